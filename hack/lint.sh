@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# lint.sh checks what can be checked without running it: Go, modules, scripts, YAML. It tells of everything that it
+# finds, and only then fails.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+failed=()
+check() { # LABEL COMMAND...
+  local label=$1
+  shift
+  echo "== $label"
+  "$@" || failed+=("$label")
+}
+files() { find . -path ./.git -prune -o -path ./bin -prune -o -type f "$@" -print | sort; }
+
+# have PROGRAM...: each is a Debian package of its own name.
+have() {
+  local program missing=()
+  for program in "$@"; do command -v "$program" >/dev/null || missing+=("$program"); done
+  ((${#missing[@]} == 0)) || hack/deb.sh "${missing[@]}"
+}
+
+golangci() {
+  local tools
+  tools=$(hack/tools/build.sh golangci-lint) || return
+  "$tools/golangci-lint" run ./...
+}
+
+tidy() {
+  local folder status=0
+  for folder in . hack/kubernetes hack/tools; do
+    (cd "$folder" && go mod tidy -diff) || {
+      echo "$folder/go.mod is not tidy: run 'go mod tidy' there"
+      status=1
+    }
+  done
+  return $status
+}
+
+shell() {
+  local scripts=(.ci/run) script
+  while read -r script; do scripts+=("$script"); done < <(files -name '*.sh')
+  have shellcheck && shellcheck --external-sources "${scripts[@]}"
+}
+
+# Helm's templates are no YAML before they are rendered; the chart's own tests render them.
+yaml() {
+  local documents=(.golangci.yml) document
+  while read -r document; do documents+=("$document"); done < <(files -path './deploy/*' ! -path '*/templates/*' \( -name '*.yaml' -o -name '*.yml' \))
+  have yamllint && yamllint --strict -d '{extends: relaxed, rules: {line-length: disable}}' "${documents[@]}"
+}
+
+check "modules" tidy
+check "scripts" shell
+check "YAML" yaml
+check "Go" golangci
+if ((${#failed[@]} > 0)); then
+  echo "lint: failed: ${failed[*]}" >&2
+  exit 1
+fi
