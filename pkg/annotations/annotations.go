@@ -1,0 +1,72 @@
+// Package annotations owns every annotation, label and path that kongdao
+// reads or writes, and the parsing of what a pod asks for.
+//
+// Parse always yields a request and a list of what is wrong with it: what
+// could be understood stands in the request even where something else could
+// not, so that one answer names every mistake.
+package annotations
+
+// Prefix begins the name of every annotation and label of ours.
+const Prefix = "kongdao.io/"
+
+// On pods, and on the workloads (Deployment, StatefulSet, DaemonSet) whose pod
+// templates they are carried into.
+const (
+	// Plugins asks for plugins, separated by commas, each a Kong name and
+	// maybe a version: "dao-test", "dao-test@1.1.0, my_plugin". An empty value
+	// asks for nothing.
+	Plugins = "kongdao.io/plugins"
+
+	// Containers names the containers and init containers that run Kong,
+	// separated by commas: "proxy, wait-for-db". Without it they are found by
+	// their variables and images.
+	Containers = "kongdao.io/containers"
+)
+
+// Carried lists the annotations of a workload that are carried into its pod
+// template, sorted.
+func Carried() []string { return []string{Containers, Plugins} }
+
+// Marks that an injection leaves on the pod. They tell people and tools what
+// was done; nothing is ever decided by them.
+const (
+	// Injected is a label: "true".
+	Injected = "kongdao.io/injected"
+
+	// Injection is an annotation: JSON with the releases, their digests and
+	// the sources they came from:
+	// {"releases":[{"plugin":"dao-test","version":"1.1.0","digest":"sha256:...","sources":["dao-test-1.1.0-0f343b0931"]}]}.
+	Injection = "kongdao.io/injection"
+)
+
+// On sources: the ConfigMaps that carry a plugin's files.
+const (
+	// Plugin is a label: the Kong name of the plugin that the ConfigMap
+	// carries files of, "dao-test". It makes a ConfigMap a source.
+	Plugin = "kongdao.io/plugin"
+
+	// PluginVersion is a label (or, where there is no such label, an
+	// annotation): the version of the release that the files belong to,
+	// "1.1.0". Optional while a plugin has only one release in the namespace.
+	PluginVersion = "kongdao.io/plugin-version"
+
+	// Path is an annotation: the folder, below the plugin's own, that all keys
+	// of the ConfigMap go to: "migrations". "." is the plugin's own folder.
+	// With it no key is routed by what init.lua lists.
+	Path = "kongdao.io/path"
+
+	// Digest is an annotation: the digest of the whole release that the
+	// ConfigMap is a part of, "sha256:" and 64 hexadecimal digits. With it a
+	// release that lacks a part, or mixes two packings, is noticed.
+	Digest = "kongdao.io/digest"
+)
+
+// Where Kong finds a plugin in its container (fact K1).
+const (
+	// PluginsFolder holds one folder a plugin: Lua's require of
+	// "kong.plugins.NAME.handler" along LuaPackagePath leads here.
+	PluginsFolder = "/opt/kong/plugins"
+
+	// MigrationsFolder is the folder of the migrations in a plugin's own.
+	MigrationsFolder = "migrations"
+)

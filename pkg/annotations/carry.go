@@ -1,0 +1,39 @@
+package annotations
+
+// Carry is what has to change in the annotations of a workload's pod template.
+type Carry struct {
+	// Set holds the annotations that the template gets.
+	Set map[string]string
+	// Remove names those that it loses, sorted.
+	Remove []string
+	// Overruled names those of Set where the template said something else, sorted.
+	Overruled []string
+}
+
+// CarryInto says how the annotations of a workload are carried into its pod
+// template, and out again: the workload's own wins over the template's; one
+// that was taken off the workload is taken off the template where it still has
+// the value that was carried. old are the workload's annotations before an
+// update, nil for a new one. What stands in the template alone stays.
+func CarryInto(template, workload, old map[string]string) Carry {
+	var carry Carry
+	for _, name := range Carried() {
+		value, wanted := workload[name]
+		current, there := template[name]
+		switch {
+		case wanted && (!there || current != value):
+			if carry.Set == nil {
+				carry.Set = map[string]string{}
+			}
+			carry.Set[name] = value
+			if there && old[name] != current {
+				carry.Overruled = append(carry.Overruled, name)
+			}
+		case !wanted && there:
+			if before, had := old[name]; had && before == current {
+				carry.Remove = append(carry.Remove, name)
+			}
+		}
+	}
+	return carry
+}

@@ -1,0 +1,174 @@
+package annotations
+
+import (
+	"fmt"
+	"strings"
+
+	"kongdao.io/kongdao/pkg/refusal"
+)
+
+// Request is what a pod asks for.
+type Request struct {
+	// Plugins are the plugins asked for, each name once, in the order of the
+	// annotation.
+	Plugins []PluginRef
+	// Containers are the names that Containers gives, each once; nil where the
+	// Kong containers are to be found by their looks.
+	Containers []string
+}
+
+// PluginRef asks for one plugin: "dao-test" or "dao-test@1.1.0".
+type PluginRef struct {
+	Name string
+	// Version is "" where the request chooses none.
+	Version string
+}
+
+// String is the form of the annotation.
+func (r PluginRef) String() string {
+	if r.Version == "" {
+		return r.Name
+	}
+	return r.Name + "@" + r.Version
+}
+
+// Parse reads what a pod with these annotations asks for. The request holds
+// what is well formed; the list says what is not.
+func Parse(annotations map[string]string) (Request, refusal.List) {
+	if refused := checkLengths(annotations); len(refused) > 0 {
+		return Request{}, refused
+	}
+	plugins, refused := parsePlugins(annotations[Plugins])
+	request := Request{Plugins: plugins}
+	if value, ok := annotations[Containers]; ok {
+		containers, malformed := parseContainers(value)
+		request.Containers = containers
+		refused = append(refused, malformed...)
+	}
+	return request, refused
+}
+
+// largest is how long a value may be, in bytes: thousands of plugins. A pod
+// under admission may carry megabytes, for the API server bounds annotations
+// only later, and three megabytes of commas would cost seconds and a gigabyte.
+const largest = 64 << 10
+
+func checkLengths(annotations map[string]string) refusal.List {
+	var refused refusal.List
+	for _, name := range Carried() {
+		if length := len(annotations[name]); length > largest {
+			refused = append(refused, refusal.New(refusal.MalformedAnnotation,
+				"annotation %s: is %d bytes long; at most %d can be read", name, length, largest))
+		}
+	}
+	return refused
+}
+
+func parsePlugins(value string) ([]PluginRef, refusal.List) {
+	if strings.TrimSpace(value) == "" {
+		return nil, nil
+	}
+	var refused refusal.List
+	elements := strings.Split(value, ",")
+	refs := make([]PluginRef, 0, len(elements))
+	versions := make(map[string]string, len(elements))
+	for i, element := range elements {
+		ref, err := parsePluginRef(strings.TrimSpace(element))
+		if err != nil {
+			refused = append(refused, refusal.New(refusal.MalformedAnnotation,
+				"annotation %s: element %d: %v", Plugins, i+1, err))
+			continue
+		}
+		version, seen := versions[ref.Name]
+		switch {
+		case !seen:
+			versions[ref.Name] = ref.Version
+			refs = append(refs, ref)
+		case version != ref.Version:
+			refused = append(refused, refusal.New(refusal.MalformedAnnotation,
+				"annotation %s: element %d: plugin %q is asked for as %q and as %q; keep one",
+				Plugins, i+1, ref.Name, PluginRef{ref.Name, version}, ref))
+		}
+	}
+	return refs, refused
+}
+
+func parsePluginRef(text string) (PluginRef, error) {
+	if text == "" {
+		return PluginRef{}, fmt.Errorf("is empty; write plugin names between single commas")
+	}
+	name, version, versioned := strings.Cut(text, "@")
+	if err := CheckPluginName(name); err != nil {
+		return PluginRef{}, err
+	}
+	if versioned {
+		if err := CheckVersion(version); err != nil {
+			return PluginRef{}, err
+		}
+	}
+	return PluginRef{Name: name, Version: version}, nil
+}
+
+func parseContainers(value string) ([]string, refusal.List) {
+	var refused refusal.List
+	var names []string
+	seen := map[string]bool{}
+	for i, element := range strings.Split(value, ",") {
+		name := strings.TrimSpace(element)
+		switch {
+		case name == "":
+			refused = append(refused, refusal.New(refusal.MalformedAnnotation,
+				"annotation %s: element %d: is empty; name the containers that run Kong, or remove the annotation", Containers, i+1))
+		case !seen[name]:
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names, refused
+}
+
+// longest is how long a label's value may be, in bytes: sources are found by
+// labels that hold a plugin's name and its version.
+const longest = 63
+
+// CheckPluginName says what keeps name from being a plugin's: it must be a
+// label's value without dots (fact K1: Lua would read a dot as a slash), and
+// neither of the words that KONG_PLUGINS gives a meaning of their own.
+func CheckPluginName(name string) error {
+	switch {
+	case name == "bundled" || name == "off":
+		return fmt.Errorf("%q is a word of KONG_PLUGINS, not a plugin's name", name)
+	case strings.Contains(name, "."):
+		return fmt.Errorf("plugin name %s has a dot, which Lua's require reads as a slash", refusal.Quote(name))
+	case !isLabelValue(name):
+		return fmt.Errorf("plugin name %s is not 1 to %d letters, digits, dashes and underscores, first and last a letter or digit",
+			refusal.Quote(name), longest)
+	}
+	return nil
+}
+
+// CheckVersion says what keeps version from being a release's: it must be a
+// label's value.
+func CheckVersion(version string) error {
+	if !isLabelValue(version) {
+		return fmt.Errorf("version %s is not 1 to %d letters, digits, dots, dashes and underscores, first and last a letter or digit",
+			refusal.Quote(version), longest)
+	}
+	return nil
+}
+
+// isLabelValue reports whether text is a non-empty label value.
+func isLabelValue(text string) bool {
+	if text == "" || len(text) > longest {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		inner := i > 0 && i < len(text)-1
+		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alphanumeric && (!inner || c != '-' && c != '_' && c != '.') {
+			return false
+		}
+	}
+	return true
+}

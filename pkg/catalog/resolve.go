@@ -1,0 +1,76 @@
+package catalog
+
+import (
+	"strings"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/refusal"
+)
+
+// Finder yields the releases of a plugin in one namespace, sorted by version;
+// none for a plugin that is not there.
+type Finder func(plugin string) []*Release
+
+// Resolve chooses the releases that plugins ask for, in their order. What
+// cannot be given is left out of the releases and stands in the refusals.
+func Resolve(namespace string, plugins []annotations.PluginRef, find Finder) ([]*Release, refusal.List) {
+	chosen := make([]*Release, 0, len(plugins))
+	var refused refusal.List
+	for _, ref := range plugins {
+		release, problem := choose(namespace, ref, find(ref.Name))
+		switch {
+		case release == nil:
+			refused = append(refused, problem)
+		case len(release.Refusals) > 0:
+			refused = append(refused, release.Refusals...)
+		default:
+			chosen = append(chosen, release)
+		}
+	}
+	return chosen, refused
+}
+
+func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*Release, refusal.Refusal) {
+	if len(releases) == 0 {
+		return nil, refusal.New(refusal.UnknownPlugin,
+			"plugin %q: no ConfigMap in namespace %q is labelled %s=%s; make one with \"kubectl kongdao pack\"",
+			ref.Name, namespace, annotations.Plugin, ref.Name)
+	}
+	if ref.Version == "" {
+		if len(releases) == 1 {
+			return releases[0], refusal.Refusal{}
+		}
+		return nil, refusal.New(refusal.AmbiguousVersion,
+			"plugin %q: namespace %q has %s, and annotation %s chooses none; write %q",
+			ref.Name, namespace, versionsOf(releases), annotations.Plugins,
+			annotations.PluginRef{Name: ref.Name, Version: releases[len(releases)-1].Version})
+	}
+	for _, release := range releases {
+		if release.Version == ref.Version {
+			return release, refusal.Refusal{}
+		}
+	}
+	return nil, refusal.New(refusal.UnknownVersion,
+		"plugin %q: no ConfigMap in namespace %q is labelled %s=%s and %s=%s, which has %s; ask for one that is there, or pack that one",
+		ref, namespace, annotations.Plugin, ref.Name, annotations.PluginVersion, ref.Version, versionsOf(releases))
+}
+
+func versionsOf(releases []*Release) string {
+	var named []string
+	unnamed := false
+	for _, release := range releases {
+		if release.Version == "" {
+			unnamed = true
+			continue
+		}
+		named = append(named, release.Version)
+	}
+	var said []string
+	if len(named) > 0 {
+		said = append(said, "versions "+refusal.Names(named))
+	}
+	if unnamed {
+		said = append(said, "a release without label "+annotations.PluginVersion)
+	}
+	return strings.Join(said, " and ")
+}

@@ -1,0 +1,219 @@
+package mutate
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/json"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/jsonview"
+)
+
+// DecodePod reads the view of a pod out of its JSON. A workload's pod template
+// has the same shape.
+func DecodePod(text []byte) (Pod, error) {
+	decoder := jsonview.New(text)
+	var pod Pod
+	for ok := decoder.Object(); ok && decoder.More(); {
+		switch string(decoder.Name()) {
+		case "metadata":
+			for ok := decoder.Object(); ok && decoder.More(); {
+				if !pod.DecodeMetadata(string(decoder.Name()), decoder) {
+					decoder.Skip()
+				}
+			}
+		case "spec":
+			pod.DecodeSpec(decoder)
+		default:
+			decoder.Skip()
+		}
+	}
+	decoder.End()
+	return pod, decoder.Err()
+}
+
+// DecodeMetadata reads the member of a pod's metadata that is called name, and
+// reports whether it is one that the view has.
+func (p *Pod) DecodeMetadata(name string, d *jsonview.Decoder) bool {
+	switch name {
+	case "labels":
+		kept, all := d.StringMap(annotations.Prefix)
+		p.Labels, p.HasLabels = kept, all > 0
+	case "annotations":
+		kept, all := d.StringMap(annotations.Prefix)
+		p.Annotations, p.HasAnnotations = kept, all > 0
+	default:
+		return false
+	}
+	return true
+}
+
+// DecodeSpec reads a pod's spec.
+func (p *Pod) DecodeSpec(d *jsonview.Decoder) {
+	for ok := d.Object(); ok && d.More(); {
+		switch string(d.Name()) {
+		case "initContainers":
+			p.InitContainers = decodeContainers(d)
+		case "containers":
+			p.Containers = decodeContainers(d)
+		case "volumes":
+			p.Volumes = decodeVolumes(d)
+		default:
+			d.Skip()
+		}
+	}
+}
+
+func decodeContainers(d *jsonview.Decoder) []Container {
+	containers := make([]Container, 0, 4)
+	for ok := d.Array(); ok && d.More(); {
+		var container Container
+		for ok := d.Object(); ok && d.More(); {
+			switch string(d.Name()) {
+			case "name":
+				container.Name = d.String()
+			case "image":
+				container.Image = d.String()
+			case "env":
+				container.Env = decodeEnv(d)
+			case "envFrom":
+				container.EnvFrom = decodeEnvFrom(d)
+			case "volumeMounts":
+				container.VolumeMounts = decodeMounts(d)
+			default:
+				d.Skip()
+			}
+		}
+		containers = append(containers, container)
+	}
+	return containers
+}
+
+func decodeEnv(d *jsonview.Decoder) Env {
+	var env Env
+	for ok := d.Array(); ok && d.More(); {
+		variable, named, kept := Variable{Index: env.Len}, false, false
+		for ok := d.Object(); ok && d.More(); {
+			switch string(d.Name()) {
+			case "name":
+				name := d.Bytes()
+				env.HasKong = env.HasKong || bytes.HasPrefix(name, []byte("KONG_"))
+				env.HasController = env.HasController || bytes.HasPrefix(name, []byte("CONTROLLER_"))
+				named = true
+				if kept = isKept(string(name)); kept {
+					variable.Name = string(name)
+				}
+			case "value":
+				// Most variables are none of ours: their values are not kept.
+				if named && !kept {
+					d.Skip()
+				} else {
+					variable.Value = d.String()
+				}
+			case "valueFrom":
+				variable.FromElsewhere = !isNull(d.Raw())
+			default:
+				d.Skip()
+			}
+		}
+		if kept {
+			env.Kept = append(env.Kept, variable)
+		}
+		env.Len++
+	}
+	return env
+}
+
+// isNull tells a member that is null, which is one that is not there.
+func isNull(value []byte) bool { return string(value) == "null" }
+
+func decodeEnvFrom(d *jsonview.Decoder) []EnvFrom {
+	var list []EnvFrom
+	for ok := d.Array(); ok && d.More(); {
+		var from EnvFrom
+		for ok := d.Object(); ok && d.More(); {
+			switch string(d.Name()) {
+			case "prefix":
+				from.Prefix = d.String()
+			case "configMapRef":
+				from.Origin = "ConfigMap " + decodeReference(d)
+			case "secretRef":
+				from.Origin = "Secret " + decodeReference(d)
+			default:
+				d.Skip()
+			}
+		}
+		list = append(list, from)
+	}
+	return list
+}
+
+func decodeReference(d *jsonview.Decoder) string {
+	var name string
+	for ok := d.Object(); ok && d.More(); {
+		if string(d.Name()) == "name" {
+			name = d.String()
+		} else {
+			d.Skip()
+		}
+	}
+	return strconv.Quote(name)
+}
+
+func decodeMounts(d *jsonview.Decoder) []corev1.VolumeMount {
+	var mounts []corev1.VolumeMount
+	for ok := d.Array(); ok && d.More(); {
+		var mount corev1.VolumeMount
+		for ok := d.Object(); ok && d.More(); {
+			switch string(d.Name()) {
+			case "name":
+				mount.Name = d.String()
+			case "mountPath":
+				mount.MountPath = d.String()
+			case "subPath":
+				mount.SubPath = d.String()
+			case "subPathExpr":
+				mount.SubPathExpr = d.String()
+			default:
+				d.Skip()
+			}
+		}
+		mounts = append(mounts, mount)
+	}
+	return mounts
+}
+
+func decodeVolumes(d *jsonview.Decoder) []Volume {
+	var volumes []Volume
+	for ok := d.Array(); ok && d.More(); {
+		var volume Volume
+		var projected []byte
+		for ok := d.Object(); ok && d.More(); {
+			switch name := d.Name(); string(name) {
+			case "name":
+				volume.Name = d.String()
+			case "projected":
+				projected = bytes.Clone(d.Raw())
+				if !isNull(projected) {
+					volume.Source = "projected"
+				}
+			default:
+				source := string(name)
+				if !isNull(d.Raw()) {
+					volume.Source = source
+				}
+			}
+		}
+		if volume.Source == "projected" && isOurs(volume.Name) {
+			volume.Projected = &corev1.ProjectedVolumeSource{}
+			if err := json.UnmarshalCaseSensitivePreserveInts(projected, volume.Projected); err != nil {
+				d.Fail(fmt.Errorf("volume %q: %w", volume.Name, err))
+			}
+		}
+		volumes = append(volumes, volume)
+	}
+	return volumes
+}

@@ -1,0 +1,43 @@
+package mutate
+
+import (
+	"encoding/json"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
+)
+
+// Mark is the value of annotation kongdao.io/injection.
+type Mark struct {
+	Releases []ReleaseMark `json:"releases"`
+}
+
+// ReleaseMark says which release a pod was given.
+type ReleaseMark struct {
+	Plugin  string   `json:"plugin"`
+	Version string   `json:"version,omitempty"`
+	Digest  string   `json:"digest"`
+	Sources []string `json:"sources"`
+}
+
+// MarkOf is the mark that an injection of the releases leaves.
+func MarkOf(releases []*catalog.Release) Mark {
+	mark := Mark{Releases: make([]ReleaseMark, len(releases))}
+	for i, release := range releases {
+		sources := make([]string, len(release.Sources))
+		for j, source := range release.Sources {
+			sources[j] = source.Name
+		}
+		mark.Releases[i] = ReleaseMark{release.Plugin, release.Version, release.Digest, sources}
+	}
+	return mark
+}
+
+func injectMarks(patch []Operation, pod Pod, releases []*catalog.Release) []Operation {
+	patch = setMember(patch, "/metadata/labels", pod.HasLabels, pod.Labels, annotations.Injected, "true")
+	text, err := json.Marshal(MarkOf(releases))
+	if err != nil {
+		panic(err) // strings alone can always be marshalled
+	}
+	return setMember(patch, "/metadata/annotations", pod.HasAnnotations, pod.Annotations, annotations.Injection, string(text))
+}
