@@ -1,0 +1,117 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Options is all that can be set.
+type Options struct {
+	// Kubeconfig names the cluster; "" is the one that the process runs in.
+	Kubeconfig string
+	// Host and Port are where the API server reaches the webhook.
+	Host string
+	Port int
+	// CertDir holds the serving certificate and its key, in files CertName and
+	// KeyName. Changed files are served without a restart.
+	CertDir, CertName, KeyName string
+	// ClientCA is a file in CertDir: only clients with a certificate of this
+	// CA are served. "" serves all that come.
+	ClientCA string
+	// TLSMinVersion is "1.2" or "1.3".
+	TLSMinVersion string
+	// MetricsAddress and HealthAddress are host:port; "0" serves none.
+	MetricsAddress, HealthAddress string
+	// LogLevel is "debug", "info" or "error".
+	LogLevel string
+	// ShutdownTimeout bounds how long admissions in flight are waited for.
+	ShutdownTimeout time.Duration
+}
+
+// DefaultOptions are those of a webhook in a cluster.
+func DefaultOptions() Options {
+	return Options{
+		Port:            9443,
+		CertDir:         "/etc/kongdao/certs",
+		CertName:        "tls.crt",
+		KeyName:         "tls.key",
+		TLSMinVersion:   "1.2",
+		MetricsAddress:  ":8080",
+		HealthAddress:   ":8081",
+		LogLevel:        "info",
+		ShutdownTimeout: 30 * time.Second,
+	}
+}
+
+// AddFlags makes every option a flag.
+func (o *Options) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "the `file` that names the cluster; without it, the cluster that the process runs in")
+	flags.StringVar(&o.Host, "host", o.Host, "the address to serve admissions on; without it, all addresses")
+	flags.IntVar(&o.Port, "port", o.Port, "the port to serve admissions on")
+	flags.StringVar(&o.CertDir, "cert-dir", o.CertDir, "the `folder` with the serving certificate and its key")
+	flags.StringVar(&o.CertName, "cert-name", o.CertName, "the certificate's `file` in --cert-dir")
+	flags.StringVar(&o.KeyName, "key-name", o.KeyName, "the key's `file` in --cert-dir")
+	flags.StringVar(&o.ClientCA, "client-ca", o.ClientCA, "a CA's `file` in --cert-dir: serve only clients with a certificate of it, as an API server can be set up to show")
+	flags.StringVar(&o.TLSMinVersion, "tls-min-version", o.TLSMinVersion, "the oldest `version` of TLS that is spoken, 1.2 or 1.3")
+	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress, "the `host:port` to serve Prometheus metrics on; 0 for none")
+	flags.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "the `host:port` to serve /healthz and /readyz on; 0 for none")
+	flags.StringVar(&o.LogLevel, "log-level", o.LogLevel, "what is logged: debug, info or error")
+	flags.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", o.ShutdownTimeout, "how long to wait for admissions in flight when told to stop")
+}
+
+// Validate says everything that is wrong with the options, each with its flag.
+func (o *Options) Validate() error {
+	var wrong []error
+	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if o.Port < 1 || o.Port > 65535 {
+		refuse("--port %d: not a port, 1 to 65535", o.Port)
+	}
+	if o.Kubeconfig != "" {
+		if _, err := os.Stat(o.Kubeconfig); err != nil {
+			refuse("--kubeconfig: %w", err)
+		}
+	}
+	for _, file := range []struct{ flag, name string }{
+		{"--cert-name", o.CertName}, {"--key-name", o.KeyName}, {"--client-ca", o.ClientCA},
+	} {
+		if file.name == "" && file.flag == "--client-ca" {
+			continue
+		}
+		if !filepath.IsLocal(file.name) {
+			refuse("%s %q: not the name of a file in --cert-dir", file.flag, file.name)
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(o.CertDir, file.name)); err != nil {
+			refuse("%s: %w; name the folder of the certificate with --cert-dir", file.flag, err)
+		}
+	}
+	if _, ok := tlsVersions()[o.TLSMinVersion]; !ok {
+		refuse("--tls-min-version %q: neither 1.2 nor 1.3", o.TLSMinVersion)
+	}
+	for flag, address := range map[string]string{"--metrics-address": o.MetricsAddress, "--health-address": o.HealthAddress} {
+		if _, _, err := net.SplitHostPort(address); err != nil && address != "0" {
+			refuse("%s %q: neither host:port nor 0", flag, address)
+		}
+	}
+	if !slices.Contains([]string{"debug", "info", "error"}, o.LogLevel) {
+		refuse("--log-level %q: neither debug, info nor error", o.LogLevel)
+	}
+	if o.ShutdownTimeout <= 0 {
+		refuse("--shutdown-timeout %v: not longer than nothing", o.ShutdownTimeout)
+	}
+	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(wrong...)
+}
+
+func tlsVersions() map[string]uint16 {
+	return map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.uber.org/zap/zapcore"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"kongdao.io/kongdao/pkg/admission"
+)
+
+// serve runs the webhook until ctx ends, and then until the admissions in
+// flight are answered.
+func serve(ctx context.Context, options Options) error {
+	if err := setLogger(options.LogLevel); err != nil {
+		return err
+	}
+	config, err := restConfig(options.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	manager, err := newManager(config, options)
+	if err != nil {
+		return err
+	}
+	if err := register(ctx, manager); err != nil {
+		return err
+	}
+	ctrl.Log.Info("starting", "version", version, "apiServer", config.Host)
+	if err := manager.Start(ctx); err != nil {
+		return fmt.Errorf("serve admissions: %w", err)
+	}
+	return nil
+}
+
+func setLogger(level string) error {
+	parsed, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return fmt.Errorf("--log-level: %w", err)
+	}
+	ctrl.SetLogger(zap.New(zap.Level(parsed)))
+	return nil
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w; outside of one, name it with --kubeconfig", err)
+	}
+	// The API server guards itself; a limit here would hold back admissions,
+	// in a burst of pods for half a minute (W5).
+	config.QPS = -1
+	config.UserAgent = "kongdao-webhook/" + version
+	return config, nil
+}
+
+func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := corev1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("make the scheme: %w", err)
+	}
+	sources, err := admission.CacheOptions()
+	if err != nil {
+		return nil, err
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   sources,
+		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress},
+		HealthProbeBindAddress:  options.HealthAddress,
+		GracefulShutdownTimeout: &options.ShutdownTimeout,
+		WebhookServer: webhook.NewServer(webhook.Options{
+			Host: options.Host, Port: options.Port,
+			CertDir: options.CertDir, CertName: options.CertName, KeyName: options.KeyName, ClientCAName: options.ClientCA,
+			TLSOpts: []func(*tls.Config){func(config *tls.Config) { config.MinVersion = tlsVersions()[options.TLSMinVersion] }},
+		}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the process: %w", err)
+	}
+	return manager, nil
+}
+
+// register puts the handlers and the probes into the manager.
+func register(ctx context.Context, manager ctrl.Manager) error {
+	sources, err := admission.NewSources(ctx, manager.GetCache(), manager.GetAPIReader())
+	if err != nil {
+		return err
+	}
+	counted, err := admission.NewMetrics(metrics.Registry)
+	if err != nil {
+		return err
+	}
+	server := manager.GetWebhookServer()
+	server.Register("/mutate/pods", &admission.Pods{
+		Sources: sources,
+		Metrics: counted,
+		Events:  &admission.Events{Recorder: manager.GetEventRecorder("kongdao")},
+		Log:     ctrl.Log.WithName("pods"),
+	})
+	server.Register("/mutate/workloads", &webhook.Admission{Handler: &admission.Workloads{
+		Sources: sources,
+		Metrics: counted,
+		Log:     ctrl.Log.WithName("workloads"),
+	}})
+	synced := func(*http.Request) error {
+		if !sources.Synced() {
+			return errors.New("the plugins' ConfigMaps are not all read yet")
+		}
+		return nil
+	}
+	return errors.Join(
+		manager.AddHealthzCheck("ping", healthz.Ping),
+		manager.AddReadyzCheck("sources", synced),
+		manager.AddReadyzCheck("webhook", server.StartedChecker()),
+	)
+}

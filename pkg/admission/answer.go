@@ -1,0 +1,133 @@
+package admission
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/refusal"
+)
+
+// result is how an admission ended. It labels the metrics.
+type result string
+
+const (
+	// resultInjected: the pod was given something.
+	resultInjected result = "injected"
+	// resultUnchanged: the pod asks for plugins, and has all of them.
+	resultUnchanged result = "unchanged"
+	// resultIgnored: the pod asks for nothing.
+	resultIgnored result = "ignored"
+	// resultRefused: the pod cannot have what it asks for.
+	resultRefused result = "refused"
+	// resultMalformed: the review is none that could be decided on.
+	resultMalformed result = "malformed"
+	// resultFailed: we could not decide. The webhook's failurePolicy does.
+	resultFailed result = "failed"
+)
+
+// answer is what an admission came to.
+type answer struct {
+	result result
+	// reason is of a small fixed set, "" where there is nothing to explain.
+	reason refusal.Reason
+	// status is the HTTP status. Only with one that is not 200 does the API
+	// server go by the webhook's failurePolicy (W2).
+	status   int
+	response admissionv1.AdmissionResponse
+}
+
+// allow lets the object be as it is.
+func allow() answer {
+	return answer{result: resultIgnored, status: http.StatusOK, response: admissionv1.AdmissionResponse{Allowed: true}}
+}
+
+// answerDecision makes the core's decision an answer.
+func answerDecision(decision mutate.Decision) (answer, error) {
+	switch {
+	case len(decision.Refusals) > 0:
+		return answerRefusals(decision.Refusals), nil
+	case len(decision.Request.Plugins) == 0:
+		return allow(), nil
+	}
+	given := answer{result: resultUnchanged, status: http.StatusOK, response: admissionv1.AdmissionResponse{
+		Allowed:          true,
+		Warnings:         decision.Warnings,
+		AuditAnnotations: map[string]string{"releases": releaseNames(decision)},
+	}}
+	if len(decision.Patch) > 0 {
+		patch, err := json.Marshal(decision.Patch)
+		if err != nil {
+			return answer{}, fmt.Errorf("write the patch: %w", err)
+		}
+		patchType := admissionv1.PatchTypeJSONPatch
+		given.result, given.response.Patch, given.response.PatchType = resultInjected, patch, &patchType
+	}
+	return given, nil
+}
+
+func answerRefusals(refused refusal.List) answer {
+	denied := deny(resultRefused, refused.Reason(), http.StatusForbidden, refused.Error())
+	denied.response.Result.Reason = metav1.StatusReasonForbidden
+	denied.response.AuditAnnotations = map[string]string{"refusal": string(refused.Reason())}
+	return denied
+}
+
+// answerMalformed denies what cannot be read.
+func answerMalformed(err error) answer {
+	return deny(resultMalformed, "", http.StatusBadRequest, err.Error())
+}
+
+// answerFailure says that nothing could be decided, in a way that leaves it to
+// the webhook's failurePolicy (W2).
+func answerFailure(err error) answer {
+	failed := deny(resultFailed, "", http.StatusInternalServerError, err.Error())
+	failed.status = http.StatusInternalServerError
+	return failed
+}
+
+func deny(result result, reason refusal.Reason, code int32, message string) answer {
+	return answer{result: result, reason: reason, status: http.StatusOK, response: admissionv1.AdmissionResponse{
+		Result: &metav1.Status{Status: metav1.StatusFailure, Code: code, Message: message},
+	}}
+}
+
+// releaseNames is what an audit log says of a pod: "dao-test@1.1.0 sha256:...".
+func releaseNames(decision mutate.Decision) string {
+	var text strings.Builder
+	for i, release := range decision.Releases {
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString(release.Plugin)
+		if release.Version != "" {
+			text.WriteString("@" + release.Version)
+		}
+		text.WriteString(" " + release.Digest)
+	}
+	return text.String()
+}
+
+// write sends the answer as an AdmissionReview.
+func (a answer) write(writer http.ResponseWriter, uid string) error {
+	a.response.UID = types.UID(uid)
+	body, err := json.Marshal(admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: reviewVersion, Kind: "AdmissionReview"},
+		Response: &a.response,
+	})
+	if err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	writer.Header().Set("Content-Type", "application/json")
+	writer.WriteHeader(a.status)
+	if _, err := writer.Write(body); err != nil {
+		return fmt.Errorf("send the answer: %w", err)
+	}
+	return nil
+}

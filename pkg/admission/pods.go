@@ -1,0 +1,117 @@
+package admission
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// bodyLimit bounds a review, in bytes: what controller-runtime takes (W4), and
+// more than twice what the API server lets a pod be.
+const bodyLimit = 7 << 20
+
+// Pods answers reviews of pods that are created. It is an http.Handler of its
+// own, so the guards that controller-runtime gives its admission.Handler are
+// here: size, content type, API version, panics.
+type Pods struct {
+	Sources *Sources
+	Metrics *Metrics
+	Events  *Events
+	Log     logr.Logger
+}
+
+// ServeHTTP answers one review with one review. Every answer is one, also that
+// to a body which is none.
+func (p *Pods) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
+	began := time.Now()
+	review, answer := p.answer(writer, request)
+	if err := answer.write(writer, review.uid); err != nil {
+		p.Log.Error(err, "pod admission", "uid", review.uid)
+	}
+	took := time.Since(began)
+	p.Metrics.observe(endpointPods, answer, took)
+	if answer.result == resultRefused && !review.dryRun {
+		p.Events.refused(review.controller, review.namespace, answer.response.Result.Message)
+	}
+	p.log(review, answer, took)
+}
+
+// answer decides, and turns a panic into a failure: one pod must not end the
+// webhook for all others.
+func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review podReview, given answer) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			p.Log.Error(fmt.Errorf("panic: %v", panicked), "pod admission", "uid", review.uid, "stack", string(debug.Stack()))
+			given = answerFailure(errors.New("kongdao failed on this pod and wrote why to its log; please report it"))
+		}
+	}()
+	body, err := readBody(writer, request)
+	if err != nil {
+		return review, answerMalformed(err)
+	}
+	if review, err = decodePodReview(body); err != nil {
+		return review, answerMalformed(err)
+	}
+	if !review.creates() {
+		return review, allow()
+	}
+	decision, err := p.Sources.Decide(request.Context(), review.namespace, review.pod)
+	if err != nil {
+		return review, answerFailure(err)
+	}
+	if given, err = answerDecision(decision); err != nil {
+		return review, answerFailure(err)
+	}
+	return review, given
+}
+
+func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error) {
+	if request.Method != http.MethodPost {
+		return nil, fmt.Errorf("expected method POST, not %s", request.Method)
+	}
+	contentType := request.Header.Get("Content-Type")
+	if contentType != "application/json" {
+		if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
+			return nil, fmt.Errorf("expected content type application/json, not %q", contentType)
+		}
+	}
+	var body bytes.Buffer
+	if size := request.ContentLength; size > 0 && size <= bodyLimit {
+		body.Grow(int(size) + bytes.MinRead) // room for the read that finds the end
+	}
+	if _, err := body.ReadFrom(http.MaxBytesReader(writer, request.Body, bodyLimit)); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, fmt.Errorf("the AdmissionReview is larger than %d bytes", bodyLimit)
+		}
+		return nil, fmt.Errorf("read the AdmissionReview: %w", err)
+	}
+	if body.Len() == 0 {
+		return nil, errors.New("the request has no body; expected an AdmissionReview")
+	}
+	return body.Bytes(), nil
+}
+
+// log writes the one line of an admission.
+func (p *Pods) log(review podReview, answer answer, took time.Duration) {
+	values := []any{
+		"uid", review.uid, "namespace", review.namespace, "name", review.name,
+		"dryRun", review.dryRun, "result", string(answer.result), "milliseconds", float64(took.Microseconds()) / 1000,
+	}
+	switch answer.result {
+	case resultFailed, resultMalformed:
+		p.Log.Error(errors.New(answer.response.Result.Message), "pod admission", values...)
+		return
+	case resultRefused:
+		values = append(values, "reason", string(answer.reason), "message", answer.response.Result.Message)
+	case resultInjected, resultUnchanged:
+		values = append(values, "releases", answer.response.AuditAnnotations["releases"])
+	}
+	p.Log.Info("pod admission", values...)
+}

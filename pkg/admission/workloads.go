@@ -1,0 +1,200 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
+	admissionv1 "k8s.io/api/admission/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/jsonview"
+	"kongdao.io/kongdao/pkg/mutate"
+)
+
+// Workloads answers reviews of Deployments, StatefulSets and DaemonSets: it
+// carries their annotations into the pod template, and says as warnings, to the
+// person typing, what the pods would be refused for. It never denies anything.
+type Workloads struct {
+	Sources *Sources
+	Metrics *Metrics
+	Log     logr.Logger
+}
+
+// Handle answers one review.
+func (w *Workloads) Handle(ctx context.Context, request admission.Request) admission.Response {
+	began := time.Now()
+	given := w.guarded(ctx, request)
+	took := time.Since(began)
+	w.Metrics.observe(endpointWorkloads, given, took)
+	w.Log.Info("workload admission", "uid", string(request.UID), "kind", request.Kind.Kind,
+		"namespace", request.Namespace, "name", request.Name, "dryRun", request.DryRun != nil && *request.DryRun,
+		"result", string(given.result), "reason", string(given.reason), "warnings", given.response.Warnings,
+		"milliseconds", float64(took.Microseconds())/1000)
+	return admission.Response{AdmissionResponse: given.response}
+}
+
+// guarded turns a panic into a warning: controller-runtime would make it a
+// denial, and no workload is ever denied.
+func (w *Workloads) guarded(ctx context.Context, request admission.Request) (given answer) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			w.Log.Error(fmt.Errorf("panic: %v", panicked), "workload admission", "uid", string(request.UID), "stack", string(debug.Stack()))
+			given = allow().warn(resultFailed, fmt.Sprintf("kongdao failed on this %s, left it alone and wrote why to its log; please report it", request.Kind.Kind))
+		}
+	}()
+	return w.answer(ctx, request)
+}
+
+func (w *Workloads) answer(ctx context.Context, request admission.Request) answer {
+	given := allow()
+	workload, err := decodeWorkload(request.Object.Raw)
+	if err != nil {
+		return given.warn(resultMalformed, fmt.Sprintf("kongdao cannot read this %s and leaves it alone: %v", request.Kind.Kind, err))
+	}
+	old, err := decodeWorkload(request.OldObject.Raw)
+	if err != nil {
+		return given.warn(resultMalformed, fmt.Sprintf("kongdao cannot read what this %s was and leaves it alone: %v", request.Kind.Kind, err))
+	}
+	carry := annotations.CarryInto(workload.template.Annotations, workload.annotations, old.annotations)
+	for _, name := range carry.Overruled {
+		given.response.Warnings = append(given.response.Warnings, fmt.Sprintf(
+			"annotation %s of the pod template said %q and now says %q, as the %s itself does; change it there",
+			name, workload.template.Annotations[name], carry.Set[name], request.Kind.Kind))
+	}
+	if patch := workload.carry(carry); len(patch) > 0 {
+		text, err := json.Marshal(patch)
+		if err != nil {
+			return given.warn(resultFailed, fmt.Sprintf("kongdao cannot write its patch: %v", err))
+		}
+		patchType := admissionv1.PatchTypeJSONPatch
+		given.result, given.response.Patch, given.response.PatchType = resultInjected, text, &patchType
+	}
+	return w.preview(ctx, request, workload.template, given)
+}
+
+// preview adds to the answer what would be said of the workload's pods.
+func (w *Workloads) preview(ctx context.Context, request admission.Request, template mutate.Pod, given answer) answer {
+	decision, err := w.Sources.Decide(ctx, request.Namespace, template)
+	if err != nil {
+		return given.warn(resultFailed, fmt.Sprintf("kongdao could not see whether the pods can have what they ask for: %v", err))
+	}
+	if len(decision.Refusals) > 0 {
+		given.reason = decision.Refusals.Reason()
+		return given.warn(resultRefused, fmt.Sprintf("the pods of this %s will be refused: %s", request.Kind.Kind, decision.Refusals.Error()))
+	}
+	if given.result == resultIgnored && len(decision.Request.Plugins) > 0 {
+		given.result = resultUnchanged
+	}
+	given.response.Warnings = append(given.response.Warnings, decision.Warnings...)
+	return given
+}
+
+// warn ends an answer, which stays allowed, with a warning.
+func (a answer) warn(result result, message string) answer {
+	a.result = result
+	a.response.Warnings = append(a.response.Warnings, message)
+	return a
+}
+
+// workload is the view of a Deployment, StatefulSet or DaemonSet.
+type workload struct {
+	annotations map[string]string
+	template    mutate.Pod
+	// hasTemplate and hasMetadata say whether there is a template, and whether
+	// it has metadata to add to.
+	hasTemplate, hasMetadata bool
+}
+
+// decodeWorkload reads a workload; no text, as the old object of a new one is,
+// yields an empty one.
+func decodeWorkload(text []byte) (workload, error) {
+	var read workload
+	if len(text) == 0 {
+		return read, nil
+	}
+	d := jsonview.New(text)
+	for ok := d.Object(); ok && d.More(); {
+		switch string(d.Name()) {
+		case "metadata":
+			for ok := d.Object(); ok && d.More(); {
+				if string(d.Name()) == "annotations" {
+					read.annotations, _ = d.StringMap(annotations.Prefix)
+				} else {
+					d.Skip()
+				}
+			}
+		case "spec":
+			for ok := d.Object(); ok && d.More(); {
+				if string(d.Name()) == "template" {
+					read.decodeTemplate(d)
+				} else {
+					d.Skip()
+				}
+			}
+		default:
+			d.Skip()
+		}
+	}
+	d.End()
+	return read, d.Err()
+}
+
+func (w *workload) decodeTemplate(d *jsonview.Decoder) {
+	w.hasTemplate = d.Object()
+	for w.hasTemplate && d.More() {
+		switch string(d.Name()) {
+		case "metadata":
+			for ok := d.Object(); ok && d.More(); {
+				w.hasMetadata = true
+				if !w.template.DecodeMetadata(string(d.Name()), d) {
+					d.Skip()
+				}
+			}
+		case "spec":
+			w.template.DecodeSpec(d)
+		default:
+			d.Skip()
+		}
+	}
+}
+
+// carry changes the template's annotations, and yields the operations that
+// change the workload alike.
+func (w *workload) carry(carry annotations.Carry) []mutate.Operation {
+	const metadata = "/spec/template/metadata"
+	// A patch of a template that is not there could not be applied, which would
+	// deny the workload; to say what is wrong with it is the API server's.
+	if !w.hasTemplate || len(carry.Set) == 0 && len(carry.Remove) == 0 {
+		return nil
+	}
+	before := w.template.Annotations
+	w.template.Annotations = maps.Clone(before)
+	if w.template.Annotations == nil {
+		w.template.Annotations = map[string]string{}
+	}
+	maps.Copy(w.template.Annotations, carry.Set)
+	for _, name := range carry.Remove {
+		delete(w.template.Annotations, name)
+	}
+	switch {
+	case !w.hasMetadata:
+		return []mutate.Operation{{Op: "add", Path: metadata, Value: map[string]any{"annotations": carry.Set}}}
+	case !w.template.HasAnnotations:
+		return []mutate.Operation{{Op: "add", Path: metadata + "/annotations", Value: carry.Set}}
+	}
+	var patch []mutate.Operation
+	for _, name := range slices.Sorted(maps.Keys(carry.Set)) {
+		patch = append(patch, mutate.Operation{Op: "add", Path: metadata + "/annotations/" + mutate.EscapePointer(name), Value: carry.Set[name]})
+	}
+	for _, name := range carry.Remove {
+		patch = append(patch, mutate.Operation{Op: "remove", Path: metadata + "/annotations/" + mutate.EscapePointer(name)})
+	}
+	return patch
+}
