@@ -40,6 +40,9 @@ func Parse(annotations map[string]string) (Request, refusal.List) {
 	}
 	plugins, refused := parsePlugins(annotations[Plugins])
 	request := Request{Plugins: plugins}
+	if len(plugins) == 0 && len(refused) == 0 {
+		return request, nil // who asks for nothing is never refused (W7)
+	}
 	if value, ok := annotations[Containers]; ok {
 		containers, malformed := parseContainers(value)
 		request.Containers = containers

@@ -18,7 +18,7 @@ func (r *Release) check(sources []Source) {
 		}
 	}
 	list := r.migrationsList()
-	if r.HasEntities() && list == nil { // K5
+	if r.HasEntities() && (list == nil || list.lists.isEmpty()) { // K5
 		r.refuse(refusal.BrokenPlugin,
 			"%s without %s in %s; add the migrations that make its tables, for without them every request that uses the entities answers 500",
 			daosFile, migrationsInit, r.sourceNames())

@@ -47,8 +47,8 @@ type File struct {
 	Size int
 	// Digest is the SHA-256 of the content.
 	Digest [sha256.Size]byte
-	// lists is what the file lists, where it may be a list of migrations.
-	lists *MigrationsList
+	// lists is what the file lists, where it may be a list that matters.
+	lists *List
 }
 
 // IsMigration reports whether the file lies in the migrations' folder, which
@@ -61,7 +61,10 @@ func (f File) IsMigration() bool {
 func (r *Release) Has(path string) bool { return r.file(path) != nil }
 
 // HasEntities reports whether the plugin brings database entities of its own.
-func (r *Release) HasEntities() bool { return r.Has(daosFile) }
+func (r *Release) HasEntities() bool {
+	daos := r.file(daosFile)
+	return daos != nil && !daos.lists.isEmpty()
+}
 
 func (r *Release) file(path string) *File {
 	i, found := slices.BinarySearchFunc(r.Files, path, func(f File, path string) int { return strings.Compare(f.Path, path) })
@@ -97,6 +100,11 @@ func assemble(plugin, version string, sources []Source) *Release {
 		return cmp.Or(compareBools(b.Immutable, a.Immutable), strings.Compare(a.Name, b.Name))
 	})
 	release := &Release{Plugin: plugin, Version: version}
+	if version != "" {
+		if err := annotations.CheckVersion(version); err != nil {
+			release.refuse(refusal.BrokenPlugin, "%s of its ConfigMaps: %v", annotations.PluginVersion, err)
+		}
+	}
 	for _, source := range sources {
 		release.Sources = append(release.Sources, SourceRef{Name: source.Name, Immutable: source.Immutable})
 	}

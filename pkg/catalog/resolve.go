@@ -51,8 +51,8 @@ func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*
 		}
 	}
 	return nil, refusal.New(refusal.UnknownVersion,
-		"plugin %q: no ConfigMap in namespace %q is labelled %s=%s and %s=%s, which has %s; ask for one that is there, or pack that one",
-		ref, namespace, annotations.Plugin, ref.Name, annotations.PluginVersion, ref.Version, versionsOf(releases))
+		"plugin %q: namespace %q has %s; ask for one that is there, or label a ConfigMap of this version %s=%s",
+		ref, namespace, versionsOf(releases), annotations.PluginVersion, ref.Version)
 }
 
 func versionsOf(releases []*Release) string {

@@ -25,10 +25,14 @@ const (
 
 func compareKeys(a, b Key) int { return strings.Compare(a.Name, b.Name) }
 
-// mayListMigrations reports whether a key can be a list of migrations in one
-// of the ways to write a plugin down.
-func mayListMigrations(key string) bool {
-	return key == initFile || key == migrationsModule || key == "migrations.init.lua"
+// mayBeList reports whether a key can be a list that matters here, in one of
+// the ways to write a plugin down: of migrations, or of entities.
+func mayBeList(key string) bool {
+	switch key {
+	case initFile, migrationsModule, "migrations.init.lua", daosFile:
+		return true
+	}
+	return false
 }
 
 // routes says where the keys of one release's flat sources go.
@@ -37,8 +41,8 @@ type routes struct {
 	migrations map[string]bool
 	// numbered: what init.lua lists cannot be read, so NNN_*.lua are migrations.
 	numbered bool
-	// flat: a flat source holds init.lua and no other source says which
-	// folder it belongs to.
+	// flat: a flat source holds a list of migrations (init.lua, or
+	// migrations.lua beside them) and no source says in another way where it is.
 	flat bool
 }
 
@@ -48,8 +52,8 @@ func routesOf(sources []Source) routes {
 	found := routes{migrations: map[string]bool{}}
 	for _, source := range sources {
 		for _, key := range source.Keys {
-			if source.Folder == nil && key.Name == initFile {
-				found.add(key.Lists)
+			if source.Folder == nil && (key.Name == initFile || key.Name == migrationsModule) {
+				found.add(key)
 				continue
 			}
 			if file, err := explicitPath(source.Folder, key.Name); err == nil && file == migrationsInit {
@@ -60,25 +64,25 @@ func routesOf(sources []Source) routes {
 	return found
 }
 
-func (r *routes) add(list *MigrationsList) {
+func (r *routes) add(list Key) {
 	r.flat = true
-	r.migrations[initFile] = true
-	if list == nil || !list.Literal {
+	if list.Name == initFile {
+		r.migrations[initFile] = true
+	}
+	if list.Lists == nil || !list.Lists.Literal {
 		r.numbered = true
 		return
 	}
-	for _, name := range list.Names {
+	for _, name := range list.Lists.Names {
 		r.migrations[name+luaSuffix] = true
 	}
 }
 
-// migrationsFolder is where a flat key goes that the list of migrations names.
-var migrationsFolder = annotations.MigrationsFolder
-
 // path yields where a key's file goes, relative to the plugin's folder.
 func (r *routes) path(folder *string, key string) (string, error) {
 	if folder == nil && r.flat && (r.migrations[key] || r.numbered && isNumbered(key)) {
-		folder = &migrationsFolder
+		migrations := annotations.MigrationsFolder
+		folder = &migrations
 	}
 	return explicitPath(folder, key)
 }

@@ -36,17 +36,22 @@ type Key struct {
 	Size int
 	// Digest is the SHA-256 of the content.
 	Digest [sha256.Size]byte
-	// Lists is what a migrations list names, for keys that may be one.
-	Lists *MigrationsList
+	// Lists is what the file lists, for keys that may be a list that matters.
+	Lists *List
 }
 
-// MigrationsList is what could be read out of a file that lists migrations.
-type MigrationsList struct {
-	// Literal says that the file returns a literal list. Where it does not,
-	// only Lua could tell what it lists, and Names is nil.
+// List is what could be read out of a file that returns a list: of the names
+// of migrations, or of entities.
+type List struct {
+	// Literal says that the file returns a literal list of strings, which an
+	// empty one is too. Where it does not, only Lua could tell what it lists,
+	// and Names is nil.
 	Literal bool
 	Names   []string
 }
+
+// isEmpty reports whether the file surely lists nothing.
+func (l *List) isEmpty() bool { return l != nil && l.Literal && len(l.Names) == 0 }
 
 // SourceOf reduces a ConfigMap to what the catalog keeps of it. It holds no
 // memory of the ConfigMap's contents. A ConfigMap without the label
@@ -79,9 +84,9 @@ func SourceOf(configMap *corev1.ConfigMap) Source {
 
 func keyOf(name, content string) Key {
 	key := Key{Name: name, Size: len(content), Digest: sumOf(content)}
-	if mayListMigrations(name) {
+	if mayBeList(name) {
 		names, literal := luasource.ReturnedStrings([]byte(content))
-		key.Lists = &MigrationsList{Literal: literal, Names: names}
+		key.Lists = &List{Literal: literal, Names: names}
 	}
 	return key
 }

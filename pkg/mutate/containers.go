@@ -48,7 +48,7 @@ func namedContainers(pod Pod, named []string) ([]target, refusal.List) {
 			continue
 		}
 		missing[name] = false
-		if isController(found.container) {
+		if isControllerImage(imageName(found.container.Image)) {
 			refused = append(refused, refusal.New(refusal.UnknownContainer,
 				"container %q, which annotation %s names, is an ingress controller or operator (image %s), not Kong; name the containers that run Kong",
 				name, annotations.Containers, refusal.Quote(found.container.Image)))
@@ -102,14 +102,16 @@ func looksLikeKong(container *Container) bool {
 // isController recognises Kong's ingress controller and operators: by image,
 // and by the variables that only they have (K19).
 func isController(container *Container) bool {
-	switch imageName(container.Image) {
+	return isControllerImage(imageName(container.Image)) || container.Env.HasController
+}
+
+func isControllerImage(name string) bool {
+	switch name {
 	case "kubernetes-ingress-controller", "nightly-ingress-controller", "kong-ingress-controller",
 		"gateway-operator", "gateway-operator-oss", "kong-operator":
 		return true
-	case "kong", "kong-gateway":
-		return false
 	}
-	return container.Env.HasController
+	return false
 }
 
 // imageName is the last path element of an image without tag and digest.

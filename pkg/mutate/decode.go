@@ -133,15 +133,15 @@ func isNull(value []byte) bool { return string(value) == "null" }
 func decodeEnvFrom(d *jsonview.Decoder) []EnvFrom {
 	var list []EnvFrom
 	for ok := d.Array(); ok && d.More(); {
-		var from EnvFrom
+		from := EnvFrom{Origin: "elsewhere"} // a kind that is not known here
 		for ok := d.Object(); ok && d.More(); {
 			switch string(d.Name()) {
 			case "prefix":
 				from.Prefix = d.String()
 			case "configMapRef":
-				from.Origin = "ConfigMap " + decodeReference(d)
+				from.refersTo("ConfigMap", decodeReference(d))
 			case "secretRef":
-				from.Origin = "Secret " + decodeReference(d)
+				from.refersTo("Secret", decodeReference(d))
 			default:
 				d.Skip()
 			}
@@ -160,7 +160,13 @@ func decodeReference(d *jsonview.Decoder) string {
 			d.Skip()
 		}
 	}
-	return strconv.Quote(name)
+	return name
+}
+
+func (f *EnvFrom) refersTo(kind, name string) {
+	if name != "" { // as a null reference, which is none, would give
+		f.Origin = kind + " " + strconv.Quote(name)
+	}
 }
 
 func decodeMounts(d *jsonview.Decoder) []corev1.VolumeMount {

@@ -18,13 +18,13 @@ type edit struct {
 // injectEnv appends the operations that make the container's variables name
 // the plugins and the path along which Kong finds them.
 func (t target) injectEnv(patch []Operation, plugins []string, found *notes) []Operation {
-	env := &t.container.Env
+	env, outdated := &t.container.Env, t.outdated(plugins)
 	edits := make([]edit, 0, 2)
 	for _, variable := range []struct {
 		name  string
 		value func(old string) string
 	}{
-		{envPlugins, func(old string) string { return pluginsValue(old, plugins) }},
+		{envPlugins, func(old string) string { return pluginsValue(old, plugins, outdated) }},
 		{envPackagePath, packagePathValue},
 	} {
 		old := env.lookup(variable.name)
@@ -86,12 +86,13 @@ const space = " \t\n\v\f\r"
 // pluginsValue is KONG_PLUGINS with the plugins in it. What is there stays, in
 // its order; unset or empty means "bundled"; "off" as the first element means
 // that nothing is loaded, so nothing of it stays. An empty element, which
-// keeps Kong from starting, never results.
-func pluginsValue(old string, plugins []string) string {
+// keeps Kong from starting, never results. The outdated ones are taken out:
+// their files are no longer there.
+func pluginsValue(old string, plugins, outdated []string) string {
 	var elements []string
 	tidy := true
 	for element := range strings.SplitSeq(old, ",") {
-		if element = strings.Trim(element, space); element == "" {
+		if element = strings.Trim(element, space); element == "" || slices.Contains(outdated, element) {
 			tidy = false
 			continue
 		}

@@ -31,7 +31,7 @@ func Inject(pod Pod, request annotations.Request, releases []*catalog.Release) I
 	found.releases(releases)
 	wanted := layoutOf(releases)
 	names := pluginNames(releases)
-	inUse := map[string]bool{}
+	inUse := mountedByOthers(pod, targets)
 	patch := make([]Operation, 0, len(targets)*(1+len(wanted.mounts))+len(wanted.volumes)+2)
 	for _, target := range targets {
 		found.modes(target.container, releases)

@@ -32,10 +32,11 @@ type layout struct {
 	volumes []volume
 }
 
-// mount and volume are what a patch writes: no more than they say.
+// mount and volume are what a patch writes: no more than they say, for the API
+// server's work grows with it. A mount of a projected volume is read-only as
+// it is.
 type mount struct {
 	Name      string `json:"name"`
-	ReadOnly  bool   `json:"readOnly"`
 	MountPath string `json:"mountPath"`
 	SubPath   string `json:"subPath,omitempty"`
 }
@@ -69,11 +70,11 @@ func layoutOf(releases []*catalog.Release) layout {
 		root := annotations.PluginsFolder + "/" + release.Plugin
 		name := volumeName(release.Plugin)
 		wanted.volumes = append(wanted.volumes, volume{name, projected{projections(nil, files, "")}})
-		wanted.mounts = append(wanted.mounts, mount{Name: name, ReadOnly: true, MountPath: root})
+		wanted.mounts = append(wanted.mounts, mount{Name: name, MountPath: root})
 		if len(migrations) == 0 {
 			continue
 		}
-		nested := mount{Name: migrationsVolume, ReadOnly: true, MountPath: root + "/" + annotations.MigrationsFolder}
+		nested := mount{Name: migrationsVolume, MountPath: root + "/" + annotations.MigrationsFolder}
 		if immutable {
 			nested.SubPath = release.Plugin
 			shared.Projected.Sources = projections(shared.Projected.Sources, migrations, release.Plugin+"/")

@@ -5,11 +5,14 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// injectMounts appends the operations that give the container the mounts, and
-// notes in inUse which volumes of ours it mounts then. A path that it already
-// mounts from elsewhere is left alone.
+// injectMounts appends the operations that give the container the mounts and
+// take from it those of ours that are not wanted, as a copy of an injected pod
+// may have. It notes in inUse which volumes of ours are mounted then. A path
+// that the container already mounts from elsewhere is left alone.
 func (t target) injectMounts(patch []Operation, wanted []mount, volumes []Volume, inUse map[string]bool, found *notes) []Operation {
 	existing := t.container.VolumeMounts
 	at := make(map[string]int, len(existing))
@@ -17,9 +20,13 @@ func (t target) injectMounts(patch []Operation, wanted []mount, volumes []Volume
 		at[path.Clean(old.MountPath)] = i
 	}
 	missing := make([]mount, 0, len(wanted))
+	kept := make([]bool, len(existing))
 	whole := "" // the path of the last mount of ours; what is wrong with it is mended here
 	for _, mount := range wanted {
 		i, mounted := at[mount.MountPath]
+		if mounted {
+			kept[i] = true
+		}
 		switch {
 		case !mounted:
 			if outer := enclosing(existing, at, mount.MountPath); outer != nil && path.Clean(outer.MountPath) != whole {
@@ -33,7 +40,42 @@ func (t target) injectMounts(patch []Operation, wanted []mount, volumes []Volume
 		}
 		inUse[mount.Name], whole = true, mount.MountPath
 	}
+	for i, old := range slices.Backward(existing) { // from the end, for a removal moves what is behind
+		if isOurs(old.Name) && !kept[i] {
+			patch = append(patch, remove(index(t.path+"/volumeMounts", i)))
+		}
+	}
 	return appendAll(patch, t.path+"/volumeMounts", len(existing), missing)
+}
+
+// outdated yields the plugins whose folders the container mounts from volumes
+// of ours and that are wanted no more.
+func (t target) outdated(wanted []string) []string {
+	var plugins []string
+	for _, mount := range t.container.VolumeMounts {
+		folder := path.Clean(mount.MountPath)
+		if plugin := path.Base(folder); isOurs(mount.Name) && path.Dir(folder) == annotations.PluginsFolder && !slices.Contains(wanted, plugin) {
+			plugins = append(plugins, plugin)
+		}
+	}
+	return plugins
+}
+
+// mountedByOthers yields the volumes of ours that containers mount which are no
+// targets: they are nobody's to take away.
+func mountedByOthers(pod Pod, targets []target) map[string]bool {
+	mounted := map[string]bool{}
+	for found := range allContainers(pod) {
+		if slices.ContainsFunc(targets, func(target target) bool { return target.path == found.path }) {
+			continue
+		}
+		for _, mount := range found.container.VolumeMounts {
+			if isOurs(mount.Name) {
+				mounted[mount.Name] = true
+			}
+		}
+	}
+	return mounted
 }
 
 // enclosing yields the mount in which folder lies, nil where there is none.
@@ -57,7 +99,9 @@ func sourceOf(volumes []Volume, name string) string {
 }
 
 // injectVolumes appends the operations that give the pod the volumes in use,
-// and makes those that carry a name of ours be what the request says.
+// make those that carry a name of ours be what the request says, and take away
+// those of them that nothing mounts: the pod would wait for their ConfigMaps
+// (V6).
 func injectVolumes(patch []Operation, existing []Volume, wanted []volume, inUse map[string]bool) []Operation {
 	at := make(map[string]int, len(existing))
 	for i, old := range existing {
@@ -74,6 +118,11 @@ func injectVolumes(patch []Operation, existing []Volume, wanted []volume, inUse 
 			missing = append(missing, volume)
 		case !existing[i].holds(volume):
 			patch = append(patch, replace(index("/spec/volumes", i), volume))
+		}
+	}
+	for i, old := range slices.Backward(existing) {
+		if isOurs(old.Name) && !inUse[old.Name] {
+			patch = append(patch, remove(index("/spec/volumes", i)))
 		}
 	}
 	return appendAll(patch, "/spec/volumes", len(existing), missing)

@@ -49,9 +49,9 @@ func (n *notes) sentences() []string {
 func (n *notes) releases(releases []*catalog.Release) {
 	for _, release := range releases {
 		var mutable []string
-		for _, source := range release.Sources {
-			if !source.Immutable {
-				mutable = append(mutable, source.Name)
+		for _, file := range release.Files {
+			if !file.Immutable && !slices.Contains(mutable, file.Source) {
+				mutable = append(mutable, file.Source)
 			}
 		}
 		if len(mutable) == 0 {
@@ -74,9 +74,9 @@ func (n *notes) modes(container *Container, releases []*catalog.Release) {
 	database := container.Env.lookup(envDatabase)
 	switch {
 	case role != nil && strings.Trim(role.Value, space) == "data_plane":
-		why = "is a data plane (KONG_ROLE), where the entities of %s can be read and never written"
+		why = "KONG_ROLE is data_plane, where the entities of %s can be read and never written"
 	case database != nil && strings.Trim(database.Value, space) == "off":
-		why = "runs without a database (KONG_DATABASE=off), where requests that write the entities of %s answer 500"
+		why = "KONG_DATABASE is off, and requests that write the entities of %s answer 500"
 	default:
 		return
 	}
@@ -137,7 +137,7 @@ func (n *notes) nested(container *Container, inner mount, outer *corev1.VolumeMo
 		}
 		fallthrough
 	default:
-		n.of(container, "mounts volume %q at %q, which has to hold the folder %q; without it the container does not start",
+		n.of(container, "volume %q, mounted at %q, has to hold the folder %q; without it no container starts",
 			outer.Name, outer.MountPath, inner.MountPath)
 	}
 }

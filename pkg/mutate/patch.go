@@ -20,6 +20,10 @@ func replace(path string, value any) Operation {
 	return Operation{Op: "replace", Path: path, Value: value}
 }
 
+func remove(path string) Operation {
+	return Operation{Op: "remove", Path: path}
+}
+
 // appendAll adds values to the end of the list at path, which has length
 // entries now. A list without entries may not be there at all: it is made.
 func appendAll[T any](patch []Operation, path string, length int, values []T) []Operation {

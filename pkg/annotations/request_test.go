@@ -1,0 +1,145 @@
+package annotations_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/refusal"
+)
+
+func TestParse(t *testing.T) {
+	type refs = []annotations.PluginRef
+	for name, test := range map[string]struct {
+		annotations map[string]string
+		plugins     refs
+		containers  []string
+		refused     []string
+		reason      string
+	}{
+		"nothing":        {reason: "no annotations ask for nothing"},
+		"others":         {annotations: map[string]string{"a": "b"}, reason: "those of others are not ours"},
+		"empty":          {annotations: map[string]string{annotations.Plugins: ""}, reason: "an empty value asks for nothing"},
+		"blank":          {annotations: map[string]string{annotations.Plugins: " \n"}, reason: "so does a blank one"},
+		"one":            {annotations: map[string]string{annotations.Plugins: "dao-test"}, plugins: refs{{Name: "dao-test"}}},
+		"version":        {annotations: map[string]string{annotations.Plugins: "dao-test@1.1.0"}, plugins: refs{{"dao-test", "1.1.0"}}},
+		"order":          {annotations: map[string]string{annotations.Plugins: " b@2 ,\na,\tb@2"}, plugins: refs{{"b", "2"}, {Name: "a"}}, reason: "the annotation's order, each once, spaces anywhere between"},
+		"containers":     {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: "proxy, wait-for-db,proxy "}, plugins: refs{{Name: "a"}}, containers: []string{"proxy", "wait-for-db"}, reason: "each name once"},
+		"no containers":  {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: ""}, plugins: refs{{Name: "a"}}, refused: []string{"element 1: is empty"}, reason: "named containers that are none would be nobody"},
+		"not asked":      {annotations: map[string]string{annotations.Containers: ","}, reason: "who asks for no plugin is refused for nothing (W7)"},
+		"empty elements": {annotations: map[string]string{annotations.Plugins: ",a,"}, plugins: refs{{Name: "a"}}, refused: []string{"element 1: is empty", "element 3: is empty"}, reason: "each mistake has its place"},
+		"two versions":   {annotations: map[string]string{annotations.Plugins: "a@1,a@2"}, plugins: refs{{"a", "1"}}, refused: []string{`"a@1" and as "a@2"`}, reason: "nobody can have both"},
+		"with and without": {annotations: map[string]string{annotations.Plugins: "a,a@2,a"}, plugins: refs{{Name: "a"}}, refused: []string{`"a" and as "a@2"`},
+			reason: "none chosen and one chosen are two requests"},
+		"no version":      {annotations: map[string]string{annotations.Plugins: "a@"}, refused: []string{`version ""`}, reason: "@ announces a version"},
+		"two ats":         {annotations: map[string]string{annotations.Plugins: "a@1@2"}, refused: []string{`version "1@2"`}, reason: "a version has no @"},
+		"inner space":     {annotations: map[string]string{annotations.Plugins: "a b"}, refused: []string{`plugin name "a b"`}, reason: "names are between commas"},
+		"semicolon":       {annotations: map[string]string{annotations.Plugins: "a;b"}, refused: []string{`plugin name "a;b"`}},
+		"space before at": {annotations: map[string]string{annotations.Plugins: "a @1"}, refused: []string{`plugin name "a "`}},
+		"too long": {annotations: map[string]string{annotations.Plugins: strings.Repeat(",", 64<<10+1)}, refused: []string{"65537 bytes"},
+			reason: "what nobody can have written is one mistake, not thousands"},
+		"all wrong": {annotations: map[string]string{annotations.Plugins: "off,a.b", annotations.Containers: ","},
+			refused: []string{"element 1: is empty", "element 2: is empty", `"off" is a word`, `"a.b" has a dot`}, reason: "one answer names every mistake"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request, refused := annotations.Parse(test.annotations)
+			want := annotations.Request{Plugins: test.plugins, Containers: test.containers}
+			equateEmpty := cmp.Transformer("nil", func(list refs) refs { return append(refs{}, list...) })
+			if diff := cmp.Diff(want, request, equateEmpty); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
+			}
+			sorted := refused.Sorted()
+			if len(sorted) != len(test.refused) {
+				t.Fatalf("%d refusals, want %d: %v: %s", len(sorted), len(test.refused), refused, test.reason)
+			}
+			for i, refused := range sorted {
+				if refused.Reason != refusal.MalformedAnnotation || !strings.Contains(refused.Message, test.refused[i]) {
+					t.Errorf("refusal %d is %s: %s; want one with %q", i, refused.Reason, refused.Message, test.refused[i])
+				}
+			}
+		})
+	}
+}
+
+func TestCheckPluginName(t *testing.T) {
+	for name, test := range map[string]struct {
+		good   bool
+		reason string
+	}{
+		"dao-test": {true, "Kong's own form"}, "dao_test": {true, "K1"}, "DaoTest": {true, "K1"}, "1dao": {true, "K1"}, "x": {true, "one letter"},
+		"a--_b": {true, "any inside"}, strings.Repeat("a", 63): {true, "as long as a label's value"},
+		"Bundled": {true, "only the words as Kong writes them"}, "off-peak": {true, "only the whole word"},
+		"": {false, "empty"}, "a.b": {false, "Lua reads a dot as a slash"}, ".": {false, "a dot"}, "..": {false, "dots"},
+		"bundled": {false, "a word of KONG_PLUGINS"}, "off": {false, "a word of KONG_PLUGINS"},
+		"-a": {false, "begins with a dash"}, "a-": {false, "ends in a dash"}, "_a": {false, "begins with an underscore"}, "a_": {false, "ends in one"},
+		"a/b": {false, "a slash"}, "a b": {false, "a space"}, "a,b": {false, "a comma"}, "a$(B)": {false, "an expansion"}, "é": {false, "no ASCII"}, "a\x00": {false, "a NUL"},
+		strings.Repeat("a", 64): {false, "too long for a label's value"},
+	} {
+		if err := annotations.CheckPluginName(name); (err == nil) != test.good {
+			t.Errorf("CheckPluginName(%q) = %v; want good %v: %s", name, err, test.good, test.reason)
+		}
+	}
+}
+
+func TestCheckVersion(t *testing.T) {
+	for version, good := range map[string]bool{
+		"1.1.0": true, "v2": true, "1.0.0-rc.1_x": true, strings.Repeat("1", 63): true,
+		"": false, "1.": false, ".1": false, "1+2": false, "1 ": false, strings.Repeat("1", 64): false,
+	} {
+		if err := annotations.CheckVersion(version); (err == nil) != good {
+			t.Errorf("CheckVersion(%q) = %v; want good %v: a label's value", version, err, good)
+		}
+	}
+}
+
+// TestCarried proves that the list is sorted, as its comment says, and that
+// nobody can change it for others.
+func TestCarried(t *testing.T) {
+	carried := annotations.Carried()
+	if !slices.IsSorted(carried) || len(carried) != 2 {
+		t.Errorf("not the two annotations, sorted: %q", carried)
+	}
+	carried[0] = "x"
+	if annotations.Carried()[0] == "x" {
+		t.Error("the list is shared")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"dao-test", "dao-test@1.1.0, my_plugin", "a,,b", "off", "a.b@", "@", "a@1,a@2,a", strings.Repeat("a,", 100)} {
+		f.Add(seed, seed)
+	}
+	f.Fuzz(func(t *testing.T, plugins, containers string) {
+		request, refused := annotations.Parse(map[string]string{annotations.Plugins: plugins, annotations.Containers: containers})
+		seen := map[string]bool{}
+		for _, ref := range request.Plugins {
+			if err := annotations.CheckPluginName(ref.Name); err != nil {
+				t.Errorf("%q gives a plugin that is none: %v", plugins, err)
+			}
+			if problems := validation.IsValidLabelValue(ref.Name); len(problems) > 0 {
+				t.Errorf("%q gives plugin %q, which no label can hold: %v", plugins, ref.Name, problems)
+			}
+			if problems := validation.IsValidLabelValue(ref.Version); len(problems) > 0 {
+				t.Errorf("%q gives version %q, which no label can hold: %v", plugins, ref.Version, problems)
+			}
+			if seen[ref.Name] {
+				t.Errorf("%q gives plugin %q twice", plugins, ref.Name)
+			}
+			seen[ref.Name] = true
+			again, problems := annotations.Parse(map[string]string{annotations.Plugins: ref.String()})
+			if len(problems) > 0 || len(again.Plugins) != 1 || again.Plugins[0] != ref {
+				t.Errorf("%q is parsed as %v (%v)", ref, again.Plugins, problems)
+			}
+		}
+		if slices.Contains(request.Containers, "") {
+			t.Errorf("%q gives a container without a name", containers)
+		}
+		if strings.TrimSpace(plugins) != "" && len(request.Plugins) == 0 && len(refused) == 0 {
+			t.Errorf("%q asks for something, and gives neither plugins nor refusals", plugins)
+		}
+	})
+}

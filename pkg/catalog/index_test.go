@@ -1,0 +1,194 @@
+package catalog_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
+)
+
+func configMap(namespace, name, plugin, version string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{
+			annotations.Plugin: plugin, annotations.PluginVersion: version,
+		}},
+		Data: map[string]string{"handler.lua": "", "schema.lua": ""},
+	}
+}
+
+func put(index *catalog.Index, namespace, name, plugin, version string) {
+	index.Put(catalog.SourceOf(configMap(namespace, name, plugin, version)))
+}
+
+// shown is what an index says of a plugin: each version and its sources.
+func shown(index *catalog.Index, namespace, plugin string) string {
+	var releases []string
+	for _, release := range index.Releases(namespace, plugin) {
+		text := release.Version + ":"
+		for _, source := range release.Sources {
+			text += " " + source.Name
+		}
+		releases = append(releases, text)
+	}
+	return strings.Join(releases, ", ")
+}
+
+func TestIndex(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(x *catalog.Index)
+		want   map[string]string // by plugin
+	}{
+		"zero value":         {func(*catalog.Index) {}, map[string]string{"a": ""}},
+		"delete of nothing":  {func(x *catalog.Index) { x.Delete("ns", "x") }, map[string]string{"a": ""}},
+		"put":                {func(x *catalog.Index) { put(x, "ns", "x", "a", "1") }, map[string]string{"a": "1: x", "b": ""}},
+		"other namespace":    {func(x *catalog.Index) { put(x, "other", "x", "a", "1") }, map[string]string{"a": ""}},
+		"two sources":        {func(x *catalog.Index) { put(x, "ns", "y", "a", "1"); put(x, "ns", "x", "a", "1") }, map[string]string{"a": "1: x y"}},
+		"two versions":       {func(x *catalog.Index) { put(x, "ns", "y", "a", "2"); put(x, "ns", "x", "a", "1") }, map[string]string{"a": "1: x, 2: y"}},
+		"replaced":           {func(x *catalog.Index) { put(x, "ns", "x", "a", "1"); put(x, "ns", "x", "a", "2") }, map[string]string{"a": "2: x"}},
+		"relabelled":         {func(x *catalog.Index) { put(x, "ns", "x", "a", "1"); put(x, "ns", "x", "b", "1") }, map[string]string{"a": "", "b": "1: x"}},
+		"label taken":        {func(x *catalog.Index) { put(x, "ns", "x", "a", "1"); put(x, "ns", "x", "", "1") }, map[string]string{"a": "", "": ""}},
+		"deleted":            {func(x *catalog.Index) { put(x, "ns", "x", "a", "1"); x.Delete("ns", "x") }, map[string]string{"a": ""}},
+		"deleted elsewhere":  {func(x *catalog.Index) { put(x, "ns", "x", "a", "1"); x.Delete("other", "x") }, map[string]string{"a": "1: x"}},
+		"one of two deleted": {func(x *catalog.Index) { put(x, "ns", "x", "a", ""); put(x, "ns", "y", "a", ""); x.Delete("ns", "x") }, map[string]string{"a": ": y"}},
+		"back again": {func(x *catalog.Index) { put(x, "ns", "x", "a", "1"); x.Delete("ns", "x"); put(x, "ns", "x", "a", "3") },
+			map[string]string{"a": "3: x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, looked := range []bool{false, true} { // what was looked up before must not stay
+				index := &catalog.Index{}
+				if looked {
+					put(index, "ns", "before", "a", "")
+					index.Releases("ns", "a")
+					index.Delete("ns", "before")
+				}
+				test.change(index)
+				for range 2 {
+					for plugin, want := range test.want {
+						if got := shown(index, "ns", plugin); got != want {
+							t.Errorf("plugin %q is %q; want %q", plugin, got, want)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestIndexAssemblesOnce proves that a plugin is not assembled anew for each
+// pod, and is for each change.
+func TestIndexAssemblesOnce(t *testing.T) {
+	index := &catalog.Index{}
+	put(index, "ns", "x", "a", "1")
+	first := index.Releases("ns", "a")[0]
+	put(index, "ns", "other", "b", "1")
+	if index.Releases("ns", "a")[0] != first {
+		t.Error("a change of another plugin assembled this one anew")
+	}
+	put(index, "ns", "y", "a", "1")
+	if index.Releases("ns", "a")[0] == first {
+		t.Error("a new source did not change the release")
+	}
+	if len(first.Sources) != 1 {
+		t.Error("a new source changed a release that was given out")
+	}
+}
+
+// TestIndexConcurrently proves, under the race detector, that sources may come
+// and go while releases are looked up, and that each look sees a whole state.
+func TestIndexConcurrently(t *testing.T) {
+	index := &catalog.Index{}
+	put(index, "ns", "stays", "a", "1")
+	var group sync.WaitGroup
+	for worker := range 4 {
+		group.Go(func() {
+			name := fmt.Sprintf("source-%d", worker)
+			for range 200 {
+				put(index, "ns", name, "a", "1")
+				put(index, "ns", name, "b", "1")
+				index.Delete("ns", name)
+			}
+		})
+		group.Go(func() {
+			for range 200 {
+				releases := index.Releases("ns", "a")
+				if len(releases) != 1 || len(releases[0].Files) != 2 || len(releases[0].Refusals) > 0 {
+					t.Errorf("half a state: %v", releases)
+				}
+				index.Releases("ns", "b")
+			}
+		})
+	}
+	group.Wait()
+	if got := shown(index, "ns", "a") + shown(index, "ns", "b"); got != "1: stays" {
+		t.Errorf("in the end %q is left", got)
+	}
+}
+
+// TestSourceOf proves what of a ConfigMap is kept.
+func TestSourceOf(t *testing.T) {
+	yes := true
+	from := configMap("ns", "x", "a", "")
+	from.Annotations = map[string]string{annotations.PluginVersion: "2", annotations.Digest: "sha256:0", annotations.Path: ""}
+	from.Immutable = &yes
+	from.BinaryData = map[string][]byte{"a.bin": {0, 1}}
+	source := catalog.SourceOf(from)
+	var keys []string
+	for _, key := range source.Keys {
+		keys = append(keys, fmt.Sprint(key.Name, " ", key.Size))
+	}
+	if diff := cmp.Diff([]string{"a.bin 2", "handler.lua 0", "schema.lua 0"}, keys); diff != "" {
+		t.Errorf("not data and binaryData, sorted:\n%s", diff)
+	}
+	if source.Version != "2" || source.Digest != "sha256:0" || !source.Immutable || source.Folder == nil || *source.Folder != "" {
+		t.Errorf("annotations or immutable are lost: %+v", source)
+	}
+	from.Labels[annotations.PluginVersion] = "1"
+	if source := catalog.SourceOf(from); source.Version != "1" {
+		t.Errorf("version %q; the label wins over the annotation", source.Version)
+	}
+	if source := catalog.SourceOf(&corev1.ConfigMap{}); source.Plugin != "" || source.Folder != nil || source.Immutable || len(source.Keys) > 0 {
+		t.Errorf("nothing gives something: %+v", source)
+	}
+}
+
+// TestDigestOf proves that a release's digest is that of its folder, however
+// it was written down, and another one for any other folder.
+func TestDigestOf(t *testing.T) {
+	files := map[string][]byte{"handler.lua": []byte("h"), "migrations/init.lua": []byte("return {}")}
+	want := catalog.DigestOf(files)
+	flat := configMap("ns", "x", "a", "")
+	flat.Data = map[string]string{"handler.lua": "h", "init.lua": "return {}"}
+	modules := configMap("ns", "x", "a", "7")
+	modules.Data = map[string]string{"handler.lua": "h", "migrations.init.lua": "return {}"}
+	for name, from := range map[string]*corev1.ConfigMap{"flat": flat, "modules": modules} {
+		release := catalog.Assemble("a", []catalog.Source{catalog.SourceOf(from)})[0]
+		if release.Digest != want {
+			t.Errorf("%s: digest %s; want %s", name, release.Digest, want)
+		}
+	}
+	others := []map[string][]byte{
+		{}, {"handler.lua": []byte("h")},
+		{"handler.lua": []byte("h"), "migrations/init.lua": []byte("return {} ")},
+		{"handler.lua": []byte("h"), "init.lua": []byte("return {}")},
+		{"handler.lua": []byte("return {}"), "migrations/init.lua": []byte("h")},
+		{"handler.luah": nil, "migrations/init.lua": []byte("return {}")},
+	}
+	seen := map[string]int{want: -1}
+	for i, other := range others {
+		digest := catalog.DigestOf(other)
+		if first, taken := seen[digest]; taken {
+			t.Errorf("folders %d and %d have one digest", first, i)
+		}
+		seen[digest] = i
+		if !strings.HasPrefix(digest, "sha256:") || len(digest) != len("sha256:")+64 {
+			t.Errorf("digest %q has not its form", digest)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package luasource_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kongdao.io/kongdao/pkg/luasource"
+)
+
+func TestReturnedStrings(t *testing.T) {
+	for name, test := range map[string]struct {
+		text   string
+		want   []string
+		ok     bool
+		reason string
+	}{
+		"list":            {`return { "000_base", "001_next" }`, []string{"000_base", "001_next"}, true, "a migrations list (K2)"},
+		"comments":        {"-- first\nreturn { --[[ a ]] \"a\", -- b\n }\n--[==[ end ]==]", []string{"a"}, true, "comments mean nothing"},
+		"trailing marks":  {`return { "a", 'b'; "c", };`, []string{"a", "b", "c"}, true, "both separators, one behind the last, a semicolon"},
+		"long strings":    {"return { [[a]], [==[b]==] }", []string{"a", "b"}, true, "every form of string"},
+		"escapes":         {`return { "a\98c\"" }`, []string{`abc"`}, true, "escapes are what they stand for"},
+		"parentheses":     {`return ({ ("a") })`, []string{"a"}, true, "parentheses change nothing"},
+		"empty list":      {`return {}`, []string{}, true, "a list of nothing"},
+		"order, twice":    {`return { "b", "a", "b" }`, []string{"b", "a", "b"}, true, "as it stands"},
+		"no list":         {`return "a"`, nil, false, "a string is no list"},
+		"two values":      {`return { "a" }, { "b" }`, nil, false, "require takes one"},
+		"keys":            {`return { a = "a" }`, nil, false, "a table is no list"},
+		"numbered keys":   {`return { [1] = "a" }`, nil, false, "only Lua knows the order of such"},
+		"nested":          {`return { { "a" } }`, nil, false, "a list of lists"},
+		"number":          {`return { "a", 1 }`, nil, false, "not all strings"},
+		"call":            {`return { "a", tostring(1) }`, nil, false, "only Lua knows what it yields"},
+		"concatenation":   {`return { "a" .. "b" }`, nil, false, "only Lua computes"},
+		"variable":        {`local a = { "a" } return a`, nil, false, "more than one statement"},
+		"require":         {`return require "x"`, nil, false, "only Lua knows"},
+		"in a function":   {`return (function() return { "a" } end)()`, nil, false, "only Lua knows"},
+		"in a block":      {`do return { "a" } end`, nil, false, "not plain"},
+		"LuaJIT number":   {`return { "a", 1LL }`, nil, false, "the parser does not read it"},
+		"Lua 5.3":         {`return { "a" // "b" }`, nil, false, "no Lua of Kong's"},
+		"nothing":         {``, nil, false, "no return"},
+		"only a comment":  {`-- return { "a" }`, nil, false, "no return"},
+		"bare return":     {`return`, nil, false, "returns nothing"},
+		"text behind":     {`return { "a" } "b"`, nil, false, "not Lua"},
+		"unclosed string": {`return { "a`, nil, false, "not Lua"},
+		"unclosed long":   {`return { [[a`, nil, false, "not Lua"},
+		"garbage":         {"\x00\xff\x1b[31m", nil, false, "not Lua"},
+		"deep":            {"return " + strings.Repeat("{", 100_000), nil, false, "does not overflow"},
+		"deep, closed":    {"return " + strings.Repeat("{", 50_000) + strings.Repeat("}", 50_000), nil, false, "does not overflow"},
+		"deep calls":      {"return " + strings.Repeat("f(", 50_000) + strings.Repeat(")", 50_000), nil, false, "does not overflow"},
+		"1 MB":            {`return { "` + strings.Repeat("a", 1<<20) + `" }`, nil, false, "too large to be a list that a person wrote"},
+		"256 KiB":         {`return { "a" }` + strings.Repeat(" ", 256<<10-len(`return { "a" }`)), []string{"a"}, true, "the largest"},
+		"256 KiB and one": {`return { "a" }` + strings.Repeat(" ", 256<<10-len(`return { "a" }`)+1), nil, false, "too large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := luasource.ReturnedStrings([]byte(test.text))
+			if diff := cmp.Diff(test.want, got); ok != test.ok || diff != "" {
+				t.Errorf("%v, want %v: %s\n%s", ok, test.ok, test.reason, diff)
+			}
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for name, test := range map[string]struct{ text, want, reason string }{
+		"returned":          {`return { PRIORITY = 1, VERSION = "1.1.0" }`, "1.1.0", "in the table that is returned"},
+		"local":             {"local P = {\n  VERSION = '1.1.0', }\nfunction P:access() end\nreturn P", "1.1.0", "in the handler's table"},
+		"assigned":          {"local P = {}\nP.VERSION = \"1.1.0\"\nreturn P", "1.1.0", "by assignment"},
+		"assigned by index": {"local P = {}\nP['VERSION'] = \"1.1.0\"\nreturn P", "1.1.0", "the same to Lua"},
+		"global":            {"P = { VERSION = '1.1.0' }\nreturn P", "1.1.0", "in a global's table"},
+		"several":           {"local a, b = 1, { VERSION = '1' }\nx, b.VERSION = 1, '2'\nreturn b", "1", "the first that is found"},
+		"several assigned":  {"local b = {}\nx, b.VERSION = 1, '2'\nreturn b", "2", "the value at its place"},
+		"fewer values":      {"local b = {}\nx, b.VERSION = f()\nreturn b", "", "only Lua knows"},
+		"key in brackets":   {`return { ["VERSION"] = "1" }`, "1", "the same to Lua"},
+		"variable":          {`return { VERSION = version }`, "", "only Lua knows"},
+		"number":            {`return { VERSION = 1.1 }`, "", "Kong wants a string"},
+		"lower case":        {`return { version = "1" }`, "", "Kong reads VERSION"},
+		"in a function":     {"local function f() return { VERSION = '1' } end\nreturn {}", "", "not an outermost statement"},
+		"in a nested table": {`return { x = { VERSION = "1" } }`, "", "not the handler's"},
+		"none":              {`return {}`, "", "none"},
+		"garbage":           {"return {", "", "not Lua"},
+		"goto":              {"local P = { VERSION = '1' }\ngoto out\n::out::\nreturn P", "1", "LuaJIT has goto"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := luasource.Version([]byte(test.text))
+			if got != test.want || ok != (test.want != "") {
+				t.Errorf("%q %v; want %q: %s", got, ok, test.want, test.reason)
+			}
+		})
+	}
+}
+
+func FuzzLuasource(f *testing.F) {
+	for _, seed := range []string{
+		`return { "a", [[b]], [==[c]==]; 'd\n\065' };`, "local P = { VERSION = '1' } P.VERSION = '2' return P", "return {\"\\", "--[==[", "::a:: goto a",
+		"#!/usr/bin/lua\nreturn {}", "\ufeffreturn {}", "return 0x1p4, 1e, 1LL, 'a' .. \"\"", "return {...}", "a.b[c]:d'e'{}.VERSION,f=1",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before := string(text)
+		values, ok := luasource.ReturnedStrings(text)
+		if ok != (values != nil) {
+			t.Errorf("%q: %v, but %q", text, ok, values)
+		}
+		if version, ok := luasource.Version(text); !ok && version != "" {
+			t.Errorf("%q: no version, but %q", text, version)
+		}
+		if string(text) != before {
+			t.Errorf("the text was changed from %q to %q", before, text)
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package mutate_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/test/goldens"
+)
+
+// plugins makes n plugins with migrations, and the request for all of them.
+func plugins(n int) (find catalog.Finder, request string) {
+	immutable := true
+	var names []string
+	var sources []*corev1.ConfigMap
+	for i := range n {
+		name := fmt.Sprintf("plugin-%d", i)
+		names = append(names, name)
+		sources = append(sources, &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Namespace: goldens.Namespace, Name: name, Labels: map[string]string{annotations.Plugin: name}},
+			Immutable:  &immutable,
+			Data: map[string]string{
+				"handler.lua": "", "schema.lua": "", "daos.lua": "",
+				"migrations.init.lua": `return { "000_base" }`, "migrations.000_base.lua": "",
+			},
+		})
+	}
+	return goldens.Finder(goldens.Namespace, sources), strings.Join(names, ",")
+}
+
+// BenchmarkDecide measures what a pod like those of Kong's chart costs the
+// core: alone, and with the decoding of its JSON; with 1,000 plugins it must
+// cost about 1,000 times what one plugin adds, not more.
+func BenchmarkDecide(b *testing.B) {
+	text := chartPod(b)
+	for _, n := range []int{1, 1000} {
+		find, request := plugins(n)
+		decided := func(b *testing.B, pod mutate.Pod) {
+			b.Helper()
+			pod.Annotations = map[string]string{annotations.Plugins: request}
+			if decision := mutate.Decide(goldens.Namespace, pod, find); len(decision.Patch) == 0 {
+				b.Fatal(decision.Refusals)
+			}
+		}
+		b.Run(fmt.Sprintf("plugins=%d/decode+decide", n), func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				decided(b, decode(b, text))
+			}
+		})
+		b.Run(fmt.Sprintf("plugins=%d/decide", n), func(b *testing.B) {
+			b.ReportAllocs()
+			pod := decode(b, text)
+			for b.Loop() {
+				decided(b, pod)
+			}
+		})
+	}
+}
