@@ -1,0 +1,1 @@
+return { VERSION = "1.0.0" }

@@ -1,0 +1,2 @@
+return { run = function() end }
+-- ends in \r\n

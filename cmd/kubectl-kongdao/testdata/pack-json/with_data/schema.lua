@@ -1,0 +1,1 @@
+return { name = "with_data", fields = { { config = { type = "record", fields = {} } } } }

@@ -1,0 +1,77 @@
+package manifest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/mutate"
+)
+
+// warnUnread says that an annotation of ours stands where nobody reads it.
+func (j *injector) warnUnread(object *Object, metadata, why string) {
+	for _, name := range annotations.Carried() {
+		if text(member(member(object.at(metadata), "annotations"), name)) != "" {
+			j.warn(object, fmt.Sprintf("annotation %s has no effect here: %s", name, why))
+		}
+	}
+}
+
+// carry carries the annotations of a workload into its pod template, as the
+// webhook does when it is created.
+func (j *injector) carry(object *Object, template string) error {
+	if object.at(template) == nil {
+		return nil
+	}
+	own, err := object.requests("/metadata")
+	if err != nil {
+		return err
+	}
+	there, err := object.requests(template + "/metadata")
+	if err != nil {
+		return err
+	}
+	carry := annotations.CarryInto(there, own, nil)
+	for _, name := range carry.Overruled {
+		j.warn(object, fmt.Sprintf("annotation %s of the pod template said %q and now says %q, as the %s itself does; change it there",
+			name, there[name], carry.Set[name], object.Kind))
+	}
+	metadata := object.at(template + "/metadata")
+	for _, name := range slices.Sorted(maps.Keys(carry.Set)) {
+		operation := mutate.Operation{
+			Op: "add", Path: template + "/metadata/annotations/" + mutate.EscapePointer(name), Value: carry.Set[name],
+		}
+		switch carried := member(metadata, "annotations"); {
+		case isEmpty(metadata):
+			operation.Path, operation.Value = template+"/metadata", map[string]any{"annotations": carry.Set}
+		case isEmpty(carried):
+			operation.Path, operation.Value = template+"/metadata/annotations", carry.Set
+		}
+		if err := object.document.apply(object.pointer, operation); err != nil {
+			return err
+		}
+		metadata = object.at(template + "/metadata") // which may be new
+	}
+	return nil
+}
+
+func isEmpty(node *yaml.Node) bool { return node == nil || len(node.Content) == 0 }
+
+// requests yields the annotations in a metadata that are carried.
+func (o *Object) requests(metadata string) (map[string]string, error) {
+	requests := map[string]string{}
+	for _, name := range annotations.Carried() {
+		value := member(member(o.at(metadata), "annotations"), name)
+		if value == nil {
+			continue
+		}
+		if value.Kind != yaml.ScalarNode || value.ShortTag() != "!!str" {
+			return nil, fmt.Errorf("annotation %s is not a string; put it in quotes", name)
+		}
+		requests[name] = value.Value
+	}
+	return requests, nil
+}

@@ -1,0 +1,181 @@
+package manifest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/json"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/refusal"
+)
+
+// Result is what an injection has to say. With refusals the documents are in
+// no state to be written.
+type Result struct{ Warnings, Refusals Problems }
+
+// Inject gives every pod and pod template in the documents what it asks for
+// from the sources in the documents. Objects that name no namespace are in the
+// given one.
+func Inject(documents []*Document, namespace string) Result {
+	injector := injector{namespace: namespace, homes: map[string]map[string]bool{}}
+	for _, document := range documents {
+		for _, object := range document.Objects {
+			if object.isConfigMap() {
+				injector.addSource(object)
+			}
+		}
+	}
+	for _, document := range documents {
+		for _, object := range document.Objects {
+			injector.inject(object)
+		}
+	}
+	return injector.result.sorted(documents)
+}
+
+// sorted puts the problems into the order of the input.
+func (r Result) sorted(documents []*Document) Result {
+	place := map[string]int{}
+	for i, document := range documents {
+		if _, known := place[document.File]; !known {
+			place[document.File] = i
+		}
+	}
+	for _, problems := range []Problems{r.Warnings, r.Refusals} {
+		slices.SortStableFunc(problems, func(a, b Problem) int {
+			return cmp.Or(cmp.Compare(place[a.File], place[b.File]), cmp.Compare(a.Line, b.Line))
+		})
+	}
+	return r
+}
+
+type injector struct {
+	namespace string
+	index     catalog.Index
+	// homes are the namespaces with sources, by plugin.
+	homes  map[string]map[string]bool
+	places map[string]Problem
+	result Result
+}
+
+func (j *injector) namespaceOf(object *Object) string {
+	if object.Namespace == "" {
+		return j.namespace
+	}
+	return object.Namespace
+}
+
+// label is how messages call an object: Deployment "kong/kong-kong".
+func (j *injector) label(object *Object) string {
+	return fmt.Sprintf("%s %s", object.Kind, refusal.Quote(j.namespaceOf(object)+"/"+object.Name))
+}
+
+func (j *injector) warn(object *Object, text string) {
+	j.result.Warnings = append(j.result.Warnings, object.problem(j.label(object)+": "+text))
+}
+
+func (j *injector) refuse(object *Object, text string) {
+	j.result.Refusals = append(j.result.Refusals, object.problem(j.label(object)+": "+text))
+}
+
+func (j *injector) addSource(object *Object) {
+	if member(member(member(object.node, "metadata"), "labels"), annotations.Plugin) == nil {
+		return
+	}
+	encoded, err := appendJSON(nil, object.node)
+	var configMap corev1.ConfigMap
+	if err == nil {
+		err = json.UnmarshalCaseSensitivePreserveInts(encoded, &configMap)
+	}
+	if err != nil {
+		j.refuse(object, fmt.Sprintf("cannot be read as a ConfigMap: %v", err))
+		return
+	}
+	configMap.Namespace = j.namespaceOf(object)
+	source := catalog.SourceOf(&configMap)
+	where := j.label(object)
+	if first, twice := j.places[where]; twice {
+		j.warn(object, fmt.Sprintf("is in the input twice, first at %s:%d; this one counts", first.File, first.Line))
+	}
+	if j.places == nil {
+		j.places = map[string]Problem{}
+	}
+	j.places[where] = object.problem("")
+	j.index.Put(source)
+	if j.homes[source.Plugin] == nil {
+		j.homes[source.Plugin] = map[string]bool{}
+	}
+	j.homes[source.Plugin][source.Namespace] = true
+}
+
+// inject decides on one object and patches it.
+func (j *injector) inject(object *Object) {
+	const elsewhere = "inject does not know this kind; the webhook injects the pods that it makes"
+	pointer, carries, ok := object.pod()
+	switch {
+	case !ok:
+		j.warnUnread(object, "/metadata", elsewhere)
+		j.warnUnread(object, "/spec/template/metadata", elsewhere)
+		return
+	case carries:
+		if err := j.carry(object, pointer); err != nil {
+			j.refuse(object, err.Error())
+			return
+		}
+	case pointer != "":
+		j.warnUnread(object, "/metadata", fmt.Sprintf("it is not carried from a %s into its pods; put it on the pod template", object.Kind))
+	}
+	pod, err := object.decode(pointer)
+	if err != nil {
+		j.refuse(object, fmt.Sprintf("cannot be read as a pod: %v", err))
+		return
+	}
+	namespace := j.namespaceOf(object)
+	decision := mutate.Decide(namespace, pod, func(plugin string) []*catalog.Release { return j.index.Releases(namespace, plugin) })
+	for _, refused := range decision.Refusals.Sorted() {
+		j.refuse(object, refused.Message+j.elsewhere(namespace, refused, decision.Request))
+	}
+	for _, warning := range decision.Warnings {
+		j.warn(object, warning)
+	}
+	for _, operation := range decision.Patch {
+		if err := object.document.apply(object.pointer+pointer, operation); err != nil {
+			j.refuse(object, err.Error())
+		}
+	}
+}
+
+// decode reads the pod or pod template at a pointer as the webhook reads pods.
+// One that is not there asks for nothing.
+func (o *Object) decode(pointer string) (mutate.Pod, error) {
+	template := o.at(pointer)
+	if template == nil {
+		return mutate.Pod{}, nil
+	}
+	encoded, err := appendJSON(nil, template)
+	if err != nil {
+		return mutate.Pod{}, err
+	}
+	return mutate.DecodePod(encoded)
+}
+
+// elsewhere adds to the refusal of an unknown plugin where the input has it.
+func (j *injector) elsewhere(namespace string, refused refusal.Refusal, request annotations.Request) string {
+	if refused.Reason != refusal.UnknownPlugin {
+		return ""
+	}
+	for _, ref := range request.Plugins {
+		homes := slices.Collect(maps.Keys(j.homes[ref.Name]))
+		if strings.HasPrefix(refused.Message, fmt.Sprintf("plugin %q:", ref.Name)) && len(homes) > 0 {
+			return fmt.Sprintf("; the input has it in namespace %s: pack it with -n %s", refusal.Names(homes), namespace)
+		}
+	}
+	return ", and add it to the input with -f"
+}
