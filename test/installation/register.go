@@ -1,0 +1,126 @@
+package installation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/test/controlplane"
+)
+
+// User is whom the webhook's program comes as.
+const User = "kongdao-webhook"
+
+// Root is the project's folder.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// read reads a file of deploy/ into an object.
+func read(name string, object any) error {
+	text, err := os.ReadFile(filepath.Join(Root(), "deploy", name))
+	if err != nil {
+		return err
+	}
+	if err := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), len(text)).Decode(object); err != nil {
+		return fmt.Errorf("read deploy/%s: %w", name, err)
+	}
+	return nil
+}
+
+// Grant makes a ClusterRole of this name and gives it to the user of the same
+// name. It returns a kubeconfig of that user.
+func Grant(ctx context.Context, plane *controlplane.ControlPlane, name string, rules []rbacv1.PolicyRule) (kubeconfig string, err error) {
+	admin, err := client.New(plane.Config(), client.Options{})
+	if err != nil {
+		return "", fmt.Errorf("make a client: %w", err)
+	}
+	for _, object := range []client.Object{
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules},
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+		},
+	} {
+		if err := admin.Create(ctx, object); err != nil {
+			return "", fmt.Errorf("grant %s its rights: %w", name, err)
+		}
+	}
+	_, kubeconfig, err = plane.User(name)
+	return kubeconfig, err
+}
+
+// Rights is what deploy/rbac.yaml gives the webhook.
+func Rights() ([]rbacv1.PolicyRule, error) {
+	role := &rbacv1.ClusterRole{}
+	err := read("rbac.yaml", role)
+	return role.Rules, err
+}
+
+// grant makes the user with the rights of deploy/rbac.yaml, and no others.
+func grant(ctx context.Context, plane *controlplane.ControlPlane) (kubeconfig string, err error) {
+	rules, err := Rights()
+	if err != nil {
+		return "", err
+	}
+	return Grant(ctx, plane, User, rules)
+}
+
+// register makes the API server call the webhook, and returns when it does.
+func (w *Webhook) register(ctx context.Context, plane *controlplane.ControlPlane) error {
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	if err := read("webhook.yaml", configuration); err != nil {
+		return err
+	}
+	for i := range configuration.Webhooks {
+		called := &configuration.Webhooks[i].ClientConfig
+		url := w.URL(*called.Service.Path)
+		*called = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: plane.CA()}
+	}
+	if err := w.Admin.Create(ctx, configuration); err != nil {
+		return fmt.Errorf("register the webhook: %w", err)
+	}
+	return w.waitUntilCalled(ctx)
+}
+
+// waitUntilCalled asks, in dry runs, for a pod that the webhook refuses: the
+// API server takes a moment to notice a new configuration.
+func (w *Webhook) waitUntilCalled(ctx context.Context) error {
+	const unknown = "no-such-plugin"
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		probe := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: metav1.NamespaceDefault, GenerateName: "probe-",
+				Annotations: map[string]string{annotations.Plugins: unknown},
+			},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy", Image: "kong:3.9"}}},
+		}
+		err := w.Admin.Create(ctx, probe, client.DryRunAll)
+		if err != nil && strings.Contains(err.Error(), unknown) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until the API server calls the webhook: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
