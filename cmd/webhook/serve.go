@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"net/http"
 
-	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -43,15 +41,6 @@ func serve(ctx context.Context, options Options) error {
 	if err := manager.Start(ctx); err != nil {
 		return fmt.Errorf("serve admissions: %w", err)
 	}
-	return nil
-}
-
-func setLogger(level string) error {
-	parsed, err := zapcore.ParseLevel(level)
-	if err != nil {
-		return fmt.Errorf("--log-level: %w", err)
-	}
-	ctrl.SetLogger(zap.New(zap.Level(parsed)))
 	return nil
 }
 

@@ -86,8 +86,7 @@ func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error)
 		body.Grow(int(size) + bytes.MinRead) // room for the read that finds the end
 	}
 	if _, err := body.ReadFrom(http.MaxBytesReader(writer, request.Body, bodyLimit)); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return nil, fmt.Errorf("the AdmissionReview is larger than %d bytes", bodyLimit)
 		}
 		return nil, fmt.Errorf("read the AdmissionReview: %w", err)

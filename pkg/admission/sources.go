@@ -114,7 +114,9 @@ func (s *Sources) Decide(ctx context.Context, namespace string, pod mutate.Pod) 
 	if !decision.Unresolved {
 		return decision, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+	// A webhook that is told to stop ends the context of every request, and
+	// still has to answer those in flight.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liveTimeout)
 	defer cancel()
 	now, err := s.read(ctx, namespace, decision.Request.Plugins)
 	if err != nil {

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+
+	"kongdao.io/kongdao/pkg/annotations"
+)
+
+// rich is a pod full of what the webhook's view does not have, with the newest
+// fields of this API server.
+const rich = `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: NAME
+  labels: {app: kong, example.com/team: gateways}
+  annotations: {example.com/note: "a \"quoted\" <note> & more"}
+  finalizers: [example.com/hold]
+spec:
+  hostnameOverride: gateway.example.com
+  setHostnameAsFQDN: false
+  schedulingGates: [{name: example.com/wait}]
+  resources: {requests: {cpu: 500m, memory: 512Mi}, limits: {cpu: "1", memory: 1Gi}}
+  securityContext: {runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000, supplementalGroupsPolicy: Strict, seccompProfile: {type: RuntimeDefault}}
+  topologySpreadConstraints:
+    - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, matchLabelKeys: [example.com/team], labelSelector: {matchLabels: {app: kong}}}
+  resourceClaims: [{name: device, resourceClaimName: some-device}]
+  initContainers:
+    - {name: native-sidecar, image: "envoy:1", restartPolicy: Always, startupProbe: {httpGet: {port: 80}}}
+  containers:
+    - name: proxy
+      image: kong:3.9
+      imagePullPolicy: Never
+      env:
+        - {name: KONG_DATABASE, value: postgres}
+        - {name: KONG_PG_PASSWORD, valueFrom: {secretKeyRef: {name: pg, key: password}}}
+        - {name: GOMEMLIMIT, valueFrom: {resourceFieldRef: {resource: limits.memory}}}
+      resizePolicy: [{resourceName: cpu, restartPolicy: NotRequired}]
+      resources: {claims: [{name: device, request: one}], requests: {cpu: 250m}}
+      readinessProbe: {grpc: {port: 9000, service: ready}, terminationGracePeriodSeconds: null}
+      livenessProbe: {httpGet: {port: 8100}, terminationGracePeriodSeconds: 20}
+      lifecycle: {preStop: {sleep: {seconds: 5}}}
+      securityContext: {appArmorProfile: {type: RuntimeDefault}, procMount: Default, readOnlyRootFilesystem: true}
+      volumeMounts:
+        - {name: image, mountPath: /image, readOnly: true, recursiveReadOnly: IfPossible}
+        - {name: claim, mountPath: /data, mountPropagation: None}
+  volumes:
+    - {name: image, image: {reference: "example.com/files:1", pullPolicy: IfNotPresent}}
+    - name: claim
+      ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], volumeAttributesClassName: fast, resources: {requests: {storage: 1Gi}}}}}
+    - name: bundle
+      projected: {sources: [{clusterTrustBundle: {name: bundle, path: ca.pem}}]}
+`
+
+// TestTheRestOfAPod proves that what an injection does not concern stays as it
+// is, also where the webhook knows nothing of it (W1): beside a pod that asks
+// for nothing, only what is ours differs.
+func TestTheRestOfAPod(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	daoTest(t, ns)
+	made := func(name string, asks bool) *unstructured.Unstructured {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(strings.Replace(rich, "NAME", name, 1)), &object.Object); err != nil {
+			t.Fatal(err)
+		}
+		object.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Pod"})
+		object.SetNamespace(ns)
+		if asks {
+			all := object.GetAnnotations()
+			maps.Copy(all, asking("dao-test"))
+			object.SetAnnotations(all)
+		}
+		create(t, object)
+		return object
+	}
+	plain, injected := made("plain", false), made("injected", true)
+	for _, path := range [][]string{{"spec", "hostnameOverride"}, {"spec", "resources"}, {"spec", "securityContext", "supplementalGroupsPolicy"}} {
+		if _, found, _ := unstructured.NestedFieldNoCopy(plain.Object, path...); !found {
+			t.Errorf("this API server drops %v: the test wants a field that it keeps", path)
+		}
+	}
+	for _, object := range []*unstructured.Unstructured{plain, injected} {
+		for _, own := range []string{"name", "uid", "resourceVersion", "creationTimestamp", "managedFields"} {
+			unstructured.RemoveNestedField(object.Object, "metadata", own)
+		}
+		// The service account's token comes under a random name.
+		text, err := yaml.Marshal(object.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		object.Object = nil
+		if err := yaml.Unmarshal(tokenName.ReplaceAll(text, []byte("kube-api-access")), &object.Object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	takeOursOut(t, injected)
+	if !reflect.DeepEqual(plain.Object, injected.Object) {
+		without, _ := yaml.Marshal(plain.Object)
+		with, _ := yaml.Marshal(injected.Object)
+		t.Errorf("without:\n%s\nwith, less what is ours:\n%s", without, with)
+	}
+}
+
+// tokenName is the name of the volume that a service account's token comes in.
+var tokenName = regexp.MustCompile(`kube-api-access-[a-z0-9]+`)
+
+// takeOursOut removes what an injection adds to the pod above, and fails the
+// test where it is not there.
+func takeOursOut(t *testing.T, pod *unstructured.Unstructured) {
+	t.Helper()
+	remove := func(list []any, key string, names ...string) []any {
+		kept := slices.DeleteFunc(slices.Clone(list), func(item any) bool {
+			return slices.Contains(names, item.(map[string]any)[key].(string))
+		})
+		if len(kept) != len(list)-len(names) {
+			t.Errorf("of %q there are %d in %v", names, len(list)-len(kept), list)
+		}
+		return kept
+	}
+	metadata := pod.Object["metadata"].(map[string]any)
+	for member, names := range map[string][]string{
+		"labels": {annotations.Injected}, "annotations": {annotations.Plugins, annotations.Injection},
+	} {
+		for _, name := range names {
+			if _, there := metadata[member].(map[string]any)[name]; !there {
+				t.Errorf("%s lacks %s", member, name)
+			}
+			delete(metadata[member].(map[string]any), name)
+		}
+	}
+	spec := pod.Object["spec"].(map[string]any)
+	spec["volumes"] = remove(spec["volumes"].([]any), "name", "kongdao-dao-test", "kongdao-migrations")
+	proxy := spec["containers"].([]any)[0].(map[string]any)
+	proxy["env"] = remove(proxy["env"].([]any), "name", "KONG_PLUGINS", "KONG_LUA_PACKAGE_PATH")
+	proxy["volumeMounts"] = remove(proxy["volumeMounts"].([]any), "name", "kongdao-dao-test", "kongdao-migrations")
+}
