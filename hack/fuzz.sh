@@ -12,5 +12,5 @@ if [[ -z $targets ]]; then
 fi
 while IFS=: read -r file function; do
   echo "== ${function#func } in $(dirname "$file"), $time"
-  go test -run '^$' -fuzz "^${function#func }\$" -fuzztime "$time" "$(dirname "$file")" </dev/null
+  go test -run '^$' -fuzz "^${function#func }\$" -fuzztime "$time" -fuzzminimizetime 1s "$(dirname "$file")" </dev/null
 done <<<"$targets"

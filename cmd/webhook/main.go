@@ -30,6 +30,7 @@ func run(ctx context.Context, arguments []string) error {
 	options := DefaultOptions()
 	flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)
 	options.AddFlags(flags)
+	flags.SetOutput(os.Stdout) // --help alone writes: mistakes come back as errors
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(arguments); {
 	case errors.Is(err, pflag.ErrHelp):

@@ -75,7 +75,12 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		WebhookServer: webhook.NewServer(webhook.Options{
 			Host: options.Host, Port: options.Port,
 			CertDir: options.CertDir, CertName: options.CertName, KeyName: options.KeyName, ClientCAName: options.ClientCA,
-			TLSOpts: []func(*tls.Config){func(config *tls.Config) { config.MinVersion = tlsVersions()[options.TLSMinVersion] }},
+			TLSOpts: []func(*tls.Config){func(config *tls.Config) {
+				config.MinVersion = tlsVersions()[options.TLSMinVersion]
+				// The API server speaks nothing else to a Service (W9), and without
+				// HTTP/2 no client can hold the process with its streams.
+				config.NextProtos = []string{"http/1.1"}
+			}},
 		}),
 	})
 	if err != nil {

@@ -2,8 +2,10 @@ package admission
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -125,8 +127,13 @@ func (a answer) write(writer http.ResponseWriter, uid string) error {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	writer.Header().Set("Content-Type", "application/json")
+	writer.Header().Set("Content-Length", strconv.Itoa(len(body))) // else it comes in chunks
 	writer.WriteHeader(a.status)
 	if _, err := writer.Write(body); err != nil {
+		return fmt.Errorf("send the answer: %w", err)
+	}
+	// The API server waits for it; what is counted and logged of it can wait.
+	if err := http.NewResponseController(writer).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("send the answer: %w", err)
 	}
 	return nil

@@ -16,6 +16,10 @@ import (
 // more than twice what the API server lets a pod be.
 const bodyLimit = 7 << 20
 
+// usualBody is the size, in bytes, up to which room is made for a review before
+// it arrives. A client that only claims to send more gets no more.
+const usualBody = 64 << 10
+
 // Pods answers reviews of pods that are created. It is an http.Handler of its
 // own, so the guards that controller-runtime gives its admission.Handler are
 // here: size, content type, API version, panics.
@@ -82,7 +86,7 @@ func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error)
 		}
 	}
 	var body bytes.Buffer
-	if size := request.ContentLength; size > 0 && size <= bodyLimit {
+	if size := request.ContentLength; size > 0 && size <= usualBody {
 		body.Grow(int(size) + bytes.MinRead) // room for the read that finds the end
 	}
 	if _, err := body.ReadFrom(http.MaxBytesReader(writer, request.Body, bodyLimit)); err != nil {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+)
+
+// TestFlags proves that every option has one flag, which sets it and no other.
+func TestFlags(t *testing.T) {
+	tests := map[string]struct {
+		value string
+		set   func(*Options)
+	}{
+		"kubeconfig":       {"/tmp/config", func(o *Options) { o.Kubeconfig = "/tmp/config" }},
+		"host":             {"127.0.0.1", func(o *Options) { o.Host = "127.0.0.1" }},
+		"port":             {"8443", func(o *Options) { o.Port = 8443 }},
+		"cert-dir":         {"/certs", func(o *Options) { o.CertDir = "/certs" }},
+		"cert-name":        {"cert", func(o *Options) { o.CertName = "cert" }},
+		"key-name":         {"key", func(o *Options) { o.KeyName = "key" }},
+		"client-ca":        {"ca.crt", func(o *Options) { o.ClientCA = "ca.crt" }},
+		"tls-min-version":  {"1.3", func(o *Options) { o.TLSMinVersion = "1.3" }},
+		"metrics-address":  {"0", func(o *Options) { o.MetricsAddress = "0" }},
+		"health-address":   {"localhost:1", func(o *Options) { o.HealthAddress = "localhost:1" }},
+		"log-level":        {"debug", func(o *Options) { o.LogLevel = "debug" }},
+		"shutdown-timeout": {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
+	}
+	if options := reflect.TypeFor[Options]().NumField(); len(tests) != options {
+		t.Errorf("%d flags are tested, and there are %d options", len(tests), options)
+	}
+	parse := func(arguments ...string) Options {
+		options := DefaultOptions()
+		flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)
+		options.AddFlags(flags)
+		if err := flags.Parse(arguments); err != nil {
+			t.Errorf("%q: %v", arguments, err)
+		}
+		flags.VisitAll(func(flag *pflag.Flag) {
+			if _, tested := tests[flag.Name]; !tested {
+				t.Errorf("--%s is not tested", flag.Name)
+			}
+			if flag.Usage == "" {
+				t.Errorf("--%s says nothing of itself", flag.Name)
+			}
+		})
+		return options
+	}
+	if diff := cmp.Diff(DefaultOptions(), parse()); diff != "" {
+		t.Errorf("without flags (-want +got)\n%s", diff)
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			want := DefaultOptions()
+			test.set(&want)
+			if diff := cmp.Diff(want, parse("--"+name, test.value)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// validOptions are the defaults, with files that are there.
+func validOptions(t *testing.T) Options {
+	t.Helper()
+	options := DefaultOptions()
+	options.CertDir = t.TempDir()
+	for _, name := range []string{"tls.crt", "tls.key", "ca.crt", "kubeconfig"} {
+		if err := os.WriteFile(filepath.Join(options.CertDir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return options
+}
+
+// TestValidate proves that each mistake is told with its flag, and that what
+// is none is not.
+func TestValidate(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit func(*Options)
+		// want is a part of the error; "" for none.
+		want string
+	}{
+		"defaults":               {func(*Options) {}, ""},
+		"all that is optional":   {func(o *Options) { o.ClientCA, o.Kubeconfig = "ca.crt", filepath.Join(o.CertDir, "kubeconfig") }, ""},
+		"nothing else served":    {func(o *Options) { o.MetricsAddress, o.HealthAddress = "0", "0" }, ""},
+		"other addresses":        {func(o *Options) { o.MetricsAddress, o.HealthAddress = "[::1]:80", "localhost:http" }, ""},
+		"port 0":                 {func(o *Options) { o.Port = 0 }, "--port 0: "},
+		"port too high":          {func(o *Options) { o.Port = 65536 }, "--port 65536: "},
+		"no kubeconfig there":    {func(o *Options) { o.Kubeconfig = "/does/not/exist" }, "--kubeconfig: stat /does/not/exist: "},
+		"no certificate there":   {func(o *Options) { o.CertName = "other.crt" }, "--cert-name: stat "},
+		"no key there":           {func(o *Options) { o.KeyName = "other.key" }, "--key-name: stat "},
+		"no CA there":            {func(o *Options) { o.ClientCA = "other.crt" }, "--client-ca: stat "},
+		"no name":                {func(o *Options) { o.CertName = "" }, `--cert-name "": not the name of a file in --cert-dir`},
+		"absolute name":          {func(o *Options) { o.KeyName = "/etc/passwd" }, `--key-name "/etc/passwd": not the name of a file in --cert-dir`},
+		"name outside":           {func(o *Options) { o.ClientCA = "../ca.crt" }, `--client-ca "../ca.crt": not the name of a file in --cert-dir`},
+		"old TLS":                {func(o *Options) { o.TLSMinVersion = "1.1" }, `--tls-min-version "1.1": `},
+		"no metrics address":     {func(o *Options) { o.MetricsAddress = "" }, `--metrics-address "": `},
+		"health port alone":      {func(o *Options) { o.HealthAddress = "8081" }, `--health-address "8081": `},
+		"unknown level":          {func(o *Options) { o.LogLevel = "warn" }, `--log-level "warn": `},
+		"no time to shut down":   {func(o *Options) { o.ShutdownTimeout = 0 }, "--shutdown-timeout 0s: "},
+		"less than no time left": {func(o *Options) { o.ShutdownTimeout = -time.Second }, "--shutdown-timeout -1s: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := validOptions(t)
+			test.edit(&options)
+			err := options.Validate()
+			if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n")) {
+				t.Errorf("got %v and not %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestValidateAll proves that all mistakes are told at once, in one order.
+func TestValidateAll(t *testing.T) {
+	options := Options{Kubeconfig: "/does/not/exist", CertName: "a", KeyName: "/b", ClientCA: "c", CertDir: "/does/not/exist"}
+	var flags []string
+	for mistake := range strings.SplitSeq(options.Validate().Error(), "\n") {
+		flag, _, _ := strings.Cut(strings.ReplaceAll(mistake, ":", " "), " ")
+		flags = append(flags, flag)
+	}
+	want := []string{
+		"--cert-name", "--client-ca", "--health-address", "--key-name", "--kubeconfig", "--log-level",
+		"--metrics-address", "--port", "--shutdown-timeout", "--tls-min-version",
+	}
+	if diff := cmp.Diff(want, flags); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

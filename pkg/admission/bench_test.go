@@ -1,0 +1,120 @@
+package admission
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"kongdao.io/kongdao/test/goldens"
+)
+
+// discarded is a client that does not listen.
+type discarded struct{ header http.Header }
+
+func (d *discarded) Header() http.Header {
+	if d.header == nil {
+		d.header = http.Header{}
+	}
+	return d.header
+}
+func (*discarded) Write(body []byte) (int, error) { return len(body), nil }
+func (*discarded) WriteHeader(int)                {}
+
+// benchmarked is a handler that logs nothing.
+func benchmarked(t testing.TB, sources *Sources) *Pods {
+	t.Helper()
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Pods{Sources: sources, Metrics: metrics, Events: &Events{Recorder: &recorder{}}, Log: logr.Discard()}
+}
+
+// chartReview is the review of a pod of Kong's chart with what an API server
+// and its other plugins add before a webhook sees it.
+func chartReview(t testing.TB, c goldens.Case) []byte {
+	t.Helper()
+	var pod corev1.Pod
+	if err := json.Unmarshal(c.Pod, &pod); err != nil {
+		t.Fatal(err)
+	}
+	probe := func(path string) *corev1.Probe {
+		return &corev1.Probe{
+			ProbeHandler:   corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("status"), Scheme: corev1.URISchemeHTTP}},
+			TimeoutSeconds: 5, PeriodSeconds: 10, SuccessThreshold: 1, FailureThreshold: 3, InitialDelaySeconds: 5,
+		}
+	}
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			container := &containers[i]
+			container.TerminationMessagePath, container.TerminationMessagePolicy = "/dev/termination-log", corev1.TerminationMessageReadFile
+			container.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("512Mi")}
+			container.LivenessProbe, container.ReadinessProbe = probe("/status"), probe("/status/ready")
+			container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"kong", "quit", "--wait=15"}}}}
+			container.Ports = []corev1.ContainerPort{{Name: "proxy", ContainerPort: 8000, Protocol: "TCP"}, {Name: "status", ContainerPort: 8100, Protocol: "TCP"}}
+		}
+	}
+	for _, taint := range []string{"not-ready", "unreachable"} {
+		pod.Spec.Tolerations = append(pod.Spec.Tolerations, corev1.Toleration{
+			Key: "node.kubernetes.io/" + taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(300)),
+		})
+	}
+	text, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return podReviewOf(t, text, c.Namespace)
+}
+
+// BenchmarkPods measures a whole admission but for HTTP and TLS, of a pod as
+// Kong's chart makes it, beside controller-runtime's handler which decodes no
+// pod and allows everything. The releases of other plugins must cost nothing.
+func BenchmarkPods(b *testing.B) {
+	c := goldenCase(b, chartCase)
+	body := chartReview(b, c)
+	handlers := map[string]http.Handler{
+		"controller-runtime/allow": &admission.Webhook{Handler: admission.HandlerFunc(func(context.Context, admission.Request) admission.Response {
+			return admission.Allowed("")
+		})},
+	}
+	for _, releases := range []int{10, 10_000} {
+		sources := cached(b, c.Sources...)
+		for i := range releases - 1 {
+			name := fmt.Sprintf("plugin-%d", i)
+			sources.put(reduceOf(b, sourceOf(fmt.Sprintf("namespace-%d", i%100), name, name)))
+		}
+		handlers[fmt.Sprintf("kongdao/releases=%d", releases)] = benchmarked(b, sources)
+	}
+	for _, name := range []string{"kongdao/releases=10", "kongdao/releases=10000", "controller-runtime/allow"} {
+		b.Run(name, func(b *testing.B) {
+			answered := httptest.NewRecorder()
+			handlers[name].ServeHTTP(answered, newRequest(body))
+			if given := parse(b, answered.Body.Bytes()); !given.Allowed || (len(given.Patch) > 0) != strings.HasPrefix(name, "kongdao") {
+				b.Fatalf("answered %s", answered.Body)
+			}
+			request := newRequest(nil)
+			request.ContentLength = int64(len(body))
+			reader := bytes.NewReader(nil)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				reader.Reset(body)
+				request.Body = io.NopCloser(reader)
+				handlers[name].ServeHTTP(&discarded{}, request)
+			}
+		})
+	}
+}

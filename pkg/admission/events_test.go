@@ -1,0 +1,85 @@
+package admission
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestEvents proves who is told of a refusal by an Event: the controller that
+// wanted the pod, and of nothing else.
+func TestEvents(t *testing.T) {
+	const replicaSet = `{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"kong-5d8c7f9b6","uid":"1-2-3","controller":true,"blockOwnerDeletion":true}`
+	const owner = `{"apiVersion":"example.com/v1","kind":"Gateway","name":"kong","uid":"4-5-6"}`
+	told := &corev1.ObjectReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Namespace: "kong", Name: "kong-5d8c7f9b6", UID: "1-2-3"}
+	pod := func(plugins, owners string) []byte {
+		return []byte(strings.Replace(string(kongPod(plugins)), `"metadata":{`, `"metadata":{"ownerReferences":`+owners+`,`, 1))
+	}
+	for name, test := range map[string]struct {
+		reason string
+		pod    []byte
+		edit   func(*admissionv1.AdmissionRequest)
+		want   *corev1.ObjectReference
+	}{
+		"controller":           {pod: pod("unknown", "["+replicaSet+"]"), want: told},
+		"controller and owner": {pod: pod("unknown", "["+replicaSet+","+owner+"]"), want: told, reason: "only one owner makes the pod"},
+		"owner and controller": {pod: pod("unknown", "["+owner+","+replicaSet+"]"), want: told},
+		"owner":                {pod: pod("unknown", "["+owner+"]"), reason: "it does not make pods"},
+		"no owners":            {pod: pod("unknown", "null"), reason: "a person reads the answer"},
+		"injected":             {pod: pod("dao-test", "["+replicaSet+"]")},
+		"dry run": {pod: pod("unknown", "["+replicaSet+"]"), reason: "a dry run has no side effects", edit: func(r *admissionv1.AdmissionRequest) {
+			r.DryRun = new(true)
+		}},
+		"update": {pod: pod("unknown", "["+replicaSet+"]"), edit: func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.edit == nil {
+				test.edit = func(*admissionv1.AdmissionRequest) {}
+			}
+			h := newHarness(t, cached(t, sourceOf("kong", "a", "dao-test")))
+			got := h.post(t, podReviewOf(t, test.pod, "kong", test.edit))
+			var want []event
+			if test.want != nil {
+				want = []event{{test.want, corev1.EventTypeWarning, "PluginsRefused", "CreatePod", got.message()}}
+			}
+			if diff := cmp.Diff(want, h.events.events); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", test.reason, diff)
+			}
+		})
+	}
+}
+
+// TestLongEvents proves that a message which is too long is cut to what an API
+// server takes, in bytes, and between characters.
+func TestLongEvents(t *testing.T) {
+	for name, message := range map[string]string{
+		"short":              "dao-test",
+		"at the limit":       strings.Repeat("x", longestNote),
+		"over the limit":     strings.Repeat("x", longestNote+1),
+		"whole characters":   strings.Repeat("ü", longestNote),
+		"between characters": "x" + strings.Repeat("ü", longestNote),
+		"four bytes each":    "xx" + strings.Repeat("🦍", longestNote),
+		"%d":                 "%d %s %!",
+	} {
+		t.Run(name, func(t *testing.T) {
+			told := &recorder{}
+			(&Events{Recorder: told}).refused(&metav1.OwnerReference{}, "kong", message)
+			note := told.events[0].Note
+			if len(message) <= longestNote {
+				if note != message {
+					t.Errorf("changed to %q", note)
+				}
+				return
+			}
+			start, cut := strings.CutSuffix(note, "...")
+			if !cut || !strings.HasPrefix(message, start) || !utf8.ValidString(note) || len(note) > longestNote || len(note) < longestNote-3 {
+				t.Errorf("cut to %d bytes: %q", len(note), note)
+			}
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	"sigs.k8s.io/yaml"
+)
+
+// TestWorkloads proves what is carried into pod templates and out again, what
+// is said beside, and that nothing is ever denied.
+func TestWorkloads(t *testing.T) {
+	mutable := sourceOf("kong", "mutable", "mutable")
+	mutable.Immutable = nil
+	sources := cached(t, sourceOf("kong", "a", "dao-test"), mutable)
+	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet"} {
+		for name, test := range workloadTests() {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				h := newHarness(t, sources)
+				request := workloadRequest(t, kind, test)
+				got := h.handle(t, request)
+				object, want := asYAML(t, patched(t, request.Object.Raw, got.Patch)), test.want
+				if want == "" {
+					want = test.object
+				}
+				if diff := cmp.Diff(asYAML(t, toJSON(t, want)), object); diff != "" {
+					t.Errorf("%s (-want +got)\n%s", test.reason, diff)
+				}
+				if !slices.EqualFunc(got.Warnings, test.warnings, func(got, want string) bool {
+					return strings.Contains(got, strings.ReplaceAll(want, "KIND", kind))
+				}) {
+					t.Errorf("warned %q and not %q", got.Warnings, test.warnings)
+				}
+				if len(h.log.lines) != 1 || h.log.lines[0]["result"] != string(test.result) || h.log.lines[0]["dryRun"] != test.dryRun {
+					t.Errorf("logged %s", h.log.all())
+				}
+			})
+		}
+	}
+}
+
+// TestWorkloadsNeverDeny proves that even what must not happen leaves a
+// workload as it is, or as it should be, and says so.
+func TestWorkloadsNeverDeny(t *testing.T) {
+	for name, test := range map[string]struct {
+		fail    func(context.Context) error
+		object  string
+		patched bool
+		warning string
+	}{
+		"live read fails": {
+			fail: func(context.Context) error { return errors.New("etcd is away") }, patched: true,
+			warning: "kongdao could not see whether the pods can have what they ask for: read the ConfigMaps",
+		},
+		"panic": {
+			fail:    func(context.Context) error { panic("nobody expected this") },
+			warning: "kongdao failed on this Deployment, left it alone and wrote why to its log; please report it",
+		},
+		"no JSON":   {object: `{"metadata":`, warning: "kongdao cannot read this Deployment and leaves it alone: jsontext: unexpected EOF"},
+		"no object": {object: ``, warning: ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := workloadRequest(t, "Deployment", workloadTest{
+				object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {` + spec + `}}}`,
+			})
+			if test.fail == nil {
+				request.Object.Raw = []byte(test.object)
+			}
+			h := newHarness(t, &Sources{live: &reader{fail: test.fail}})
+			got := h.handle(t, request)
+			if (len(got.Patch) > 0) != test.patched || !strings.Contains(strings.Join(got.Warnings, "\n"), test.warning) {
+				t.Errorf("got patch %s and warnings %q", got.Patch, got.Warnings)
+			}
+		})
+	}
+}
+
+// TestPreviewsWhatPodsHear proves on the core's cases that a workload is warned
+// of exactly what its pods will be refused for, or warned of.
+func TestPreviewsWhatPodsHear(t *testing.T) {
+	for _, name := range []string{chartCase, "broken-no-schema", "mutable", "mode-dbless"} {
+		t.Run(name, func(t *testing.T) {
+			c := goldenCase(t, name)
+			var template corev1.PodTemplateSpec
+			if err := json.Unmarshal(c.Pod, &template); err != nil {
+				t.Fatal(err)
+			}
+			object, err := json.Marshal(map[string]any{"spec": map[string]any{"template": template}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources := cached(t, c.Sources...)
+			sources.live = &reader{configMaps: c.Sources}
+			pod := newHarness(t, sources).post(t, podReviewOf(t, c.Pod, c.Namespace))
+			want := pod.response.Warnings
+			if !pod.response.Allowed {
+				want = []string{"the pods of this Deployment will be refused: " + pod.message()}
+			}
+			request := workloadRequest(t, "Deployment", workloadTest{object: "{}"})
+			request.Object.Raw, request.Namespace = object, c.Namespace
+			if diff := cmp.Diff(want, newHarness(t, sources).handle(t, request).Warnings); diff != "" {
+				t.Errorf("the pods hear, and the workload (-pods +workload)\n%s", diff)
+			}
+		})
+	}
+}
+
+func workloadRequest(t *testing.T, kind string, test workloadTest) admission.Request {
+	t.Helper()
+	operation := test.operation
+	if operation == "" {
+		operation = admissionv1.Create
+		if test.old != "" {
+			operation = admissionv1.Update
+		}
+	}
+	return admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+		UID: "7-7-7", Kind: metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: kind}, Operation: operation,
+		Namespace: "kong", Name: "kong", DryRun: new(test.dryRun),
+		Object: runtime.RawExtension{Raw: toJSON(t, test.object)}, OldObject: runtime.RawExtension{Raw: toJSON(t, test.old)},
+	}}
+}
+
+// handle has controller-runtime ask the workloads handler, as it does in the
+// process, and holds the answer to what all of them must be.
+func (h *harness) handle(t testing.TB, request admission.Request) admission.Response {
+	t.Helper()
+	given := (&admission.Webhook{Handler: h.workloads}).Handle(t.Context(), request)
+	if !given.Allowed || given.UID != request.UID {
+		t.Errorf("denied: %+v", given)
+	}
+	if (len(given.Patch) > 0) != (given.PatchType != nil) {
+		t.Errorf("a patch goes with its type: %+v", given)
+	}
+	return given
+}
+
+func toJSON(t testing.TB, text string) []byte {
+	t.Helper()
+	if text == "" {
+		return nil
+	}
+	object, err := yaml.YAMLToJSONStrict([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+func asYAML(t testing.TB, object []byte) string {
+	t.Helper()
+	text, err := yaml.JSONToYAML(object)
+	if err != nil {
+		t.Fatal(fmt.Errorf("%w: %s", err, object))
+	}
+	return string(text)
+}

@@ -1,0 +1,71 @@
+// Command noop is what benchmarks measure against: a controller-runtime
+// webhook that allows everything undecoded. It can keep what the API server
+// sends, for a benchmark to send it again.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	certDir := flag.String("cert-dir", "", "the folder of tls.crt and tls.key")
+	port := flag.Int("port", 0, "the port of the webhook")
+	metrics := flag.String("metrics-address", "", "the address of /metrics")
+	capture := flag.String("capture", "", "the file that keeps the last review sent to /capture")
+	flag.Parse()
+	ctrl.SetLogger(logr.Discard())
+
+	allow := admission.HandlerFunc(func(_ context.Context, _ admission.Request) admission.Response { return admission.Allowed("") })
+	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: *port, CertDir: *certDir})
+	noop := &webhook.Admission{Handler: allow}
+	server.Register("/noop", noop)
+	server.Register("/capture", http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		body, err := io.ReadAll(request.Body)
+		if err == nil {
+			err = os.WriteFile(*capture, body, 0o600)
+		}
+		if err != nil {
+			http.Error(writer, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		request.Body = io.NopCloser(bytes.NewReader(body))
+		noop.ServeHTTP(writer, request)
+	}))
+	counters := &http.Server{Addr: *metrics, Handler: promhttp.Handler(), ReadHeaderTimeout: time.Second}
+	go func() {
+		<-ctx.Done()
+		_ = counters.Close()
+	}()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Start(ctx) }()
+	if err := counters.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-failed
+}
