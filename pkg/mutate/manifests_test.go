@@ -21,8 +21,8 @@ const manifestsVariable = "KONG_MANIFESTS"
 // TestManifests proves on what Kong's chart really renders that each container
 // which runs Kong gets the plugin, and the ingress controller never (K19, K21).
 func TestManifests(t *testing.T) {
-	const database = "without a database (KONG_DATABASE=off)"
-	const replica = "is a data plane (KONG_ROLE)"
+	const database = "KONG_DATABASE is off, and requests that write"
+	const replica = "KONG_ROLE is data_plane, where"
 	withDatabase := []string{"clear-stale-pid", "wait-for-db", "proxy"}
 	withoutDatabase := []string{"clear-stale-pid", "proxy"}
 	want := map[string]struct {

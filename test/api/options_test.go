@@ -39,7 +39,7 @@ func TestOptions(t *testing.T) {
 		fails     bool
 		out, errs []string
 	}{
-		"--help":    {[]string{"--help"}, false, nil, []string{"--kubeconfig file", "--client-ca file", "--shutdown-timeout duration", "(default 9443)"}},
+		"--help":    {[]string{"--help"}, false, []string{"--kubeconfig file", "--client-ca file", "--shutdown-timeout duration", "(default 9443)"}, nil},
 		"--version": {[]string{"--version"}, false, []string{"dev\n"}, nil},
 		"all that is wrong": {[]string{
 			"--port", "0", "--kubeconfig", "no-such-file", "--cert-dir", "no-such-folder", "--cert-name", "../tls.crt", "--tls-min-version", "1.1",
