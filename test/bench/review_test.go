@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/test/fixtures"
 )
 
 // BenchmarkReview is what a whole admission of a chart's pod costs the process,
@@ -110,7 +112,7 @@ func capture(ctx context.Context, b *testing.B, namespace string) []byte {
 	}()
 	// The webhook is asked in dry runs until the API server knows of it.
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if err := shared.webhook.Admin.Create(ctx, chartPod(b, namespace), client.DryRunAll); err != nil {
+		if err := shared.webhook.Admin.Create(ctx, chartPod(b, namespace, fixtures.Mounted), client.DryRunAll); err != nil {
 			b.Fatal(err)
 		}
 		if review, err := os.ReadFile(shared.captured); err == nil {
