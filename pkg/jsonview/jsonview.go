@@ -16,6 +16,7 @@ package jsonview
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -47,15 +48,13 @@ func (d *Decoder) End() {
 	if d.err != nil {
 		return
 	}
-	if _, err := d.tokens.ReadToken(); err != io.EOF { //nolint:errorlint // the decoder's own end, never wrapped
-		d.fail(fmt.Errorf("something follows the JSON value"))
+	if _, err := d.tokens.ReadToken(); !errors.Is(err, io.EOF) {
+		d.Fail(fmt.Errorf("something follows the JSON value"))
 	}
 }
 
 // Fail makes err the Decoder's error, with the place where it stands.
-func (d *Decoder) Fail(err error) { d.fail(err) }
-
-func (d *Decoder) fail(err error) {
+func (d *Decoder) Fail(err error) {
 	if d.err == nil {
 		d.err = fmt.Errorf("at %q: %w", string(d.tokens.StackPointer()), err)
 	}
@@ -78,7 +77,7 @@ func (d *Decoder) enter(begin jsontext.Kind, wanted string) bool {
 	case token.Kind() == begin:
 		return true
 	case token.Kind() != jsontext.KindNull:
-		d.fail(fmt.Errorf("found %s instead of %s", token.Kind(), wanted))
+		d.Fail(fmt.Errorf("found %s instead of %s", token.Kind(), wanted))
 	}
 	return false
 }
@@ -121,7 +120,7 @@ func (d *Decoder) Bool() bool {
 	case token.Kind() == jsontext.KindTrue:
 		return true
 	case token.Kind() != jsontext.KindFalse && token.Kind() != jsontext.KindNull:
-		d.fail(fmt.Errorf("found %s instead of a boolean", token.Kind()))
+		d.Fail(fmt.Errorf("found %s instead of a boolean", token.Kind()))
 	}
 	return false
 }
@@ -144,11 +143,11 @@ func (d *Decoder) text() []byte {
 		}
 		unquoted, err := jsontext.AppendUnquote(nil, value)
 		if err != nil {
-			d.fail(err)
+			d.Fail(err)
 		}
 		return unquoted
 	case value.Kind() != jsontext.KindNull:
-		d.fail(fmt.Errorf("found %s instead of a string", value.Kind()))
+		d.Fail(fmt.Errorf("found %s instead of a string", value.Kind()))
 	}
 	return nil
 }

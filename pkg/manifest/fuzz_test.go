@@ -45,10 +45,10 @@ func inject(t *testing.T, text []byte) (written []byte, changed bool) {
 		changed = changed || document.Changed()
 	}
 	if written, err = WriteYAML(documents); err != nil {
-		t.Skip(err) // says so, and prints nothing
+		return nil, false // it says so, and prints nothing
 	}
 	if _, err := WriteJSON(documents); err != nil {
-		t.Skip(err)
+		return nil, false
 	}
 	return written, changed
 }
