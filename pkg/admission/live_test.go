@@ -61,6 +61,14 @@ func TestLiveReads(t *testing.T) {
 			reason: "what neither has is refused", pod: kongPod("dao-test,other"), live: []*corev1.ConfigMap{good()},
 			reads: 1, message: `plugin "other": no ConfigMap`, wantSelector: "kongdao.io/plugin in (dao-test,other)",
 		},
+		"one of many is lacking": {
+			reason: "of a thousand plugins only what the cache lacks is read, within the time that there is", pod: kongPod("dao-test,other"),
+			cache: []*corev1.ConfigMap{good()}, reads: 1, message: `plugin "other": no ConfigMap`, wantSelector: "kongdao.io/plugin in (other)",
+		},
+		"one of many is younger": {
+			reason: "what the cache has and what the cluster has make one decision", pod: kongPod("dao-test,other"),
+			cache: []*corev1.ConfigMap{good()}, live: []*corev1.ConfigMap{sourceOf("kong", "c", "other")}, reads: 1, wantSelector: "kongdao.io/plugin in (other)",
+		},
 		"unknown version": {
 			reason: "a version that the cache has not seen", pod: kongPod("dao-test@2"), cache: []*corev1.ConfigMap{good()},
 			live: []*corev1.ConfigMap{versioned(good(), "2")}, reads: 1,

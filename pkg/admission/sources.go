@@ -106,24 +106,32 @@ const liveTimeout = 3 * time.Second
 // Decide is mutate.Decide over the cache; and over the cluster itself where
 // the cache lacks something, for a ConfigMap may be younger than the cache and
 // its pod be made in the same instant. An error says that the cluster could
-// not be read, which decides nothing about the pod.
+// not be read, which decides nothing about the pod. Only what the cache lacks
+// is read: of a thousand plugins asked for, mostly nothing or one.
 func (s *Sources) Decide(ctx context.Context, namespace string, pod mutate.Pod) (mutate.Decision, error) {
 	decision := mutate.Decide(namespace, pod, func(plugin string) []*catalog.Release {
 		return s.index.Releases(namespace, plugin)
 	})
-	if !decision.Unresolved {
+	if len(decision.Unresolved) == 0 {
 		return decision, nil
 	}
 	// A webhook that is told to stop ends the context of every request, and
 	// still has to answer those in flight.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liveTimeout)
 	defer cancel()
-	now, err := s.read(ctx, namespace, decision.Request.Plugins)
+	now, err := s.read(ctx, namespace, decision.Unresolved)
 	if err != nil {
 		return mutate.Decision{}, err
 	}
+	anew := make(map[string]bool, len(decision.Unresolved))
+	for _, plugin := range decision.Unresolved {
+		anew[plugin] = true
+	}
 	return mutate.Decide(namespace, pod, func(plugin string) []*catalog.Release {
-		return now.Releases(namespace, plugin)
+		if anew[plugin] {
+			return now.Releases(namespace, plugin)
+		}
+		return s.index.Releases(namespace, plugin)
 	}), nil
 }
 
@@ -131,14 +139,10 @@ func (s *Sources) Decide(ctx context.Context, namespace string, pod mutate.Pod) 
 const pageSize = 10
 
 // read indexes the sources of some plugins in a namespace as they are now.
-func (s *Sources) read(ctx context.Context, namespace string, plugins []annotations.PluginRef) (*catalog.Index, error) {
-	names := make([]string, len(plugins))
-	for i, plugin := range plugins {
-		names[i] = plugin.Name
-	}
-	asked, err := labels.NewRequirement(annotations.Plugin, selection.In, names)
+func (s *Sources) read(ctx context.Context, namespace string, plugins []string) (*catalog.Index, error) {
+	asked, err := labels.NewRequirement(annotations.Plugin, selection.In, plugins)
 	if err != nil {
-		return nil, fmt.Errorf("select the ConfigMaps of plugins %q: %w", names, err)
+		return nil, fmt.Errorf("select the ConfigMaps of plugins %q: %w", plugins, err)
 	}
 	index := &catalog.Index{}
 	page := &corev1.ConfigMapList{}

@@ -12,9 +12,9 @@ type Decision struct {
 	Request annotations.Request
 	// Releases are those that the request was resolved to.
 	Releases []*catalog.Release
-	// Unresolved says that some refusal is the catalog's: where the catalog is
-	// a cache, the sources themselves may say otherwise.
-	Unresolved bool
+	// Unresolved names the plugins that the catalog could not give: where the
+	// catalog is a cache, the sources themselves may say otherwise.
+	Unresolved []string
 }
 
 // Decide goes the whole way of the data, from a pod in a namespace and the
@@ -27,11 +27,28 @@ func Decide(namespace string, pod Pod, find catalog.Finder) Decision {
 		Injection:  Inject(pod, request, releases),
 		Request:    request,
 		Releases:   releases,
-		Unresolved: len(unresolved) > 0,
+		Unresolved: unresolvedOf(request.Plugins, releases),
 	}
 	refused = append(append(refused, unresolved...), decision.Refusals...)
 	if len(refused) > 0 {
 		decision.Injection = Injection{Refusals: refused}
 	}
 	return decision
+}
+
+// unresolvedOf names the plugins that have no release. Releases are in the
+// order of the plugins.
+func unresolvedOf(plugins []annotations.PluginRef, releases []*catalog.Release) []string {
+	if len(plugins) == len(releases) {
+		return nil
+	}
+	var names []string
+	for _, plugin := range plugins {
+		if len(releases) > 0 && releases[0].Plugin == plugin.Name {
+			releases = releases[1:]
+			continue
+		}
+		names = append(names, plugin.Name)
+	}
+	return names
 }
