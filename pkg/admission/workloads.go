@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -64,9 +63,8 @@ func (w *Workloads) answer(ctx context.Context, request admission.Request) answe
 	}
 	carry := annotations.CarryInto(workload.template.Annotations, workload.annotations, old.annotations)
 	for _, name := range carry.Overruled {
-		given.response.Warnings = append(given.response.Warnings, fmt.Sprintf(
-			"annotation %s of the pod template said %q and now says %q, as the %s itself does; change it there",
-			name, workload.template.Annotations[name], carry.Set[name], request.Kind.Kind))
+		given.response.Warnings = append(given.response.Warnings,
+			annotations.OverruledSentence(name, workload.template.Annotations[name], carry.Set[name], request.Kind.Kind))
 	}
 	if patch := workload.carry(carry); len(patch) > 0 {
 		text, err := json.Marshal(patch)
@@ -107,9 +105,7 @@ func (a answer) warn(result result, message string) answer {
 type workload struct {
 	annotations map[string]string
 	template    mutate.Pod
-	// hasTemplate and hasMetadata say whether there is a template, and whether
-	// it has metadata to add to.
-	hasTemplate, hasMetadata bool
+	hasTemplate bool
 }
 
 // decodeWorkload reads a workload; no text, as the old object of a new one is,
@@ -133,7 +129,7 @@ func decodeWorkload(text []byte) (workload, error) {
 		case "spec":
 			for ok := d.Object(); ok && d.More(); {
 				if string(d.Name()) == "template" {
-					read.decodeTemplate(d)
+					read.hasTemplate = read.template.Decode(d)
 				} else {
 					d.Skip()
 				}
@@ -146,55 +142,22 @@ func decodeWorkload(text []byte) (workload, error) {
 	return read, d.Err()
 }
 
-func (w *workload) decodeTemplate(d *jsonview.Decoder) {
-	w.hasTemplate = d.Object()
-	for w.hasTemplate && d.More() {
-		switch string(d.Name()) {
-		case "metadata":
-			for ok := d.Object(); ok && d.More(); {
-				w.hasMetadata = true
-				if !w.template.DecodeMetadata(string(d.Name()), d) {
-					d.Skip()
-				}
-			}
-		case "spec":
-			w.template.DecodeSpec(d)
-		default:
-			d.Skip()
-		}
-	}
-}
-
 // carry changes the template's annotations, and yields the operations that
 // change the workload alike.
 func (w *workload) carry(carry annotations.Carry) []mutate.Operation {
-	const metadata = "/spec/template/metadata"
 	// A patch of a template that is not there could not be applied, which would
 	// deny the workload; to say what is wrong with it is the API server's.
 	if !w.hasTemplate || len(carry.Set) == 0 && len(carry.Remove) == 0 {
 		return nil
 	}
-	before := w.template.Annotations
-	w.template.Annotations = maps.Clone(before)
+	patch := mutate.CarryPatch("/spec/template", w.template, carry)
+	w.template.Annotations = maps.Clone(w.template.Annotations)
 	if w.template.Annotations == nil {
 		w.template.Annotations = map[string]string{}
 	}
 	maps.Copy(w.template.Annotations, carry.Set)
 	for _, name := range carry.Remove {
 		delete(w.template.Annotations, name)
-	}
-	switch {
-	case !w.hasMetadata:
-		return []mutate.Operation{{Op: "add", Path: metadata, Value: map[string]any{"annotations": carry.Set}}}
-	case !w.template.HasAnnotations:
-		return []mutate.Operation{{Op: "add", Path: metadata + "/annotations", Value: carry.Set}}
-	}
-	var patch []mutate.Operation
-	for _, name := range slices.Sorted(maps.Keys(carry.Set)) {
-		patch = append(patch, mutate.Operation{Op: "add", Path: metadata + "/annotations/" + mutate.EscapePointer(name), Value: carry.Set[name]})
-	}
-	for _, name := range carry.Remove {
-		patch = append(patch, mutate.Operation{Op: "remove", Path: metadata + "/annotations/" + mutate.EscapePointer(name)})
 	}
 	return patch
 }

@@ -1,5 +1,7 @@
 package annotations
 
+import "fmt"
+
 // Carry is what has to change in the annotations of a workload's pod template.
 type Carry struct {
 	// Set holds the annotations that the template gets.
@@ -36,4 +38,10 @@ func CarryInto(template, workload, old map[string]string) Carry {
 		}
 	}
 	return carry
+}
+
+// OverruledSentence says to whoever changed a workload of a kind that an
+// annotation of its pod template lost against its own.
+func OverruledSentence(name, was, is, kind string) string {
+	return fmt.Sprintf("annotation %s of the pod template said %q and now says %q, as the %s itself does; change it there", name, was, is, kind)
 }

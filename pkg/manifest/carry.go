@@ -2,8 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -36,24 +34,14 @@ func (j *injector) carry(object *Object, template string) error {
 	}
 	carry := annotations.CarryInto(there, own, nil)
 	for _, name := range carry.Overruled {
-		j.warn(object, fmt.Sprintf("annotation %s of the pod template said %q and now says %q, as the %s itself does; change it there",
-			name, there[name], carry.Set[name], object.Kind))
+		j.warn(object, annotations.OverruledSentence(name, there[name], carry.Set[name], object.Kind))
 	}
 	metadata := object.at(template + "/metadata")
-	for _, name := range slices.Sorted(maps.Keys(carry.Set)) {
-		operation := mutate.Operation{
-			Op: "add", Path: template + "/metadata/annotations/" + mutate.EscapePointer(name), Value: carry.Set[name],
-		}
-		switch carried := member(metadata, "annotations"); {
-		case isEmpty(metadata):
-			operation.Path, operation.Value = template+"/metadata", map[string]any{"annotations": carry.Set}
-		case isEmpty(carried):
-			operation.Path, operation.Value = template+"/metadata/annotations", carry.Set
-		}
+	view := mutate.Pod{HasMetadata: !isEmpty(metadata), HasAnnotations: !isEmpty(member(metadata, "annotations"))}
+	for _, operation := range mutate.CarryPatch(template, view, carry) {
 		if err := object.document.apply(object.pointer, operation); err != nil {
 			return err
 		}
-		metadata = object.at(template + "/metadata") // which may be new
 	}
 	return nil
 }

@@ -17,22 +17,30 @@ import (
 func DecodePod(text []byte) (Pod, error) {
 	decoder := jsonview.New(text)
 	var pod Pod
-	for ok := decoder.Object(); ok && decoder.More(); {
-		switch string(decoder.Name()) {
+	pod.Decode(decoder)
+	decoder.End()
+	return pod, decoder.Err()
+}
+
+// Decode reads a pod or pod template, and reports whether there is one.
+func (p *Pod) Decode(d *jsonview.Decoder) bool {
+	there := d.Object()
+	for there && d.More() {
+		switch string(d.Name()) {
 		case "metadata":
-			for ok := decoder.Object(); ok && decoder.More(); {
-				if !pod.DecodeMetadata(string(decoder.Name()), decoder) {
-					decoder.Skip()
+			for ok := d.Object(); ok && d.More(); {
+				p.HasMetadata = true
+				if !p.DecodeMetadata(string(d.Name()), d) {
+					d.Skip()
 				}
 			}
 		case "spec":
-			pod.DecodeSpec(decoder)
+			p.DecodeSpec(d)
 		default:
-			decoder.Skip()
+			d.Skip()
 		}
 	}
-	decoder.End()
-	return pod, decoder.Err()
+	return there
 }
 
 // DecodeMetadata reads the member of a pod's metadata that is called name, and

@@ -8,6 +8,8 @@ type Pod struct {
 	Labels, Annotations map[string]string
 	// HasLabels and HasAnnotations say whether there are any, ours or not.
 	HasLabels, HasAnnotations bool
+	// HasMetadata says whether there is metadata to add to.
+	HasMetadata bool
 	// InitContainers and Containers are in the pod's order: the patch names
 	// them by their index.
 	InitContainers, Containers []Container

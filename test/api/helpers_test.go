@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/test/installation"
+	"kongdao.io/kongdao/test/fixtures"
 )
 
 // patience is how long anything is waited for. An idle machine needs a small
@@ -87,17 +86,12 @@ func daoTest(t *testing.T, namespace string) {
 	t.Helper()
 	made := source(namespace, "dao-test")
 	made.Data = map[string]string{}
-	folder := os.DirFS(filepath.Join(installation.Root(), "test", "fixtures", "plugins", "dao-test"))
-	err := fs.WalkDir(folder, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".lua" {
-			return err
-		}
-		content, err := fs.ReadFile(folder, path)
-		made.Data[strings.ReplaceAll(path, "/", ".")] = string(content)
-		return err
-	})
+	files, err := fixtures.PluginFiles()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for path, content := range files {
+		made.Data[strings.ReplaceAll(path, "/", ".")] = string(content)
 	}
 	create(t, made)
 }
