@@ -3,27 +3,26 @@ package main
 import (
 	"fmt"
 	"log"
-	"os"
 	"strings"
 
 	"github.com/go-logr/logr"
-	"github.com/go-logr/zapr"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlzap "sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
+
+// unsampled is the level from which controller-runtime's zap leaves no lines
+// out. Above it a burst keeps every hundredth; ours are of one admission each,
+// and the one that was refused must be among them.
+const unsampled = zapcore.Level(-2)
 
 func setLogger(level string) error {
 	parsed, err := zapcore.ParseLevel(level)
 	if err != nil {
 		return fmt.Errorf("--log-level: %w", err)
 	}
-	// controller-runtime's own logger keeps of a burst every hundredth line. Ours
-	// are of one admission each, and the one that was refused must be among them.
-	form := zap.NewProductionEncoderConfig()
-	form.EncodeTime = zapcore.RFC3339TimeEncoder
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(form), zapcore.Lock(os.Stderr), parsed)
-	ctrl.SetLogger(zapr.NewLogger(zap.New(core, zap.AddStacktrace(zapcore.ErrorLevel))))
+	ctrl.SetLogger(ctrlzap.New(ctrlzap.Level(unsampled), ctrlzap.RawZapOpts(zap.IncreaseLevel(parsed))))
 	log.SetFlags(0)
 	log.SetOutput(serverLog{ctrl.Log.WithName("http")})
 	return nil

@@ -45,6 +45,23 @@ type answer struct {
 	response admissionv1.AdmissionResponse
 }
 
+// body is what goes over the wire to whoever sent the review of that uid. A
+// failure is a Status: of an answer that is not 200 the API server repeats to
+// the user the message of a Status, and of anything else only that the server
+// had an error.
+func (a answer) body(uid string) any {
+	if a.status != http.StatusOK {
+		failed := *a.response.Result
+		failed.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+		return failed
+	}
+	a.response.UID = types.UID(uid)
+	return admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: reviewVersion, Kind: "AdmissionReview"},
+		Response: &a.response,
+	}
+}
+
 // allow lets the object be as it is.
 func allow() answer {
 	return answer{result: resultIgnored, status: http.StatusOK, response: admissionv1.AdmissionResponse{Allowed: true}}
@@ -90,6 +107,7 @@ func answerMalformed(err error) answer {
 // the webhook's failurePolicy (W2).
 func answerFailure(err error) answer {
 	failed := deny(resultFailed, "", http.StatusInternalServerError, err.Error())
+	failed.response.Result.Reason = metav1.StatusReasonInternalError
 	failed.status = http.StatusInternalServerError
 	return failed
 }
@@ -116,13 +134,9 @@ func releaseNames(decision mutate.Decision) string {
 	return text.String()
 }
 
-// write sends the answer as an AdmissionReview.
+// write sends the answer.
 func (a answer) write(writer http.ResponseWriter, uid string) error {
-	a.response.UID = types.UID(uid)
-	body, err := json.Marshal(admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: reviewVersion, Kind: "AdmissionReview"},
-		Response: &a.response,
-	})
+	body, err := json.Marshal(a.body(uid))
 	if err != nil {
 		return fmt.Errorf("write the answer: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -91,7 +92,30 @@ func serve(t testing.TB, handler http.Handler, request *http.Request) reply {
 	if got := recorded.Header().Get("Content-Type"); got != "application/json" {
 		t.Errorf("the answer is of content type %q", got)
 	}
-	return reply{status: recorded.Code, response: parse(t, recorded.Body.Bytes()), body: recorded.Body.Bytes()}
+	got := reply{status: recorded.Code, body: recorded.Body.Bytes()}
+	if got.status == http.StatusOK {
+		got.response = parse(t, got.body)
+	} else {
+		got.response.Result = parseFailure(t, got.body, got.status)
+	}
+	return got
+}
+
+// parseFailure reads the answer where nothing was decided: a Status, of which
+// the API server shows people the message.
+func parseFailure(t testing.TB, body []byte, code int) *metav1.Status {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	var status metav1.Status
+	if err := decoder.Decode(&status); err != nil {
+		t.Fatalf("the failure is no Status: %v\n%s", err, body)
+	}
+	if status.APIVersion != "v1" || status.Kind != "Status" || status.Status != metav1.StatusFailure || status.Message == "" ||
+		int(status.Code) != code || status.Reason != metav1.StatusReasonInternalError {
+		t.Errorf("the failure is no whole Status: %s", body)
+	}
+	return &status
 }
 
 // parse reads an answer, and holds it to what every answer must be.

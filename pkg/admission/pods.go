@@ -30,8 +30,8 @@ type Pods struct {
 	Log     logr.Logger
 }
 
-// ServeHTTP answers one review with one review. Every answer is one, also that
-// to a body which is none.
+// ServeHTTP answers one review with one review, also a body which is none. Only
+// where nothing could be decided is the answer a Status instead.
 func (p *Pods) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	began := time.Now()
 	review, answer := p.answer(writer, request)

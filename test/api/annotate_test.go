@@ -7,16 +7,19 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
 // manifestOf is what a person has in a file.
-func manifestOf(t *testing.T, object *appsv1.Deployment) string {
+func manifestOf(t *testing.T, object client.Object) string {
 	t.Helper()
-	object.TypeMeta = metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}
+	kind, err := webhook.Admin.GroupVersionKindFor(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object.GetObjectKind().SetGroupVersionKind(kind)
 	text, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)

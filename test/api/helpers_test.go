@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
@@ -67,6 +68,10 @@ func create(t *testing.T, objects ...client.Object) {
 		}
 	}
 }
+
+// unique is a name that no other test has, nor the same one run again: for what
+// lies in no namespace of its own.
+func unique(name string) string { return name + "-" + string(uuid.NewUUID())[:8] }
 
 // source is the smallest ConfigMap that Kong can load a plugin from.
 func source(namespace, plugin string) *corev1.ConfigMap {

@@ -25,7 +25,8 @@ import (
 // the sources stays up, says why, and is ready once it can.
 func TestReadyOnlyWhenSourcesAreKnown(t *testing.T) {
 	t.Parallel()
-	_, kubeconfig, err := plane.User("late")
+	user := unique("late")
+	_, kubeconfig, err := plane.User(user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func TestReadyOnlyWhenSourcesAreKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := installation.Grant(t.Context(), plane, "late", rules); err != nil {
+	if _, err := installation.Grant(t.Context(), plane, user, rules); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, waiting.Ready)

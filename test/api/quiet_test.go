@@ -133,13 +133,16 @@ func waitForReplicas(t *testing.T, namespace, name string, replicas int32) {
 // start without it, whatever they ask for.
 func TestExcludedNamespaces(t *testing.T) {
 	t.Parallel()
-	create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kongdao-system"}})
+	err := webhook.Admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kongdao-system"}})
+	if client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
 	for _, ns := range []string{"kube-system", "kongdao-system"} {
 		eventually(t, func(ctx context.Context) error {
 			return webhook.Admin.Get(ctx, client.ObjectKey{Namespace: ns, Name: "default"}, &corev1.ServiceAccount{})
 		})
-		asks := pod(ns, "kong", "no-such-plugin")
-		create(t, asks, deployment(ns, "kong", asking("no-such-plugin")))
+		asks := pod(ns, unique("kong"), "no-such-plugin")
+		create(t, asks, deployment(ns, unique("kong"), asking("no-such-plugin")))
 		if err := checkPlain(asks); err != nil {
 			t.Error(err)
 		}

@@ -40,6 +40,37 @@ func TestARefusalReachesTheTerminal(t *testing.T) {
 		`container "ghost", which annotation kongdao.io/containers names, is not in the pod; it has "proxy"`)
 }
 
+// TestAFailureReachesTheTerminal proves that who creates a pod that the webhook
+// cannot decide on reads why, and not only that something had an error.
+func TestAFailureReachesTheTerminal(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	_, kubeconfig, err := plane.User("may-nothing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const why = `configmaps is forbidden: User "may-nothing" cannot list resource "configmaps"`
+	failing := second(t, kubeconfig, []string{why, "may-nothing"})
+	if err := failing.Launch(); err != nil {
+		t.Fatal(err)
+	}
+	// Before the shared one, which would say that there is no such plugin.
+	register(t, "a-", ns, failing.URL("/mutate/pods"))
+	asks := pod(ns, "kong", "nope")
+	eventually(t, func(ctx context.Context) error {
+		err := webhook.Admin.Create(ctx, asks.DeepCopy(), client.DryRunAll)
+		if err == nil || !strings.Contains(err.Error(), "another.example.com") || strings.Contains(err.Error(), "connection refused") {
+			return fmt.Errorf("the failing webhook does not answer yet: %w", err)
+		}
+		return nil
+	})
+	seen := kubectl(t, ns, manifestOf(t, asks), "create", "-f", "-")
+	if !seen.failed {
+		t.Fatal("created")
+	}
+	wantText(t, seen.errs, `failed calling webhook "another.example.com"`, `read the ConfigMaps labelled kongdao.io/plugin in namespace "`+ns+`": `+why)
+}
+
 // TestAWarningReachesTheTerminal proves that who annotates a Deployment hears
 // at once what its pods would be refused for, and that the Deployment is never
 // denied.

@@ -101,7 +101,7 @@ func TestEachRightIsNeeded(t *testing.T) {
 	} {
 		t.Run(test.verb+" "+test.resource, func(t *testing.T) {
 			t.Parallel()
-			name := "without-" + test.verb + "-" + test.resource
+			name := unique("without-" + test.verb + "-" + test.resource)
 			kubeconfig, err := installation.Grant(t.Context(), plane, name, without(rules, test.resource, test.verb))
 			if err != nil {
 				t.Fatal(err)

@@ -123,12 +123,29 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	// The API server calls webhooks in the order of their configurations' names.
+	register(t, "zz-", namespace, server.URL)
+	eventually(t, func(ctx context.Context) error {
+		probe := plainPod(namespace, "probe")
+		if err := webhook.Admin.Create(ctx, probe, client.DryRunAll); err != nil {
+			return err
+		}
+		if len(probe.Spec.Containers) < 2 {
+			return errNotCalled
+		}
+		return nil
+	})
+}
+
+// register makes the API server call a webhook for each pod that is created in
+// a namespace, until the test ends.
+func register(t *testing.T, prefix, namespace, url string) {
+	t.Helper()
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: "zz-" + namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: prefix + namespace},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: "later.example.com", AdmissionReviewVersions: []string{"v1"},
+			Name: "another.example.com", AdmissionReviewVersions: []string{"v1"},
 			SideEffects:  new(admissionregistrationv1.SideEffectClassNone),
-			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &server.URL, CABundle: plane.CA()},
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: plane.CA()},
 			Rules: []admissionregistrationv1.RuleWithOperations{{
 				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
 				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
@@ -141,15 +158,5 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 		if err := webhook.Admin.Delete(context.Background(), configuration); err != nil {
 			t.Error(err)
 		}
-	})
-	eventually(t, func(ctx context.Context) error {
-		probe := plainPod(namespace, "probe")
-		if err := webhook.Admin.Create(ctx, probe, client.DryRunAll); err != nil {
-			return err
-		}
-		if len(probe.Spec.Containers) < 2 {
-			return errNotCalled
-		}
-		return nil
 	})
 }

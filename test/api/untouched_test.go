@@ -2,12 +2,12 @@ package api
 
 import (
 	"maps"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
@@ -89,30 +89,44 @@ func TestTheRestOfAPod(t *testing.T) {
 			t.Errorf("this API server drops %v: the test wants a field that it keeps", path)
 		}
 	}
-	for _, object := range []*unstructured.Unstructured{plain, injected} {
-		for _, own := range []string{"name", "uid", "resourceVersion", "creationTimestamp", "managedFields"} {
-			unstructured.RemoveNestedField(object.Object, "metadata", own)
-		}
-		// The service account's token comes under a random name.
-		text, err := yaml.Marshal(object.Object)
-		if err != nil {
-			t.Fatal(err)
-		}
-		object.Object = nil
-		if err := yaml.Unmarshal(tokenName.ReplaceAll(text, []byte("kube-api-access")), &object.Object); err != nil {
-			t.Fatal(err)
-		}
-	}
 	takeOursOut(t, injected)
-	if !reflect.DeepEqual(plain.Object, injected.Object) {
-		without, _ := yaml.Marshal(plain.Object)
-		with, _ := yaml.Marshal(injected.Object)
-		t.Errorf("without:\n%s\nwith, less what is ours:\n%s", without, with)
+	without, with := withoutItself(t, plain), withoutItself(t, injected)
+	if diff := cmp.Diff(without, with); diff != "" {
+		t.Errorf("an injection changed more than what is ours (-without +with):\n%s", diff)
 	}
 }
 
 // tokenName is the name of the volume that a service account's token comes in.
 var tokenName = regexp.MustCompile(`kube-api-access-[a-z0-9]+`)
+
+// withoutItself is a pod without what differs between any two pods: who and when
+// they are. The API server itself writes into a gated pod's status when it came.
+func withoutItself(t *testing.T, pod *unstructured.Unstructured) map[string]any {
+	t.Helper()
+	text, err := yaml.Marshal(pod.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var object map[string]any
+	// The service account's token comes under a random name.
+	if err := yaml.Unmarshal(tokenName.ReplaceAll(text, []byte("kube-api-access")), &object); err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []string{"name", "uid", "resourceVersion", "creationTimestamp", "managedFields"} {
+		unstructured.RemoveNestedField(object, "metadata", own)
+	}
+	conditions, _, err := unstructured.NestedSlice(object, "status", "conditions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, condition := range conditions {
+		delete(condition.(map[string]any), "lastTransitionTime")
+	}
+	if err := unstructured.SetNestedSlice(object, conditions, "status", "conditions"); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
 
 // takeOursOut removes what an injection adds to the pod above, and fails the
 // test where it is not there.
