@@ -21,9 +21,21 @@ type Options struct {
 	// Host and Port are where the API server reaches the webhook.
 	Host string
 	Port int
-	// CertDir holds the serving certificate and its key, in files CertName and
-	// KeyName. Changed files are served without a restart.
+	// CertProvider says where the serving certificate comes from: "files" or "self".
+	CertProvider string
+	// CertDir holds, for "files", the serving certificate and its key, in files
+	// CertName and KeyName. Changed files are served without a restart.
 	CertDir, CertName, KeyName string
+	// Namespace is the webhook's own. In it are the Secret that holds the
+	// certificate and the Service that the API server calls.
+	Namespace, CertSecret, CertService string
+	// CertNames are DNS names for the certificate besides the Service's.
+	CertNames []string
+	// CALifetime and CertLifetime are those of what "self" makes.
+	CALifetime, CertLifetime time.Duration
+	// WebhookConfiguration names the MutatingWebhookConfiguration whose
+	// caBundle is kept right, unless the provider is "files".
+	WebhookConfiguration string
 	// ClientCA is a file in CertDir: only clients with a certificate of this
 	// CA are served. "" serves all that come.
 	ClientCA string
@@ -41,14 +53,22 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Port:            9443,
+		CertProvider:    certFiles,
 		CertDir:         "/etc/kongdao/certs",
 		CertName:        "tls.crt",
 		KeyName:         "tls.key",
+		Namespace:       os.Getenv("POD_NAMESPACE"),
+		CertSecret:      "kongdao-webhook-certificate",
+		CertService:     "kongdao-webhook",
+		CALifetime:      365 * 24 * time.Hour,
+		CertLifetime:    90 * 24 * time.Hour,
 		TLSMinVersion:   "1.2",
 		MetricsAddress:  ":8080",
 		HealthAddress:   ":8081",
 		LogLevel:        "info",
 		ShutdownTimeout: 30 * time.Second,
+
+		WebhookConfiguration: "kongdao",
 	}
 }
 
@@ -57,6 +77,14 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "the `file` that names the cluster; without it, the cluster that the process runs in")
 	flags.StringVar(&o.Host, "host", o.Host, "the address to serve admissions on; without it, all addresses")
 	flags.IntVar(&o.Port, "port", o.Port, "the port to serve admissions on")
+	flags.StringVar(&o.CertProvider, "cert-provider", o.CertProvider, "where the serving certificate comes from: files, or self for a CA of its own")
+	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "the webhook's own namespace; by default $POD_NAMESPACE")
+	flags.StringVar(&o.CertSecret, "cert-secret", o.CertSecret, "the Secret in --namespace that holds the certificate of --cert-provider self")
+	flags.StringVar(&o.CertService, "cert-service", o.CertService, "the Service in --namespace by which the API server calls the webhook")
+	flags.StringSliceVar(&o.CertNames, "cert-names", o.CertNames, "further DNS names for the certificate")
+	flags.DurationVar(&o.CALifetime, "ca-lifetime", o.CALifetime, "how long a CA of --cert-provider self is good; it is renewed when a third of that is left")
+	flags.DurationVar(&o.CertLifetime, "cert-lifetime", o.CertLifetime, "how long what it signs is good; likewise")
+	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", o.WebhookConfiguration, "the MutatingWebhookConfiguration whose caBundle --cert-provider self keeps right")
 	flags.StringVar(&o.CertDir, "cert-dir", o.CertDir, "the `folder` with the serving certificate and its key")
 	flags.StringVar(&o.CertName, "cert-name", o.CertName, "the certificate's `file` in --cert-dir")
 	flags.StringVar(&o.KeyName, "key-name", o.KeyName, "the key's `file` in --cert-dir")
@@ -80,18 +108,21 @@ func (o *Options) Validate() error {
 			refuse("--kubeconfig: %w", err)
 		}
 	}
-	for _, file := range []struct{ flag, name string }{
-		{"--cert-name", o.CertName}, {"--key-name", o.KeyName}, {"--client-ca", o.ClientCA},
-	} {
-		if file.name == "" && file.flag == "--client-ca" {
+	wrong = append(wrong, o.validateCertificate()...)
+	files := map[string]string{}
+	if o.CertProvider == certFiles {
+		files["--cert-name"], files["--key-name"] = o.CertName, o.KeyName
+	}
+	if o.ClientCA != "" {
+		files["--client-ca"] = o.ClientCA
+	}
+	for flag, name := range files {
+		if !filepath.IsLocal(name) {
+			refuse("%s %q: not the name of a file in --cert-dir", flag, name)
 			continue
 		}
-		if !filepath.IsLocal(file.name) {
-			refuse("%s %q: not the name of a file in --cert-dir", file.flag, file.name)
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(o.CertDir, file.name)); err != nil {
-			refuse("%s: %w; name the folder of the certificate with --cert-dir", file.flag, err)
+		if _, err := os.Stat(filepath.Join(o.CertDir, name)); err != nil {
+			refuse("%s: %w; name the folder of the certificate with --cert-dir", flag, err)
 		}
 	}
 	if _, ok := tlsVersions()[o.TLSMinVersion]; !ok {

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -18,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"kongdao.io/kongdao/pkg/admission"
+	"kongdao.io/kongdao/pkg/certs"
 )
 
 // serve runs the webhook until ctx ends, and then until the admissions in
@@ -30,11 +33,15 @@ func serve(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	manager, err := newManager(config, options)
+	certificate, err := newProvider(options)
 	if err != nil {
 		return err
 	}
-	if err := register(ctx, manager); err != nil {
+	manager, err := newManager(config, options, certificate)
+	if err != nil {
+		return err
+	}
+	if err := register(ctx, manager, certificate); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "version", version, "apiServer", config.Host)
@@ -57,25 +64,27 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	return config, nil
 }
 
-func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
+func newManager(config *rest.Config, options Options, certificate certs.Provider) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("make the scheme: %w", err)
 	}
-	sources, err := admission.CacheOptions()
+	kept, err := admission.CacheOptions()
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(kept.ByObject, watched(options))
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   sources,
+		Cache:                   kept,
 		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress},
 		HealthProbeBindAddress:  options.HealthAddress,
 		GracefulShutdownTimeout: &options.ShutdownTimeout,
 		WebhookServer: webhook.NewServer(webhook.Options{
 			Host: options.Host, Port: options.Port,
-			CertDir: options.CertDir, CertName: options.CertName, KeyName: options.KeyName, ClientCAName: options.ClientCA,
+			CertDir: options.CertDir, ClientCAName: options.ClientCA,
 			TLSOpts: []func(*tls.Config){func(config *tls.Config) {
+				config.GetCertificate = certificate.GetCertificate
 				config.MinVersion = tlsVersions()[options.TLSMinVersion]
 				// The API server speaks nothing else to a Service (W9), and without
 				// HTTP/2 no client can hold the process with its streams.
@@ -90,7 +99,10 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 }
 
 // register puts the handlers and the probes into the manager.
-func register(ctx context.Context, manager ctrl.Manager) error {
+func register(ctx context.Context, manager ctrl.Manager, certificate certs.Provider) error {
+	if err := certificate.SetUp(manager); err != nil {
+		return err
+	}
 	sources, err := admission.NewSources(ctx, manager.GetCache(), manager.GetAPIReader())
 	if err != nil {
 		return err
@@ -119,6 +131,7 @@ func register(ctx context.Context, manager ctrl.Manager) error {
 	}
 	return errors.Join(
 		manager.AddHealthzCheck("ping", healthz.Ping),
+		manager.AddReadyzCheck("certificate", func(*http.Request) error { return certificate.Ready() }),
 		manager.AddReadyzCheck("sources", synced),
 		manager.AddReadyzCheck("webhook", server.StartedChecker()),
 	)

@@ -61,6 +61,13 @@ const (
 	Digest = "kongdao.io/digest"
 )
 
+// On the Secret that holds the webhook's certificate.
+const (
+	// Rotate is an annotation: with any value it asks for a new CA and
+	// certificate before their time, "now". It is taken off when that begins.
+	Rotate = "kongdao.io/rotate"
+)
+
 // Where Kong finds a plugin in its container (fact K1).
 const (
 	// PluginsFolder holds one folder a plugin: Lua's require of

@@ -55,7 +55,7 @@ func TestAFailureReachesTheTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Before the shared one, which would say that there is no such plugin.
-	register(t, "a-", ns, failing.URL("/mutate/pods"))
+	register(t, "a-"+ns, ns, failing.URL("/mutate/pods"), plane.CA())
 	asks := pod(ns, "kong", "nope")
 	eventually(t, func(ctx context.Context) error {
 		err := webhook.Admin.Create(ctx, asks.DeepCopy(), client.DryRunAll)

@@ -123,7 +123,7 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	// The API server calls webhooks in the order of their configurations' names.
-	register(t, "zz-", namespace, server.URL)
+	register(t, "zz-"+namespace, namespace, server.URL, plane.CA())
 	eventually(t, func(ctx context.Context) error {
 		probe := plainPod(namespace, "probe")
 		if err := webhook.Admin.Create(ctx, probe, client.DryRunAll); err != nil {
@@ -136,16 +136,16 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 	})
 }
 
-// register makes the API server call a webhook for each pod that is created in
-// a namespace, until the test ends.
-func register(t *testing.T, prefix, namespace, url string) {
+// register makes the API server call a webhook, which it knows by a CA, for each
+// pod that is created in a namespace, until the test ends.
+func register(t *testing.T, name, namespace, url string, ca []byte) {
 	t.Helper()
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: prefix + namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{{
 			Name: "another.example.com", AdmissionReviewVersions: []string{"v1"},
 			SideEffects:  new(admissionregistrationv1.SideEffectClassNone),
-			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: plane.CA()},
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: ca},
 			Rules: []admissionregistrationv1.RuleWithOperations{{
 				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
 				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
