@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Options is all that can be set.
@@ -41,8 +42,10 @@ type Options struct {
 	ClientCA string
 	// TLSMinVersion is "1.2" or "1.3".
 	TLSMinVersion string
-	// MetricsAddress and HealthAddress are host:port; "0" serves none.
-	MetricsAddress, HealthAddress string
+	// WatchNamespaces are those whose sources are read; none for all.
+	WatchNamespaces []string
+	// MetricsAddress, HealthAddress and ProfilingAddress are host:port; "0" serves none.
+	MetricsAddress, HealthAddress, ProfilingAddress string
 	// LogLevel is "debug", "info" or "error".
 	LogLevel string
 	// ShutdownTimeout bounds how long admissions in flight are waited for.
@@ -52,19 +55,22 @@ type Options struct {
 // DefaultOptions are those of a webhook in a cluster.
 func DefaultOptions() Options {
 	return Options{
-		Port:            9443,
-		CertProvider:    certFiles,
-		CertDir:         "/etc/kongdao/certs",
-		CertName:        "tls.crt",
-		KeyName:         "tls.key",
-		Namespace:       os.Getenv("POD_NAMESPACE"),
-		CertSecret:      "kongdao-webhook-certificate",
-		CertService:     "kongdao-webhook",
-		CALifetime:      365 * 24 * time.Hour,
-		CertLifetime:    90 * 24 * time.Hour,
-		TLSMinVersion:   "1.2",
-		MetricsAddress:  ":8080",
-		HealthAddress:   ":8081",
+		Port:           9443,
+		CertProvider:   certFiles,
+		CertDir:        "/etc/kongdao/certs",
+		CertName:       "tls.crt",
+		KeyName:        "tls.key",
+		Namespace:      os.Getenv("POD_NAMESPACE"),
+		CertSecret:     "kongdao-webhook-certificate",
+		CertService:    "kongdao-webhook",
+		CALifetime:     365 * 24 * time.Hour,
+		CertLifetime:   90 * 24 * time.Hour,
+		TLSMinVersion:  "1.2",
+		MetricsAddress: ":8080",
+		HealthAddress:  ":8081",
+
+		ProfilingAddress: "0",
+
 		LogLevel:        "info",
 		ShutdownTimeout: 30 * time.Second,
 
@@ -92,6 +98,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.TLSMinVersion, "tls-min-version", o.TLSMinVersion, "the oldest `version` of TLS that is spoken, 1.2 or 1.3")
 	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress, "the `host:port` to serve Prometheus metrics on; 0 for none")
 	flags.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "the `host:port` to serve /healthz and /readyz on; 0 for none")
+	flags.StringVar(&o.ProfilingAddress, "profiling-address", o.ProfilingAddress, "the `host:port` to serve Go's profiles on; 0 for none")
+	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces, "the namespaces whose plugins are known; without it, all")
 	flags.StringVar(&o.LogLevel, "log-level", o.LogLevel, "what is logged: debug, info or error")
 	flags.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", o.ShutdownTimeout, "how long to wait for admissions in flight when told to stop")
 }
@@ -128,9 +136,16 @@ func (o *Options) Validate() error {
 	if _, ok := tlsVersions()[o.TLSMinVersion]; !ok {
 		refuse("--tls-min-version %q: neither 1.2 nor 1.3", o.TLSMinVersion)
 	}
-	for flag, address := range map[string]string{"--metrics-address": o.MetricsAddress, "--health-address": o.HealthAddress} {
+	for flag, address := range map[string]string{
+		"--metrics-address": o.MetricsAddress, "--health-address": o.HealthAddress, "--profiling-address": o.ProfilingAddress,
+	} {
 		if _, _, err := net.SplitHostPort(address); err != nil && address != "0" {
 			refuse("%s %q: neither host:port nor 0", flag, address)
+		}
+	}
+	for _, namespace := range o.WatchNamespaces {
+		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+			refuse("--watch-namespaces %q: no namespace's name: %s", namespace, problems[0])
 		}
 	}
 	if !slices.Contains([]string{"debug", "info", "error"}, o.LogLevel) {

@@ -21,6 +21,13 @@ func TestFlags(t *testing.T) {
 		"kubeconfig":       {"/tmp/config", func(o *Options) { o.Kubeconfig = "/tmp/config" }},
 		"host":             {"127.0.0.1", func(o *Options) { o.Host = "127.0.0.1" }},
 		"port":             {"8443", func(o *Options) { o.Port = 8443 }},
+		"cert-provider":    {"self", func(o *Options) { o.CertProvider = "self" }},
+		"namespace":        {"kongdao", func(o *Options) { o.Namespace = "kongdao" }},
+		"cert-secret":      {"secret", func(o *Options) { o.CertSecret = "secret" }},
+		"cert-service":     {"service", func(o *Options) { o.CertService = "service" }},
+		"cert-names":       {"a.example.com,b", func(o *Options) { o.CertNames = []string{"a.example.com", "b"} }},
+		"ca-lifetime":      {"48h", func(o *Options) { o.CALifetime = 48 * time.Hour }},
+		"cert-lifetime":    {"24h", func(o *Options) { o.CertLifetime = 24 * time.Hour }},
 		"cert-dir":         {"/certs", func(o *Options) { o.CertDir = "/certs" }},
 		"cert-name":        {"cert", func(o *Options) { o.CertName = "cert" }},
 		"key-name":         {"key", func(o *Options) { o.KeyName = "key" }},
@@ -28,8 +35,12 @@ func TestFlags(t *testing.T) {
 		"tls-min-version":  {"1.3", func(o *Options) { o.TLSMinVersion = "1.3" }},
 		"metrics-address":  {"0", func(o *Options) { o.MetricsAddress = "0" }},
 		"health-address":   {"localhost:1", func(o *Options) { o.HealthAddress = "localhost:1" }},
+		"watch-namespaces": {"kong,other", func(o *Options) { o.WatchNamespaces = []string{"kong", "other"} }},
 		"log-level":        {"debug", func(o *Options) { o.LogLevel = "debug" }},
 		"shutdown-timeout": {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
+
+		"profiling-address":     {":6060", func(o *Options) { o.ProfilingAddress = ":6060" }},
+		"webhook-configuration": {"other", func(o *Options) { o.WebhookConfiguration = "other" }},
 	}
 	if options := reflect.TypeFor[Options]().NumField(); len(tests) != options {
 		t.Errorf("%d flags are tested, and there are %d options", len(tests), options)
@@ -99,9 +110,19 @@ func TestValidate(t *testing.T) {
 		"no name":                {func(o *Options) { o.CertName = "" }, `--cert-name "": not the name of a file in --cert-dir`},
 		"absolute name":          {func(o *Options) { o.KeyName = "/etc/passwd" }, `--key-name "/etc/passwd": not the name of a file in --cert-dir`},
 		"name outside":           {func(o *Options) { o.ClientCA = "../ca.crt" }, `--client-ca "../ca.crt": not the name of a file in --cert-dir`},
+		"another provider":       {func(o *Options) { o.CertProvider = "acme" }, `--cert-provider "acme": neither files nor self`},
+		"no files needed":        {func(o *Options) { o.CertProvider, o.Namespace, o.CertDir = "self", "kongdao-system", "/does/not/exist" }, ""},
+		"no namespace":           {func(o *Options) { o.CertProvider = "self" }, `--namespace "": no name of an object`},
+		"files need none":        {func(o *Options) { o.CertSecret = "" }, ""},
+		"a secret's bad name":    {func(o *Options) { o.CertProvider, o.Namespace, o.CertSecret = "self", "x", "A" }, `--cert-secret "A": no name of an object`},
+		"a bad DNS name":         {func(o *Options) { o.CertProvider, o.Namespace, o.CertNames = "self", "x", []string{"a b"} }, `--cert-names "a b": no DNS name`},
+		"too short to rotate":    {func(o *Options) { o.CertProvider, o.Namespace, o.CertLifetime = "self", "x", time.Second }, "--cert-lifetime 1s: shorter than 30s"},
+		"a CA that ends first":   {func(o *Options) { o.CertProvider, o.Namespace, o.CALifetime = "self", "x", time.Hour }, "--ca-lifetime 1h0m0s: shorter than --cert-lifetime"},
 		"old TLS":                {func(o *Options) { o.TLSMinVersion = "1.1" }, `--tls-min-version "1.1": `},
 		"no metrics address":     {func(o *Options) { o.MetricsAddress = "" }, `--metrics-address "": `},
 		"health port alone":      {func(o *Options) { o.HealthAddress = "8081" }, `--health-address "8081": `},
+		"profiling port alone":   {func(o *Options) { o.ProfilingAddress = "6060" }, `--profiling-address "6060": `},
+		"no namespace's name":    {func(o *Options) { o.WatchNamespaces = []string{"kong", "a.b"} }, `--watch-namespaces "a.b": no namespace's name`},
 		"unknown level":          {func(o *Options) { o.LogLevel = "warn" }, `--log-level "warn": `},
 		"no time to shut down":   {func(o *Options) { o.ShutdownTimeout = 0 }, "--shutdown-timeout 0s: "},
 		"less than no time left": {func(o *Options) { o.ShutdownTimeout = -time.Second }, "--shutdown-timeout -1s: "},
@@ -119,7 +140,7 @@ func TestValidate(t *testing.T) {
 
 // TestValidateAll proves that all mistakes are told at once, in one order.
 func TestValidateAll(t *testing.T) {
-	options := Options{Kubeconfig: "/does/not/exist", CertName: "a", KeyName: "/b", ClientCA: "c", CertDir: "/does/not/exist"}
+	options := Options{CertProvider: certFiles, Kubeconfig: "/does/not/exist", CertName: "a", KeyName: "/b", ClientCA: "c", CertDir: "/does/not/exist"}
 	var flags []string
 	for mistake := range strings.SplitSeq(options.Validate().Error(), "\n") {
 		flag, _, _ := strings.Cut(strings.ReplaceAll(mistake, ":", " "), " ")
@@ -127,7 +148,7 @@ func TestValidateAll(t *testing.T) {
 	}
 	want := []string{
 		"--cert-name", "--client-ca", "--health-address", "--key-name", "--kubeconfig", "--log-level",
-		"--metrics-address", "--port", "--shutdown-timeout", "--tls-min-version",
+		"--metrics-address", "--port", "--profiling-address", "--shutdown-timeout", "--tls-min-version",
 	}
 	if diff := cmp.Diff(want, flags); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

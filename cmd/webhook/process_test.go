@@ -48,6 +48,7 @@ func TestProcess(t *testing.T) {
 	options := validOptions(t)
 	certs := "--cert-dir=" + options.CertDir
 	quiet := slices.Clip([]string{certs, "--host=127.0.0.1", "--metrics-address=0", "--health-address=0"})
+	folder, _ := certificate(t)
 	cluster := httptest.NewServer(http.HandlerFunc(serveCluster))
 	defer cluster.Close()
 	for name, test := range map[string]struct {
@@ -67,8 +68,8 @@ func TestProcess(t *testing.T) {
 		"no cluster":          {[]string{certs}, 1, "", "webhook: find the cluster: "},
 		"no cluster's way":    {[]string{certs}, 1, "", "; outside of one, name it with --kubeconfig\n"},
 		"malformed cluster":   {[]string{certs, "--kubeconfig=" + options.CertDir}, 1, "", "webhook: find the cluster: "},
-		"cluster away":        {append(quiet, "--kubeconfig="+kubeconfig(t, "http://127.0.0.1:1")), 1, "", "webhook: set up the process: "},
-		"certificate is none": {append(quiet, "--kubeconfig="+kubeconfig(t, cluster.URL)), 1, "", "webhook: serve admissions: tls: failed to find any PEM data"},
+		"cluster away":        {append(quiet, "--cert-dir="+folder, "--kubeconfig="+kubeconfig(t, "http://127.0.0.1:1")), 1, "", "webhook: set up the process: "},
+		"certificate is none": {append(quiet, "--kubeconfig="+kubeconfig(t, cluster.URL)), 1, "", "webhook: read the certificate \"" + options.CertDir + "/tls.crt\" and its key \"" + options.CertDir + "/tls.key\": tls: failed to find any PEM data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -69,7 +69,7 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("make the scheme: %w", err)
 	}
-	kept, err := admission.CacheOptions()
+	kept, err := admission.CacheOptions(options.WatchNamespaces...)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +79,7 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 		Cache:                   kept,
 		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress},
 		HealthProbeBindAddress:  options.HealthAddress,
+		PprofBindAddress:        options.ProfilingAddress,
 		GracefulShutdownTimeout: &options.ShutdownTimeout,
 		WebhookServer: webhook.NewServer(webhook.Options{
 			Host: options.Host, Port: options.Port,

@@ -28,15 +28,20 @@ type Sources struct {
 
 // CacheOptions is what a cache needs so that Sources can be fed from it: it
 // selects the ConfigMaps that are sources, and drops their contents before they
-// are kept (W6).
-func CacheOptions() (cache.Options, error) {
+// are kept (W6). With namespaces it watches those alone, one watch each.
+func CacheOptions(namespaces ...string) (cache.Options, error) {
 	isSource, err := labels.NewRequirement(annotations.Plugin, selection.Exists, nil)
 	if err != nil {
 		return cache.Options{}, fmt.Errorf("select sources by label %s: %w", annotations.Plugin, err)
 	}
-	return cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.ConfigMap{}: {Label: labels.NewSelector().Add(*isSource), Transform: reduce},
-	}}, nil
+	kept := cache.ByObject{Label: labels.NewSelector().Add(*isSource), Transform: reduce}
+	for _, namespace := range namespaces {
+		if kept.Namespaces == nil {
+			kept.Namespaces = map[string]cache.Config{}
+		}
+		kept.Namespaces[namespace] = cache.Config{}
+	}
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.ConfigMap{}: kept}}, nil
 }
 
 // NewSources makes Sources that follow a cache with CacheOptions, and read
