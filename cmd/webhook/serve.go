@@ -14,7 +14,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -41,7 +40,7 @@ func serve(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	if err := register(ctx, manager, certificate); err != nil {
+	if err := register(ctx, manager, options, certificate); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "version", version, "apiServer", config.Host)
@@ -78,7 +77,7 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 		Scheme:                  scheme,
 		Cache:                   kept,
 		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress},
-		HealthProbeBindAddress:  options.HealthAddress,
+		HealthProbeBindAddress:  "0", // serveHealth does
 		PprofBindAddress:        options.ProfilingAddress,
 		GracefulShutdownTimeout: &options.ShutdownTimeout,
 		WebhookServer: webhook.NewServer(webhook.Options{
@@ -100,7 +99,7 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 }
 
 // register puts the handlers and the probes into the manager.
-func register(ctx context.Context, manager ctrl.Manager, certificate certs.Provider) error {
+func register(ctx context.Context, manager ctrl.Manager, options Options, certificate certs.Provider) error {
 	if err := certificate.SetUp(manager); err != nil {
 		return err
 	}
@@ -130,10 +129,9 @@ func register(ctx context.Context, manager ctrl.Manager, certificate certs.Provi
 		}
 		return nil
 	}
-	return errors.Join(
-		manager.AddHealthzCheck("ping", healthz.Ping),
-		manager.AddReadyzCheck("certificate", func(*http.Request) error { return certificate.Ready() }),
-		manager.AddReadyzCheck("sources", synced),
-		manager.AddReadyzCheck("webhook", server.StartedChecker()),
-	)
+	return serveHealth(ctx, manager, options.HealthAddress, []check{
+		{"certificate", func(*http.Request) error { return certificate.Ready() }},
+		{"sources", synced},
+		{"webhook", server.StartedChecker()},
+	})
 }
