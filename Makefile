@@ -20,7 +20,7 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/webhook and bin/kubectl-kongdao, static, with the version from git
@@ -32,8 +32,16 @@ demo: ## See it work on a control plane of this machine's own (KEEP=1 leaves it 
 	@assets=$$(hack/kubernetes/build.sh); \
 	KUBEBUILDER_ASSETS=$$assets KEEP='$(KEEP)' $(if $(wildcard hack/demo.sh),hack/demo.sh,go run ./hack/demo)
 
+.PHONY: cluster-up
+cluster-up: ## Bring up a real Kubernetes of one node on this Linux machine (needs root; use it by hack/cluster/in.sh COMMAND)
+	@hack/cluster/up.sh
+
+.PHONY: cluster-down
+cluster-down: ## End it, leaving nothing behind
+	@hack/cluster/down.sh
+
 .PHONY: clean
-clean: ## Remove what was built in the tree (not the cache outside it)
+clean: cluster-down ## Remove what was built in the tree (not the cache outside it)
 	rm -rf bin out
 
 ##@ Check
