@@ -6,6 +6,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE ?= kongdao.io/kongdao:$(VERSION)
 FUZZTIME ?= 30s
 COUNT ?= 6
 KEEP ?=
@@ -26,6 +27,10 @@ help: ## Show this
 build: ## Build bin/webhook and bin/kubectl-kongdao, static, with the version from git
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/webhook ./cmd/kubectl-kongdao
+
+.PHONY: image
+image: ## Make the webhook's image IMAGE, without a daemon, for `ctr images import` or `docker load` (GOARCH chooses the processor)
+	@VERSION='$(VERSION)' hack/image/build.sh '$(IMAGE)'
 
 .PHONY: demo
 demo: ## See it work on a control plane of this machine's own (KEEP=1 leaves it running)
