@@ -59,6 +59,10 @@ test: ## Run all tests with the race detector, against a real API server (builds
 test-unit: ## Run the fast tests alone: pkg and cmd, no API server, no race detector
 	go test $(TESTFLAGS) ./pkg/... ./cmd/...
 
+.PHONY: e2e
+e2e: ## Run the tests that need pods which really run, on the cluster (E2E_KUBECONFIG names another; KEEP=1 leaves ours up)
+	@KEEP='$(KEEP)' hack/e2e.sh
+
 .PHONY: lint
 lint: ## Check Go code and modules, scripts and YAML without running them
 	@hack/lint.sh
