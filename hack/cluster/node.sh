@@ -29,7 +29,7 @@ fail() { # MESSAGE
 trap 'fail "stage \"node\": line $LINENO of hack/cluster/node.sh failed; its last lines:
 $(last_lines node)"' ERR
 
-last_lines() { tail -n 15 "$state/log/$1.log"; }
+last_lines() { tail -n 15 "$state/log/$1.log" | cut -c 1-300; }
 
 # ended PROGRAM STATUS says how a program ended.
 ended() { printf '%s ended (exit status %s); its last lines:\n%s\n' "$1" "$2" "$(last_lines "$1")"; }

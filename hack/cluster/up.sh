@@ -11,6 +11,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 if [[ -n $(cluster_pid) ]]; then
+  [[ -f $state/up ]] || die "a cluster is coming up, or its start was killed: wait a minute, or run 'make cluster-down'"
   [[ ! -s $state/ended ]] || die "a cluster is up but not whole: $(cat "$state/ended")
 run 'make cluster-down', then this again"
   say "cluster: up already (hack/cluster/in.sh kubectl get nodes)"

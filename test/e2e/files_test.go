@@ -50,7 +50,10 @@ func TestMutableSources(t *testing.T) {
 	}
 	before := s.looks()
 	s.apply(s.pack(folder, "--mutable"))
-	eventually(t, func() error { return s.sees("tar -C "+root+" -chf - .", changed) })
+	eventually(t, func() error {
+		s.wantNoFewLook()
+		return s.sees(seeNow, changed)
+	})
 	// So long that a folder which had been emptied would be noticed.
 	eventually(t, func() error {
 		if after := s.looks(); after < before+100 {
@@ -105,7 +108,7 @@ func (s space) exec(command string) (string, error) {
 // wantFiles checks that both containers see these files, and no others.
 func (s space) wantFiles(want map[string]string) {
 	s.t.Helper()
-	for container, command := range map[string]string{"proxy": "tar -C " + root + " -chf - .", "init": "cat /seen/init.tar"} {
+	for container, command := range map[string]string{"proxy": seeNow, "init": "cat /seen/init.tar"} {
 		if err := s.sees(command, want); err != nil {
 			s.t.Errorf("container %q: %v", container, err)
 		}
@@ -150,7 +153,7 @@ func (s space) wantNoFewLook() {
 		s.t.Fatal(err)
 	}
 	if few != "" {
-		s.t.Errorf("files were missing for a while:\n%s", few)
+		s.t.Fatalf("files were missing for a while:\n%.1000s", few)
 	}
 }
 

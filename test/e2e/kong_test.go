@@ -18,8 +18,12 @@ import (
 // root is where containers are to see the plugin.
 const root = annotations.PluginsFolder + "/" + fixtures.Plugin
 
-// seeAtStart is the init container's: it keeps what it sees for the main one.
-const seeAtStart = "tar -C " + root + " -chf /seen/init.tar ."
+// seeNow prints what a container sees; seeAtStart is the init container's, and
+// keeps it for the main one.
+const (
+	seeNow     = "tar -C " + root + " -chf - ."
+	seeAtStart = seeNow + " >/seen/init.tar"
+)
 
 // lookOnAndOn is the main container's. It looks for every file of the plugin,
 // some twenty times a second, and writes to /seen/looks how often it has, and
