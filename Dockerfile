@@ -11,7 +11,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG TARGETOS TARGETARCH VERSION=unknown
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION=unknown
 RUN GOOS=$TARGETOS GOARCH=$TARGETARCH VERSION=$VERSION hack/image/compile.sh /out/webhook
 
 FROM ${BASE}
