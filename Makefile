@@ -6,6 +6,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE ?= kongdao.io/kongdao:$(VERSION)
 FUZZTIME ?= 30s
 COUNT ?= 6
 KEEP ?=
@@ -20,20 +21,32 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/webhook and bin/kubectl-kongdao, static, with the version from git
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/webhook ./cmd/kubectl-kongdao
 
+.PHONY: image
+image: ## Make the webhook's image IMAGE, without a daemon, for `ctr images import` or `docker load` (GOARCH chooses the processor)
+	@VERSION='$(VERSION)' hack/image/build.sh '$(IMAGE)'
+
 .PHONY: demo
 demo: ## See it work on a control plane of this machine's own (KEEP=1 leaves it running)
 	@assets=$$(hack/kubernetes/build.sh); \
 	KUBEBUILDER_ASSETS=$$assets KEEP='$(KEEP)' $(if $(wildcard hack/demo.sh),hack/demo.sh,go run ./hack/demo)
 
+.PHONY: cluster-up
+cluster-up: ## Bring up a real Kubernetes of one node on this Linux machine (needs root; use it by hack/cluster/in.sh COMMAND)
+	@hack/cluster/up.sh
+
+.PHONY: cluster-down
+cluster-down: ## End it, leaving nothing behind
+	@hack/cluster/down.sh
+
 .PHONY: clean
-clean: ## Remove what was built in the tree (not the cache outside it)
+clean: cluster-down ## Remove what was built in the tree (not the cache outside it)
 	rm -rf bin out
 
 ##@ Check
@@ -45,6 +58,10 @@ test: ## Run all tests with the race detector, against a real API server (builds
 .PHONY: test-unit
 test-unit: ## Run the fast tests alone: pkg and cmd, no API server, no race detector
 	go test $(TESTFLAGS) ./pkg/... ./cmd/...
+
+.PHONY: e2e
+e2e: ## Run the tests that need pods which really run, on the cluster (E2E_KUBECONFIG names another; KEEP=1 leaves ours up)
+	@KEEP='$(KEEP)' hack/e2e.sh
 
 .PHONY: lint
 lint: ## Check Go code and modules, scripts and YAML without running them

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# build.sh builds etcd, kube-apiserver, kube-controller-manager and kubectl of the Kubernetes release that go.mod names
-# and prints the folder that holds them (progress goes to stderr). What is built already is not built again.
+# build.sh [PROGRAM...] builds etcd, kube-apiserver, kube-controller-manager and kubectl, or the programs named, of the
+# Kubernetes release that go.mod names, and prints the folder that holds them (progress goes to stderr). What is built
+# already is not built again.
 #
 #   KONGDAO_CACHE       where built programs are kept (default: ${XDG_CACHE_HOME:-$HOME/.cache}/kongdao)
-#   KUBEBUILDER_ASSETS  a folder with programs of your own: whichever of the four are there are taken as they are. When
-#                       some are missing, those are built, and the folder printed holds links to the one and the other.
+#   KUBEBUILDER_ASSETS  a folder with programs of your own: whichever of those asked for are there are taken as they are.
+#                       When some are missing, those are built, and the folder printed holds links to the one and the
+#                       other.
 set -euo pipefail
 
 assets=${KUBEBUILDER_ASSETS:-}
@@ -18,7 +20,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source ../build-lib.sh
 
 # In this order each program compiles only what the ones before it did not; the times are those of two cores.
-programs=(etcd kube-apiserver kube-controller-manager kubectl)
+known=(etcd kube-apiserver kube-controller-manager kubectl kube-scheduler kube-proxy kubelet)
+programs=("$@")
+(($# > 0)) || programs=("${known[@]:0:4}") # a control plane's: what `make test` and `make demo` run
+for program in "${programs[@]}"; do
+  [[ " ${known[*]} " == *" $program "* ]] || die "there is no program $program: build.sh builds ${known[*]}"
+done
 package_of() { case $1 in etcd) echo go.etcd.io/etcd/server/v3 ;; *) echo "k8s.io/kubernetes/cmd/$1" ;; esac }
 time_of() { case $1 in kube-apiserver) echo "3 to 5 minutes" ;; *) echo "about 1 minute" ;; esac }
 supplied() { [[ -n $assets && -x $assets/$1 ]]; }

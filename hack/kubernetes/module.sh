@@ -32,7 +32,7 @@ upstream=$(go env GOMODCACHE)/cache/download/k8s.io/kubernetes/@v/v$version.mod
   echo
   echo "tool ("
   echo "	go.etcd.io/etcd/server/v3"
-  for program in kube-apiserver kube-controller-manager kubectl; do
+  for program in kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet; do
     echo "	k8s.io/kubernetes/cmd/$program"
   done
   echo ")"

@@ -1,0 +1,28 @@
+# The webhook's image. `make image` makes the same without Docker, and takes what stands here below the second FROM.
+#
+#   docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=1.0.0 -t kongdao.io/kongdao:1.0.0 .
+
+# BUILDER is any image with Go, bash and git. BASE may be an empty one: the program is static and needs no other file.
+ARG BUILDER=golang:1.26
+ARG BASE=scratch
+
+FROM --platform=$BUILDPLATFORM ${BUILDER} AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION=unknown
+RUN GOOS=$TARGETOS GOARCH=$TARGETARCH VERSION=$VERSION hack/image/compile.sh /out/webhook
+
+FROM ${BASE}
+ARG VERSION=unknown
+LABEL org.opencontainers.image.title="kongdao"
+LABEL org.opencontainers.image.description="Admission webhook that gives Kong pods their plugins"
+LABEL org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.opencontainers.image.version="$VERSION"
+COPY --from=build /out/webhook /webhook
+# A number, by which kubelet sees that it is not root. Nothing is written, so the root filesystem may be read-only.
+USER 65532:65532
+ENTRYPOINT ["/webhook"]

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# busybox.sh REFERENCE CONFIG writes to stdout an image of nothing but Debian's static busybox, as hack/image/archive.sh
+# does: it stands in for images whose contents do not matter.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+busybox=$(command -v busybox) || { echo "there is no busybox: install Debian's package busybox-static" >&2; exit 1; }
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+chmod 755 "$root"
+mkdir "$root/bin" "$root/etc"
+mkdir -m 1777 "$root/tmp"
+cp "$busybox" "$root/bin/busybox"
+"$root/bin/busybox" --list | while read -r applet; do
+  [[ $applet == busybox ]] || ln -s busybox "$root/bin/$applet"
+done
+../image/archive.sh "$1" "$(go env GOHOSTARCH)" "$2" "$root"

@@ -1,0 +1,58 @@
+//go:build e2e
+
+// Package e2e proves on a real Kubernetes what an API server alone cannot: that
+// kubelet mounts what kongdao injects, and that containers see it.
+//
+// "make e2e" runs it, inside hack/cluster or against the cluster that
+// E2E_KUBECONFIG names. Everything is done by kubectl, as users do it, and each
+// test has a namespace of its own.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// What hack/e2e.sh hands over.
+var (
+	kubeconfig = os.Getenv("E2E_KUBECONFIG")
+	// image is the webhook's.
+	image = os.Getenv("E2E_IMAGE")
+)
+
+// home is where kubectl keeps what it remembers of the API server.
+var home string
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%v: run these tests with 'make e2e'\n", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if err := ready(); err != nil {
+		return 0, err
+	}
+	if home, err = os.MkdirTemp("", "kongdao-e2e-"); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(home)
+	return m.Run(), nil
+}
+
+func ready() error {
+	if kubeconfig == "" || image == "" {
+		return fmt.Errorf("E2E_KUBECONFIG and E2E_IMAGE are not set")
+	}
+	for _, program := range []string{"kubectl", "kubectl-kongdao"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return err
+		}
+	}
+	return nil
+}
