@@ -20,7 +20,7 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/webhook and bin/kubectl-kongdao, static, with the version from git
@@ -31,6 +31,10 @@ build: ## Build bin/webhook and bin/kubectl-kongdao, static, with the version fr
 demo: ## See it work on a control plane of this machine's own (KEEP=1 leaves it running)
 	@assets=$$(hack/kubernetes/build.sh); \
 	KUBEBUILDER_ASSETS=$$assets KEEP='$(KEEP)' $(if $(wildcard hack/demo.sh),hack/demo.sh,go run ./hack/demo)
+
+.PHONY: generate
+generate: ## Make what is made of the Helm chart: its README.md and deploy/kustomize/base
+	@hack/generate.sh
 
 .PHONY: clean
 clean: ## Remove what was built in the tree (not the cache outside it)
@@ -47,8 +51,12 @@ test-unit: ## Run the fast tests alone: pkg and cmd, no API server, no race dete
 	go test $(TESTFLAGS) ./pkg/... ./cmd/...
 
 .PHONY: lint
-lint: ## Check Go code and modules, scripts and YAML without running them
+lint: ## Check Go code and modules, scripts, YAML, the Helm chart and what is made of it, without running them
 	@hack/lint.sh
+
+.PHONY: check-generate
+check-generate: ## Fail when what is made of the Helm chart is stale, and show it
+	@hack/generate.sh --check
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s)

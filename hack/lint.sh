@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lint.sh checks what can be checked without running it: Go, modules, scripts, YAML. It tells of everything that it
-# finds, and only then fails.
+# lint.sh checks what can be checked without running it: Go, modules, scripts, YAML, the Helm chart and what is made of
+# it. It tells of everything that it finds, and only then fails.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -50,9 +50,21 @@ yaml() {
   have yamllint && yamllint --strict -d '{extends: relaxed, rules: {line-length: disable}}' "${documents[@]}"
 }
 
+# With the default values, and with each set that the chart's tests render.
+chart() {
+  local tools values
+  tools=$(hack/tools/build.sh helm) || return
+  "$tools/helm" lint --strict --quiet deploy/helm/kongdao || return
+  for values in deploy/helm/kongdao/ci/*.yaml; do
+    "$tools/helm" lint --strict --quiet --values "$values" deploy/helm/kongdao || return
+  done
+}
+
 check "modules" tidy
 check "scripts" shell
 check "YAML" yaml
+check "Helm chart" chart
+check "generated files" hack/generate.sh --check
 check "Go" golangci
 if ((${#failed[@]} > 0)); then
   echo "lint: failed: ${failed[*]}" >&2
