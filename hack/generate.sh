@@ -20,7 +20,10 @@ made=$(mktemp -d)
 trap 'rm -rf "$made"; clean_up' EXIT
 mkdir -p "$made/rendered" "$made/$chart" "$made/$base"
 
-"$tools/helm-docs" --chart-search-root "$chart" --sort-values-order file --documentation-strict-mode --dry-run --log-level warning >"$made/$chart/README.md"
+"$tools/helm-docs" --chart-search-root "$chart" --sort-values-order file --dry-run --log-level warning >"$made/$chart/README.md"
+if grep -F '|  |' "$made/$chart/README.md" >&2; then
+  die "$chart/values.yaml: the values above have no comment that begins with '# -- ' and has no second ' --'"
+fi
 
 "$tools/helm" template kongdao "$chart" --namespace kongdao-system --skip-tests --output-dir "$made/rendered" >/dev/null
 header="# Made of $chart by \`make generate\`: change it there."
@@ -36,10 +39,12 @@ metadata:
 END
 for file in "$made"/rendered/kongdao/templates/*.yaml; do
   resources+=("$(basename "$file")")
-  # Without Helm nothing is managed by it. Its first lines name the template, which the file's name does as well.
+  # Without Helm nothing is managed by it; which template an object is of, the file's name says; and Helm ends objects by
+  # empty lines.
   {
     echo "$header"
-    sed -E '/^---$/{N;s/^---\n# Source: .*$/---/;}; /^ *(helm\.sh\/chart|app\.kubernetes\.io\/managed-by): /d' "$file" | sed '1{/^---$/d;}'
+    sed -E '/^# Source: |^ *(helm\.sh\/chart|app\.kubernetes\.io\/managed-by): /d' "$file" |
+      awk '/^$/ {empty = 1; next} NR == 1 && /^---$/ {next} {if (empty && !/^---$/) print ""; empty = 0; print}'
   } >"$made/$base/$(basename "$file")"
 done
 {
