@@ -17,7 +17,7 @@ import (
 // webhook itself keeps, its Secret and the caBundle, and that after an uninstall
 // the API server has nothing left to call.
 func TestRelease(t *testing.T) {
-	t.Cleanup(func() { removeNamespaces(t) })
+	makeNamespaces(t)
 	helmOnCluster := func(arguments ...string) {
 		t.Helper()
 		if _, err := runHelm(t, append(arguments, "--namespace", releaseNamespace)...); err != nil {
@@ -28,7 +28,7 @@ func TestRelease(t *testing.T) {
 		found := &admissionregistrationv1.MutatingWebhookConfiguration{}
 		return found, admin.Get(t.Context(), client.ObjectKey{Name: "kongdao"}, found)
 	}
-	helmOnCluster("install", release, chartDir, "--create-namespace")
+	helmOnCluster("install", release, chartDir)
 	installed, err := configuration()
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +39,7 @@ func TestRelease(t *testing.T) {
 	if err := admin.Create(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
+	remove(t, secret)
 	bundle := strings.TrimSpace(string(plane.CA())) + "\n"
 	patch := applyv1.MutatingWebhookConfiguration(installed.Name)
 	for _, webhook := range installed.Webhooks {

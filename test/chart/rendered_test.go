@@ -21,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
+
+	"kongdao.io/kongdao/test/installation"
 )
 
 // TestLeastRights proves that no right is wider than it must be.
@@ -397,13 +399,48 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestInjection proves of what `helm test` makes that the injection, and nothing
+// else, gives its container the variable without which a kubelet does not start
+// it.
+func TestInjection(t *testing.T) {
+	folder := t.TempDir()
+	program, err := installation.Build(t.Context(), "kubectl-kongdao", folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := runHelm(t, "template", release, chartDir, "--namespace", releaseNamespace, "--show-only", "templates/tests/injection.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "test.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	injected, err := runProgram(t, program, "inject", "-f", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct{ text, want string }{"before": {text, ""}, "after": {injected, "bundled,kongdao-test"}} {
+		container := find[corev1.Pod](t, decode(t, test.text), "Pod").Spec.Containers[0]
+		got := ""
+		for _, variable := range container.Env {
+			if variable.Name == "KONG_PLUGINS" {
+				got = variable.Value
+			}
+		}
+		if got != test.want || container.VolumeMounts[0].SubPathExpr != "$(KONG_PLUGINS)" {
+			t.Errorf("%s: KONG_PLUGINS is %q, mounts %+v", name, got, container.VolumeMounts)
+		}
+	}
+}
+
 // TestImage proves how the image is named.
 func TestImage(t *testing.T) {
 	const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	for set, want := range map[string]string{
-		"image.tag=":                               "kongdao.io/kongdao:0.1.0",
-		"image.tag=1.2.3":                          "kongdao.io/kongdao:1.2.3",
-		"image.digest=" + digest:                   "kongdao.io/kongdao@" + digest,
+		"image.tag=":             "kongdao.io/kongdao:0.1.0",
+		"image.tag=1.2.3":        "kongdao.io/kongdao:1.2.3",
+		"image.digest=" + digest: "kongdao.io/kongdao@" + digest,
 		"image.repository=example.com:5000/kongdao": "example.com:5000/kongdao:0.1.0",
 	} {
 		got := find[appsv1.Deployment](t, render(t, "--set", set), "Deployment").Spec.Template.Spec.Containers[0].Image
