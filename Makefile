@@ -43,7 +43,7 @@ clean: ## Remove what was built in the tree (not the cache outside it)
 ##@ Check
 
 .PHONY: test
-test: ## Run all tests with the race detector, against a real API server (builds it first: 7 minutes, once)
+test: ## Run all tests with the race detector, against a real API server (builds it and Helm first: 11 minutes, once)
 	@hack/test.sh $(TESTFLAGS) ./...
 
 .PHONY: test-unit

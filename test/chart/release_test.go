@@ -14,8 +14,9 @@ import (
 )
 
 // TestRelease proves on a real release that an upgrade leaves alone what the
-// webhook itself keeps, its Secret and the caBundle, and that after an uninstall
-// the API server has nothing left to call.
+// webhook itself keeps, its Secret and the caBundle, that it makes anew what was
+// deleted in an emergency, and that after an uninstall the API server has
+// nothing left to call.
 func TestRelease(t *testing.T) {
 	makeNamespaces(t)
 	helmOnCluster := func(arguments ...string) {
@@ -74,6 +75,15 @@ func TestRelease(t *testing.T) {
 	}
 	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
 		t.Errorf("after the upgrades: %v", err)
+	}
+
+	// The way out of an emergency, and back.
+	if err := admin.Delete(t.Context(), installed); err != nil {
+		t.Fatal(err)
+	}
+	helmOnCluster("upgrade", release, chartDir)
+	if _, err := configuration(); err != nil {
+		t.Errorf("the webhook configuration, deleted and upgraded: %v", err)
 	}
 
 	helmOnCluster("uninstall", release)
