@@ -155,6 +155,8 @@ func exported(t *testing.T) map[string]bool {
 	t.Helper()
 	known := map[string]bool{
 		"up": true, // Prometheus' own
+		// pkg/certs'.
+		"kongdao_certificate_expiration_timestamp_seconds": true,
 		// controller-runtime's.
 		"controller_runtime_webhook_requests_total": true, "controller_runtime_webhook_requests_in_flight": true,
 		// The API server's.

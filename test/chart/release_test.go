@@ -36,7 +36,7 @@ func TestRelease(t *testing.T) {
 	}
 
 	// What the webhook does.
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: releaseNamespace, Name: "kongdao-webhook-tls"}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: releaseNamespace, Name: "kongdao-webhook-certificate"}}
 	if err := admin.Create(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}

@@ -360,9 +360,9 @@ func TestArguments(t *testing.T) {
 	}
 	made := []string{"--cert-service=kongdao-webhook", "--webhook-configuration=kongdao"}
 	for set, want := range map[string][]string{
-		"default":             slices.Concat(common, []string{"--cert-provider=self", "--cert-secret=kongdao-webhook-tls"}, made),
-		"namespaced":          slices.Concat(common, []string{"--watch-namespaces=kong,kong-staging", "--cert-provider=self", "--cert-secret=kongdao-webhook-tls"}, made),
-		"cert-manager":        slices.Concat(common, []string{"--cert-provider=cert-manager", "--cert-secret=kongdao-webhook-tls"}, made),
+		"default":             slices.Concat(common, []string{"--cert-provider=self", "--cert-secret=kongdao-webhook-certificate"}, made),
+		"namespaced":          slices.Concat(common, []string{"--watch-namespaces=kong,kong-staging", "--cert-provider=self", "--cert-secret=kongdao-webhook-certificate"}, made),
+		"cert-manager":        slices.Concat(common, []string{"--cert-provider=cert-manager", "--cert-secret=kongdao-webhook-certificate"}, made),
 		"cert-manager-issuer": slices.Concat(common, []string{"--cert-provider=cert-manager", "--cert-secret=kongdao-certificate"}, made, []string{"--cert-issuer=ClusterIssuer/company"}),
 		"files":               slices.Concat(common, []string{"--cert-provider=files", "--cert-dir=/etc/kongdao/certs"}),
 	} {

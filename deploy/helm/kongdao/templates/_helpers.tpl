@@ -25,7 +25,7 @@
 
 {{/* The Secret that the process makes, or has cert-manager make. */}}
 {{- define "kongdao.certificate" -}}
-{{ default (printf "%s-tls" (include "kongdao.webhook" .)) .Values.certificates.secretName }}
+{{ default (printf "%s-certificate" (include "kongdao.webhook" .)) .Values.certificates.secretName }}
 {{- end }}
 
 {{- define "kongdao.selectorLabels" -}}
