@@ -21,6 +21,7 @@ trap 'rm -rf "$made"; clean_up' EXIT
 mkdir -p "$made/rendered" "$made/$chart" "$made/$base"
 
 "$tools/helm-docs" --chart-search-root "$chart" --sort-values-order file --dry-run --log-level warning >"$made/$chart/README.md"
+[[ -s $made/$chart/README.md ]] || die "helm-docs made nothing of $chart: what it said is above"
 if grep -F '|  |' "$made/$chart/README.md" >&2; then
   die "$chart/values.yaml: the values above have no comment that begins with '# -- ' and has no second ' --'"
 fi

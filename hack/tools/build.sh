@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build.sh [TOOL...] builds the tools that go.mod names (all of them, or those named: benchstat, golangci-lint, helm,
-# helm-docs) and prints the folder that holds them (progress goes to stderr). The folder's name carries a sum over go.mod and go.sum, so
-# that another version of a tool, or of anything in it, is another folder.
+# helm-docs) and prints the folder that holds them (progress goes to stderr). The folder's name carries a sum over go.mod
+# and go.sum, so that another version of a tool, or of anything in it, is another folder.
 #
 #   KONGDAO_CACHE  where built tools are kept (default: ${XDG_CACHE_HOME:-$HOME/.cache}/kongdao)
 set -euo pipefail
