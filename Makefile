@@ -21,7 +21,7 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/webhook and bin/kubectl-kongdao, static, with the version from git
@@ -45,6 +45,10 @@ cluster-up: ## Bring up a real Kubernetes of one node on this Linux machine (nee
 cluster-down: ## End it, leaving nothing behind
 	@hack/cluster/down.sh
 
+.PHONY: generate
+generate: ## Make what is made of the Helm chart: its README.md and deploy/kustomize/base
+	@hack/generate.sh
+
 .PHONY: clean
 clean: cluster-down ## Remove what was built in the tree (not the cache outside it)
 	rm -rf bin out
@@ -52,7 +56,7 @@ clean: cluster-down ## Remove what was built in the tree (not the cache outside 
 ##@ Check
 
 .PHONY: test
-test: ## Run all tests with the race detector, against a real API server (builds it first: 7 minutes, once)
+test: ## Run all tests with the race detector, against a real API server (builds it and Helm first: 11 minutes, once)
 	@hack/test.sh $(TESTFLAGS) ./...
 
 .PHONY: test-unit
@@ -64,8 +68,12 @@ e2e: ## Run the tests that need pods which really run, on the cluster (E2E_KUBEC
 	@KEEP='$(KEEP)' hack/e2e.sh
 
 .PHONY: lint
-lint: ## Check Go code and modules, scripts and YAML without running them
+lint: ## Check Go code and modules, scripts, YAML, the Helm chart and what is made of it, without running them
 	@hack/lint.sh
+
+.PHONY: check-generate
+check-generate: ## Fail when what is made of the Helm chart is stale, and show it
+	@hack/generate.sh --check
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lint.sh checks what can be checked without running it: Go, modules, scripts, YAML. It tells of everything that it
-# finds, and only then fails.
+# lint.sh checks what can be checked without running it: Go, modules, scripts, YAML, the Helm chart and what is made of
+# it. It tells of everything that it finds, and only then fails.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -43,16 +43,29 @@ shell() {
   have shellcheck && shellcheck --external-sources "${scripts[@]}"
 }
 
-# Helm's templates are no YAML before they are rendered; the chart's own tests render them.
+# Helm's templates are no YAML before they are rendered; the chart's own tests render them. What Helm prints of values
+# has lists that are not indented.
 yaml() {
   local documents=(.golangci.yml) document
   while read -r document; do documents+=("$document"); done < <(files -path './deploy/*' ! -path '*/templates/*' \( -name '*.yaml' -o -name '*.yml' \))
-  have yamllint && yamllint --strict -d '{extends: relaxed, rules: {line-length: disable}}' "${documents[@]}"
+  have yamllint && yamllint --strict -d '{extends: relaxed, rules: {line-length: disable, indentation: {indent-sequences: whatever}}}' "${documents[@]}"
+}
+
+# With the default values, and with each set that the chart's tests render.
+chart() {
+  local tools values
+  tools=$(hack/tools/build.sh helm) || return
+  "$tools/helm" lint --strict --quiet deploy/helm/kongdao || return
+  for values in deploy/helm/kongdao/ci/*.yaml; do
+    "$tools/helm" lint --strict --quiet --values "$values" deploy/helm/kongdao || return
+  done
 }
 
 check "modules" tidy
 check "scripts" shell
 check "YAML" yaml
+check "Helm chart" chart
+check "generated files" hack/generate.sh --check
 check "Go" golangci
 if ((${#failed[@]} > 0)); then
   echo "lint: failed: ${failed[*]}" >&2

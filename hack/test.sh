@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh [FLAG or PACKAGE...] runs `go test -race` (on ./... by default) with Kubernetes' programs at hand.
+# test.sh [FLAG or PACKAGE...] runs `go test -race` (on ./... by default) with Kubernetes' programs and Helm at hand.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,6 +13,8 @@ export CGO_ENABLED=1
 
 KUBEBUILDER_ASSETS=$(hack/kubernetes/build.sh)
 export KUBEBUILDER_ASSETS
+KONGDAO_HELM=$(hack/tools/build.sh helm)/helm
+export KONGDAO_HELM
 
 (($# > 0)) || set -- ./...
 packages=()

@@ -56,7 +56,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, plane.Stop()) }()
-	out.step("starting the webhook, with the rights of deploy/rbac.yaml")
+	out.step("starting the webhook, with the rights of deploy/kustomize/base")
 	webhook, err := installation.Start(ctx, plane, programs[0], dir)
 	if err != nil {
 		return err

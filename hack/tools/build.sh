@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# build.sh [TOOL...] builds the tools that go.mod names (all of them, or those named: golangci-lint, benchstat) and
-# prints the folder that holds them (progress goes to stderr). The folder's name carries a sum over go.mod and go.sum, so
-# that another version of a tool, or of anything in it, is another folder.
+# build.sh [TOOL...] builds the tools that go.mod names (all of them, or those named: benchstat, golangci-lint, helm,
+# helm-docs) and prints the folder that holds them (progress goes to stderr). The folder's name carries a sum over go.mod
+# and go.sum, so that another version of a tool, or of anything in it, is another folder.
 #
 #   KONGDAO_CACHE  where built tools are kept (default: ${XDG_CACHE_HOME:-$HOME/.cache}/kongdao)
 set -euo pipefail
@@ -26,8 +26,10 @@ step=0
 for tool in "${tools[@]}"; do
   step=$((step + 1))
   [[ -x $folder/$tool ]] && continue
-  hint="a few seconds"
-  if [[ $tool == golangci-lint ]]; then hint="2 to 4 minutes on two cores"; fi
+  case $tool in
+    golangci-lint | helm) hint="2 to 4 minutes on two cores" ;;
+    *) hint="a few seconds" ;;
+  esac
   go_program "[$step/${#tools[@]}] $tool" "$hint" "$folder/$tool" "$(grep "/$tool\$" <<<"$packages")" -ldflags "-s -w"
 done
 echo "$folder"

@@ -19,7 +19,7 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// TestNoRightBeyondThose proves that the webhook may do what deploy/rbac.yaml
+// TestNoRightBeyondThose proves that the webhook may do what rbac-plugins.yaml
 // says and nothing else, but for what every user may.
 func TestNoRightBeyondThose(t *testing.T) {
 	t.Parallel()
@@ -53,7 +53,7 @@ func TestNoRightBeyondThose(t *testing.T) {
 	for _, rule := range rules {
 		text := fmt.Sprint(rule.APIGroups, rule.Resources, rule.ResourceNames, rule.Verbs)
 		if !allowed[text] {
-			t.Errorf("%s is in deploy/rbac.yaml and not granted", text)
+			t.Errorf("%s is in rbac-plugins.yaml and not granted", text)
 		}
 		delete(allowed, text)
 		if slices.Contains(slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs), "*") {
@@ -61,7 +61,7 @@ func TestNoRightBeyondThose(t *testing.T) {
 		}
 	}
 	if len(allowed) > 0 {
-		t.Errorf("granted beyond deploy/rbac.yaml: %v", allowed)
+		t.Errorf("granted beyond rbac-plugins.yaml: %v", allowed)
 	}
 	for _, denied := range [][2]string{{"get", "configmaps"}, {"list", "secrets"}, {"get", "secrets"}, {"list", "pods"}, {"create", "pods"}, {"update", "configmaps"}, {"list", "namespaces"}} {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -75,7 +75,7 @@ func TestNoRightBeyondThose(t *testing.T) {
 	}
 }
 
-// TestEachRightIsNeeded proves that what deploy/rbac.yaml grants is used: with
+// TestEachRightIsNeeded proves that what rbac-plugins.yaml grants is used: with
 // any one right taken away, something does not work, and the log says which.
 func TestEachRightIsNeeded(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
 // Package installation puts kongdao's real webhook, as a process of its own,
 // beside a control plane on this machine: its rights and its webhook
-// configuration are those of deploy/, only that the API server is told an
-// address on the loopback instead of a Service.
+// configuration are those of deploy/kustomize/base, only that the API server is
+// told an address on the loopback instead of a Service.
 package installation
 
 import (
@@ -49,8 +49,8 @@ type Webhook struct {
 }
 
 // Start installs kongdao into the control plane and starts the webhook's
-// program, with further flags, as the user whom deploy/rbac.yaml gives its
-// rights to. It returns when the API server calls it. Dir must exist.
+// program, with further flags, as a user with the rights of rbac-plugins.yaml.
+// It returns when the API server calls it. Dir must exist.
 func Start(ctx context.Context, plane *controlplane.ControlPlane, program, dir string, flags ...string) (*Webhook, error) {
 	kubeconfig, err := grant(ctx, plane)
 	if err != nil {

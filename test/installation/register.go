@@ -31,14 +31,14 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// read reads a file of deploy/ into an object.
+// read reads the first object of a file of deploy/kustomize/base.
 func read(name string, object any) error {
-	text, err := os.ReadFile(filepath.Join(Root(), "deploy", name))
+	text, err := os.ReadFile(filepath.Join(Root(), "deploy", "kustomize", "base", name))
 	if err != nil {
 		return err
 	}
 	if err := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), len(text)).Decode(object); err != nil {
-		return fmt.Errorf("read deploy/%s: %w", name, err)
+		return fmt.Errorf("read deploy/kustomize/base/%s: %w", name, err)
 	}
 	return nil
 }
@@ -66,14 +66,15 @@ func Grant(ctx context.Context, plane *controlplane.ControlPlane, name string, r
 	return kubeconfig, err
 }
 
-// Rights is what deploy/rbac.yaml gives the webhook.
+// Rights is what rbac-plugins.yaml gives the webhook: all that it may do, but for
+// its certificate.
 func Rights() ([]rbacv1.PolicyRule, error) {
 	role := &rbacv1.ClusterRole{}
-	err := read("rbac.yaml", role)
+	err := read("rbac-plugins.yaml", role)
 	return role.Rules, err
 }
 
-// grant makes the user with the rights of deploy/rbac.yaml, and no others.
+// grant makes the user with those rights, and no others.
 func grant(ctx context.Context, plane *controlplane.ControlPlane) (kubeconfig string, err error) {
 	rules, err := Rights()
 	if err != nil {
@@ -85,7 +86,7 @@ func grant(ctx context.Context, plane *controlplane.ControlPlane) (kubeconfig st
 // register makes the API server call the webhook, and returns when it does.
 func (w *Webhook) register(ctx context.Context, plane *controlplane.ControlPlane) error {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	if err := read("webhook.yaml", configuration); err != nil {
+	if err := read("mutatingwebhookconfiguration.yaml", configuration); err != nil {
 		return err
 	}
 	for i := range configuration.Webhooks {
