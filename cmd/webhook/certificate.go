@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -20,8 +22,9 @@ import (
 
 // The values of --cert-provider.
 const (
-	certFiles = "files"
-	certSelf  = "self"
+	certFiles   = "files"
+	certSelf    = "self"
+	certManager = "cert-manager"
 )
 
 // shortest is how short a lifetime may be: a rotation needs some seconds for each step.
@@ -34,9 +37,12 @@ func (o *Options) validateCertificate() []error {
 	}
 	var wrong []error
 	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
-	if o.CertProvider != certSelf {
-		refuse("--cert-provider %q: neither %s nor %s", o.CertProvider, certFiles, certSelf)
+	if o.CertProvider != certSelf && o.CertProvider != certManager {
+		refuse("--cert-provider %q: neither %s, %s nor %s", o.CertProvider, certSelf, certManager, certFiles)
 		return wrong
+	}
+	if _, err := parseIssuer(o.CertIssuer); err != nil {
+		wrong = append(wrong, err)
 	}
 	for flag, name := range map[string]string{
 		"--namespace": o.Namespace, "--cert-secret": o.CertSecret, "--cert-service": o.CertService, "--webhook-configuration": o.WebhookConfiguration,
@@ -59,6 +65,16 @@ func (o *Options) validateCertificate() []error {
 	return wrong
 }
 
+// parseIssuer reads KIND/NAME; nothing is the zero value.
+func parseIssuer(text string) (certs.IssuerRef, error) {
+	kind, name, _ := strings.Cut(text, "/")
+	known := kind == certmanagerv1.IssuerKind || kind == certmanagerv1.ClusterIssuerKind
+	if text != "" && (!known || len(validation.IsDNS1123Subdomain(name)) > 0) {
+		return certs.IssuerRef{}, fmt.Errorf("--cert-issuer %q: not of the form Issuer/NAME or ClusterIssuer/NAME", text)
+	}
+	return certs.IssuerRef{Kind: kind, Name: name}, nil
+}
+
 // newProvider makes what gives the webhook its certificate.
 func newProvider(options Options) (certs.Provider, error) {
 	if options.CertProvider == certFiles {
@@ -69,17 +85,22 @@ func newProvider(options Options) (certs.Provider, error) {
 		return nil, err
 	}
 	service := options.CertService + "." + options.Namespace + ".svc"
-	return &certs.Self{
-		Settings: certs.Settings{
-			Names:      slices.Concat([]string{service, service + ".cluster.local"}, options.CertNames),
-			CALifetime: options.CALifetime, Lifetime: options.CertLifetime,
-		},
+	settings := certs.Settings{
+		Names:      slices.Concat([]string{service, service + ".cluster.local"}, options.CertNames),
+		CALifetime: options.CALifetime, Lifetime: options.CertLifetime,
+	}
+	base := &certs.Base{
 		Secret:        client.ObjectKey{Namespace: options.Namespace, Name: options.CertSecret},
 		Configuration: options.WebhookConfiguration,
 		Now:           time.Now,
 		Log:           ctrl.Log.WithName("certificate"),
 		Metrics:       counted,
-	}, nil
+	}
+	if options.CertProvider == certSelf {
+		return &certs.Self{Base: base, Settings: settings}, nil
+	}
+	issuer, err := parseIssuer(options.CertIssuer)
+	return &certs.CertManager{Base: base, Settings: settings, Issuer: issuer}, err
 }
 
 // watched is what the cache may hold for the certificate: the one Secret and

@@ -22,8 +22,12 @@ type Options struct {
 	// Host and Port are where the API server reaches the webhook.
 	Host string
 	Port int
-	// CertProvider says where the serving certificate comes from: "files" or "self".
+	// CertProvider says where the serving certificate comes from: "self",
+	// "cert-manager" or "files".
 	CertProvider string
+	// CertIssuer is one of cert-manager's that is there, as KIND/NAME; "" has
+	// issuers made.
+	CertIssuer string
 	// CertDir holds, for "files", the serving certificate and its key, in files
 	// CertName and KeyName. Changed files are served without a restart.
 	CertDir, CertName, KeyName string
@@ -83,14 +87,15 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "the `file` that names the cluster; without it, the cluster that the process runs in")
 	flags.StringVar(&o.Host, "host", o.Host, "the address to serve admissions on; without it, all addresses")
 	flags.IntVar(&o.Port, "port", o.Port, "the port to serve admissions on")
-	flags.StringVar(&o.CertProvider, "cert-provider", o.CertProvider, "where the serving certificate comes from: files, or self for a CA of its own")
+	flags.StringVar(&o.CertProvider, "cert-provider", o.CertProvider, "where the serving certificate comes from: self, for a CA of its own, cert-manager, or files")
+	flags.StringVar(&o.CertIssuer, "cert-issuer", o.CertIssuer, "the `KIND/NAME` of an issuer for --cert-provider cert-manager; without it, issuers are made")
 	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "the webhook's own namespace; by default $POD_NAMESPACE")
-	flags.StringVar(&o.CertSecret, "cert-secret", o.CertSecret, "the Secret in --namespace that holds the certificate of --cert-provider self")
+	flags.StringVar(&o.CertSecret, "cert-secret", o.CertSecret, "the Secret in --namespace that holds the certificate of self and cert-manager")
 	flags.StringVar(&o.CertService, "cert-service", o.CertService, "the Service in --namespace by which the API server calls the webhook")
 	flags.StringSliceVar(&o.CertNames, "cert-names", o.CertNames, "further DNS names for the certificate")
-	flags.DurationVar(&o.CALifetime, "ca-lifetime", o.CALifetime, "how long a CA of --cert-provider self is good; it is renewed when a third of that is left")
+	flags.DurationVar(&o.CALifetime, "ca-lifetime", o.CALifetime, "how long a CA of self or cert-manager is good; it is renewed when a third of that is left")
 	flags.DurationVar(&o.CertLifetime, "cert-lifetime", o.CertLifetime, "how long what it signs is good; likewise")
-	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", o.WebhookConfiguration, "the MutatingWebhookConfiguration whose caBundle --cert-provider self keeps right")
+	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", o.WebhookConfiguration, "the MutatingWebhookConfiguration whose caBundle self and cert-manager keep right")
 	flags.StringVar(&o.CertDir, "cert-dir", o.CertDir, "the `folder` with the serving certificate and its key")
 	flags.StringVar(&o.CertName, "cert-name", o.CertName, "the certificate's `file` in --cert-dir")
 	flags.StringVar(&o.KeyName, "key-name", o.KeyName, "the key's `file` in --cert-dir")
