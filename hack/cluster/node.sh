@@ -143,7 +143,7 @@ node_ready() {
 worker() {
   stage containerd containerd ctr version
   local image
-  for image in /run/cluster/images/*.tar; do ctr images import "$image" >"$state/log/images.log" 2>&1; done
+  for image in /run/cluster/images/*.tar; do ctr images import "$image"; done
   start kubelet --config=/run/cluster/config/kubelet.yaml --kubeconfig="$pki/kubelet.kubeconfig" \
     --hostname-override=node1 --node-ip="$address"
   start kube-proxy --config=/run/cluster/config/proxy.yaml

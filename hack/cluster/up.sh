@@ -28,8 +28,9 @@ programs=$("$here/../kubernetes/build.sh" etcd kube-apiserver kube-controller-ma
 
 SECONDS=0
 end_cluster # of a start that failed, or that was killed
-rm -rf "$state"
+remove_state
 mkdir -p "$state/log" "$state/images"
+touch "$state/.kongdao-cluster"
 ln -s "$programs" "$state/programs"
 "$here/pki.sh" "$state/pki" 10.200.0.1 node1
 "$here/busybox.sh" registry.k8s.io/pause:3.10 '"Entrypoint":["/bin/sleep","infinity"]' >"$state/images/pause.tar"
