@@ -12,7 +12,7 @@ set -Eeuo pipefail # E: functions have the trap below too
 
 state=$1
 here=$(cd "$(dirname "$0")" && pwd)
-address=10.200.0.1 # pki.sh knows it too, as do config/*
+address=10.200.0.1 # up.sh and config/proxy.yaml know it too
 pki=/run/cluster/pki
 declare -A running=() # program by process number
 

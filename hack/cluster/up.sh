@@ -56,6 +56,7 @@ until [[ -f $state/up ]]; do
 all logs are in $state/log until the next start"
   fi
   if ! kill -0 "$outer" 2>/dev/null || ((SECONDS >= deadline)); then
+    [[ ! -f $state/failed ]] || continue # it said why just now
     tail -n 15 "$state/log/node.log" >&2
     die "the cluster is not up after ${SECONDS}s: see above what its first process, hack/cluster/node.sh, said last"
   fi
