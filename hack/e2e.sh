@@ -4,28 +4,33 @@
 #
 #   E2E_KUBECONFIG  the kubeconfig of a cluster of your own, in which the image E2E_IMAGE is to be had
 #   E2E_IMAGE       the webhook's image (default: kongdao.io/kongdao:e2e, which is made and loaded into hack/cluster)
-#   KEEP            not empty: the cluster stays up, and the next run uses it
+#   KEEP            not empty: the cluster stays up, and the next run uses it, as it does one that was up before
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=hack/build-lib.sh
 source hack/build-lib.sh
 
-# The cluster has no way to the module proxy, and a cluster of one's own need not see this machine: all is built before.
+if [[ -n ${E2E_KUBECONFIG:-} ]]; then
+  [[ -r $E2E_KUBECONFIG ]] || die "E2E_KUBECONFIG is $E2E_KUBECONFIG, which cannot be read"
+  E2E_KUBECONFIG=$(cd "$(dirname "$E2E_KUBECONFIG")" && pwd)/${E2E_KUBECONFIG##*/}
+  [[ -n ${E2E_IMAGE:-} ]] || die "E2E_KUBECONFIG names a cluster of yours: set E2E_IMAGE to the webhook's image there (make image, then load it)"
+fi
+
+# The cluster has no way to the module proxy: all is built before.
 folder=$PWD/out/e2e
 mkdir -p "$folder"
 say "e2e: compiling the tests and what they run"
-compiling "compiling the tests" env CGO_ENABLED=0 go test -c -tags e2e -v -o "$folder/e2e.test" ./test/e2e
-compiling "compiling kubectl-kongdao" env CGO_ENABLED=0 go build -trimpath -v -ldflags "-s -w" -o "$folder/kubectl-kongdao" ./cmd/kubectl-kongdao
-# The programs are found in this order: ours, then the kubectl of hack/kubernetes.
-export PATH=$folder:$PATH
+export CGO_ENABLED=0
+# go test would not say how far it is.
+compiling "compiling the tests" go list -tags e2e -test -deps -export -v ./test/e2e || say "not everything compiles"
+go test -c -tags e2e -o "$folder/e2e.test" ./test/e2e
+compiling "compiling kubectl-kongdao" go build -trimpath -v -ldflags "-s -w" -o "$folder/kubectl-kongdao" ./cmd/kubectl-kongdao
+export PATH=$folder:$PATH # where kubectl finds its plugin
 
 run=()
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
-  [[ -n ${E2E_IMAGE:-} ]] || die "E2E_KUBECONFIG names a cluster of yours: set E2E_IMAGE to the webhook's image there (make image, then load it)"
-  [[ -r $E2E_KUBECONFIG ]] || die "E2E_KUBECONFIG is $E2E_KUBECONFIG, which cannot be read"
-  E2E_KUBECONFIG=$(cd "$(dirname "$E2E_KUBECONFIG")" && pwd)/${E2E_KUBECONFIG##*/}
-  PATH=$folder:$(hack/kubernetes/build.sh kubectl):$PATH
+  PATH=$(hack/kubernetes/build.sh kubectl):$PATH
   export E2E_KUBECONFIG E2E_IMAGE
 else
   finish() {
@@ -34,8 +39,9 @@ else
   }
   export E2E_IMAGE=kongdao.io/kongdao:e2e
   image=$(GOARCH=$(go env GOHOSTARCH) hack/image/build.sh "$E2E_IMAGE")
-  trap finish EXIT
+  hack/cluster/in.sh true 2>/dev/null && KEEP=1 # whoever brought it up takes it down
   hack/cluster/up.sh
+  trap finish EXIT
   hack/cluster/busybox.sh kong:3.9 '"User":"1000"' >"$folder/kong.tar"
   for tar in "$image" "$folder/kong.tar"; do hack/cluster/in.sh ctr images import "$tar" >&2; done
   run=(hack/cluster/in.sh env E2E_KUBECONFIG="$(hack/cluster/in.sh printenv KUBECONFIG)")

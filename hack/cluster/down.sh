@@ -10,5 +10,5 @@ if [[ ! -d $state ]]; then
   exit
 fi
 end_cluster
-rm -rf "$state"
+remove_state
 say "cluster: down after ${SECONDS}s"

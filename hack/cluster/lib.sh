@@ -49,3 +49,10 @@ end_cluster() {
   done <"$state/cgroups"
   rm "$state/cgroups"
 }
+
+# remove_state removes all that a cluster wrote, and nothing that is not a cluster's.
+remove_state() {
+  [[ -f $state/.kongdao-cluster || -z $(ls -A "$state" 2>/dev/null) ]] ||
+    die "$state is not the state of a cluster, and would be emptied: set KONGDAO_CLUSTER to a folder of its own"
+  rm -rf "$state"
+}

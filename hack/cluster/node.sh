@@ -12,7 +12,7 @@ set -Eeuo pipefail # E: functions have the trap below too
 
 state=$1
 here=$(cd "$(dirname "$0")" && pwd)
-address=10.200.0.1 # pki.sh knows it too, as do config/*
+address=10.200.0.1 # up.sh and config/proxy.yaml know it too
 pki=/run/cluster/pki
 declare -A running=() # program by process number
 
@@ -143,7 +143,7 @@ node_ready() {
 worker() {
   stage containerd containerd ctr version
   local image
-  for image in /run/cluster/images/*.tar; do ctr images import "$image" >"$state/log/images.log" 2>&1; done
+  for image in /run/cluster/images/*.tar; do ctr images import "$image"; done
   start kubelet --config=/run/cluster/config/kubelet.yaml --kubeconfig="$pki/kubelet.kubeconfig" \
     --hostname-override=node1 --node-ip="$address"
   start kube-proxy --config=/run/cluster/config/proxy.yaml

@@ -28,8 +28,9 @@ programs=$("$here/../kubernetes/build.sh" etcd kube-apiserver kube-controller-ma
 
 SECONDS=0
 end_cluster # of a start that failed, or that was killed
-rm -rf "$state"
+remove_state
 mkdir -p "$state/log" "$state/images"
+touch "$state/.kongdao-cluster"
 ln -s "$programs" "$state/programs"
 "$here/pki.sh" "$state/pki" 10.200.0.1 node1
 "$here/busybox.sh" registry.k8s.io/pause:3.10 '"Entrypoint":["/bin/sleep","infinity"]' >"$state/images/pause.tar"
@@ -55,6 +56,7 @@ until [[ -f $state/up ]]; do
 all logs are in $state/log until the next start"
   fi
   if ! kill -0 "$outer" 2>/dev/null || ((SECONDS >= deadline)); then
+    [[ ! -f $state/failed ]] || continue # it said why just now
     tail -n 15 "$state/log/node.log" >&2
     die "the cluster is not up after ${SECONDS}s: see above what its first process, hack/cluster/node.sh, said last"
   fi

@@ -27,7 +27,7 @@ for program in "${programs[@]}"; do
   [[ " ${known[*]} " == *" $program "* ]] || die "there is no program $program: build.sh builds ${known[*]}"
 done
 package_of() { case $1 in etcd) echo go.etcd.io/etcd/server/v3 ;; *) echo "k8s.io/kubernetes/cmd/$1" ;; esac }
-time_of() { case $1 in kube-apiserver) echo "3 to 5 minutes" ;; *) echo "about 1 minute" ;; esac }
+time_of() { case $1 in kube-apiserver) echo "3 to 5 minutes" ;; kubelet) echo "about 2 minutes" ;; *) echo "about 1 minute" ;; esac }
 supplied() { [[ -n $assets && -x $assets/$1 ]]; }
 
 missing=()
