@@ -375,6 +375,21 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+// TestFlags proves that the process knows every flag that the chart gives it.
+func TestFlags(t *testing.T) {
+	program, err := installation.Build(t.Context(), "webhook", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	forEachSet(t, func(t *testing.T, _ string, objects []*unstructured.Unstructured) {
+		// Flags are read, and refused, before the version is said.
+		flags := find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec.Containers[0].Args
+		if _, err := runProgram(t, program, append(slices.Clone(flags), "--version")...); err != nil {
+			t.Errorf("%q: %v", flags, err)
+		}
+	})
+}
+
 // TestNames proves that names which the values make long are still names, and
 // that a release by another name stands beside the first.
 func TestNames(t *testing.T) {
