@@ -28,6 +28,11 @@ const patience = time.Minute
 // eventually asks until check is content.
 func eventually(t *testing.T, check func(ctx context.Context) error) {
 	t.Helper()
+	eventuallyWithin(t, patience, check)
+}
+
+func eventuallyWithin(t *testing.T, patience time.Duration, check func(ctx context.Context) error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)

@@ -24,7 +24,8 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// certificateRights are what --cert-provider self needs besides deploy/rbac.yaml.
+// certificateRights are what --cert-provider self needs besides the rights to
+// plugins. The chart's are held to names; these are for many installations.
 func certificateRights(t *testing.T) []rbacv1.PolicyRule {
 	t.Helper()
 	rules, err := installation.Rights()
@@ -50,13 +51,18 @@ type own struct {
 // startOwn starts replicas at once, with further flags. None is ready yet.
 func startOwn(t *testing.T, replicas int, flags ...string) *own {
 	t.Helper()
+	return startOwnWith(t, certificateRights(t), replicas, append([]string{"--cert-provider", "self"}, flags...)...)
+}
+
+func startOwnWith(t *testing.T, rights []rbacv1.PolicyRule, replicas int, flags ...string) *own {
+	t.Helper()
 	o := &own{t: t, namespace: namespace(t), configuration: unique("own")}
 	o.secret = client.ObjectKey{Namespace: o.namespace, Name: "certificate"}
-	kubeconfig, err := installation.Grant(t.Context(), plane, o.configuration, certificateRights(t))
+	kubeconfig, err := installation.Grant(t.Context(), plane, o.configuration, rights)
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags = append(flags, "--cert-provider", "self", "--namespace", o.namespace, "--cert-secret", o.secret.Name,
+	flags = append(flags, "--namespace", o.namespace, "--cert-secret", o.secret.Name,
 		"--cert-names", "localhost", "--webhook-configuration", o.configuration)
 	for range replicas {
 		o.replicas = append(o.replicas, second(t, kubeconfig, nil, flags...))
@@ -227,18 +233,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	o.register()
 	o.ready()
 	eventually(t, o.admits)
-	ctx, stop := context.WithCancel(t.Context())
-	failed := make(chan error, 1)
-	admitted := 0
-	go func() {
-		defer close(failed)
-		for ; ctx.Err() == nil; admitted++ {
-			if err := errors.Join(o.admits(t.Context()), o.trusted(t.Context())); err != nil {
-				failed <- fmt.Errorf("after %d: %w", admitted, err)
-				return
-			}
-		}
-	}()
+	failed, stop := o.load()
 	for round := range 2 {
 		before, err := o.readSecret(t.Context())
 		if err != nil {
@@ -269,7 +264,6 @@ func TestRotationUnderLoad(t *testing.T) {
 	if err := <-failed; err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d admissions meanwhile", admitted)
 }
 
 // rotated says what is left of a rotation: one CA, another one, and what it signed.

@@ -49,7 +49,7 @@ func ready() error {
 	if kubeconfig == "" || image == "" {
 		return fmt.Errorf("E2E_KUBECONFIG and E2E_IMAGE are not set")
 	}
-	for _, program := range []string{"kubectl", "kubectl-kongdao"} {
+	for _, program := range []string{"helm", "kubectl", "kubectl-kongdao"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return err
 		}
