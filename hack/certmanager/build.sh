@@ -18,7 +18,7 @@ sum=$(cat go.mod go.sum ./*.go build.sh | cksum | cut -d' ' -f1)
 folder=$(cache_folder "certmanager-$version-$sum-$(host_platform)")
 only_builder "$folder"
 if [[ ! -x $folder/cert-manager ]]; then
-  go_program "cert-manager" "2 to 4 minutes on two cores" "$folder/cert-manager" . \
+  go_program "cert-manager" "4 minutes on two cores" "$folder/cert-manager" . \
     -ldflags "-s -w -X $module/pkg/util.AppVersion=v$version"
 fi
 
