@@ -28,7 +28,7 @@ golangci() {
 
 tidy() {
   local folder status=0
-  for folder in . hack/kubernetes hack/tools; do
+  for folder in . hack/certmanager hack/kubernetes hack/tools; do
     (cd "$folder" && go mod tidy -diff) || {
       echo "$folder/go.mod is not tidy: run 'go mod tidy' there"
       status=1

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test.sh [FLAG or PACKAGE...] runs `go test -race` (on ./... by default) with Kubernetes' programs and Helm at hand.
+# test.sh [FLAG or PACKAGE...] runs `go test -race` (on ./... by default) with Kubernetes' programs, Helm and cert-manager at
+# hand.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,6 +16,8 @@ KUBEBUILDER_ASSETS=$(hack/kubernetes/build.sh)
 export KUBEBUILDER_ASSETS
 KONGDAO_HELM=$(hack/tools/build.sh helm)/helm
 export KONGDAO_HELM
+KONGDAO_CERT_MANAGER=$(hack/certmanager/build.sh)
+export KONGDAO_CERT_MANAGER
 
 (($# > 0)) || set -- ./...
 packages=()
