@@ -56,7 +56,7 @@ clean: cluster-down ## Remove what was built in the tree (not the cache outside 
 ##@ Check
 
 .PHONY: test
-test: ## Run all tests with the race detector, against a real API server (builds it, Helm and cert-manager first: 14 minutes, once)
+test: ## Run all tests with the race detector, against a real API server (builds it, Helm and cert-manager first: 15 minutes, once)
 	@hack/test.sh $(TESTFLAGS) ./...
 
 .PHONY: test-unit
