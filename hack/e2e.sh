@@ -26,7 +26,8 @@ export CGO_ENABLED=0
 compiling "compiling the tests" go list -tags e2e -test -deps -export -v ./test/e2e || say "not everything compiles"
 go test -c -tags e2e -o "$folder/e2e.test" ./test/e2e
 compiling "compiling kubectl-kongdao" go build -trimpath -v -ldflags "-s -w" -o "$folder/kubectl-kongdao" ./cmd/kubectl-kongdao
-export PATH=$folder:$PATH # where kubectl finds its plugin
+tools=$(hack/tools/build.sh helm)
+export PATH=$folder:$tools:$PATH # the first is where kubectl finds its plugin
 
 run=()
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then

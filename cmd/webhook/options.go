@@ -58,7 +58,7 @@ type Options struct {
 
 // DefaultOptions are those of a webhook in a cluster.
 func DefaultOptions() Options {
-	return Options{
+	return Options{ //nolint:gosec // G101: the name of a Secret is no secret
 		Port:           9443,
 		CertProvider:   certFiles,
 		CertDir:        "/etc/kongdao/certs",

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -62,10 +63,7 @@ func TestABrokenSecret(t *testing.T) {
 		"serving without a key": {keyPrivate, nil, `key "tls.crt": `},
 	} {
 		t.Run(name, func(t *testing.T) {
-			data := map[string][]byte{}
-			for key, value := range good {
-				data[key] = value
-			}
+			data := maps.Clone(good)
 			data[test.key] = test.value
 			material, wrong := ParseSecret(data)
 			if len(wrong) == 0 || !strings.Contains(wrong[0].Error(), test.wrong) {

@@ -106,22 +106,31 @@ func (o *own) bundle(ctx context.Context) ([]byte, error) {
 
 // trusted says which replica an API server would refuse that has the bundle.
 func (o *own) trusted(ctx context.Context) error {
+	_, err := o.serials(ctx)
+	return err
+}
+
+// serials are the numbers of the certificates that the replicas serve, asked as
+// an API server does that has the bundle.
+func (o *own) serials(ctx context.Context) ([]string, error) {
 	bundle, err := o.bundle(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(bundle) {
-		return fmt.Errorf("the caBundle holds no CA: %q", bundle)
+		return nil, fmt.Errorf("the caBundle holds no CA: %q", bundle)
 	}
+	serials := make([]string, len(o.replicas))
 	for i, replica := range o.replicas {
 		connection, err := tls.Dial("tcp", replica.Address(), &tls.Config{RootCAs: roots, ServerName: "kongdao-webhook." + o.namespace + ".svc"})
 		if err != nil {
-			return fmt.Errorf("replica %d: %w", i, err)
+			return nil, fmt.Errorf("replica %d: %w", i, err)
 		}
+		serials[i] = connection.ConnectionState().PeerCertificates[0].SerialNumber.String()
 		_ = connection.Close()
 	}
-	return nil
+	return serials, nil
 }
 
 // admits asks for a pod, in a dry run, that the webhooks inject.

@@ -36,7 +36,7 @@ func TestInstall(t *testing.T) {
 	chart := packedChart(t)
 	s.apply(`{apiVersion: v1, kind: Namespace, metadata: {name: ` + system + `, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)
 	t.Cleanup(func() {
-		_, err := helm(context.Background(), "uninstall", "kongdao", "--ignore-not-found", "--wait")
+		err := helm(context.Background(), "uninstall", "kongdao", "--ignore-not-found", "--wait")
 		_, gone := kubectl(context.Background(), "", "delete", "namespace", system, "--wait=false")
 		if err := errors.Join(err, gone); err != nil {
 			t.Error(err)
@@ -67,7 +67,7 @@ func TestInstall(t *testing.T) {
 	if left := s.run("", "get", "mutatingwebhookconfigurations,clusterroles,clusterrolebindings", "-o", "name", "-l", "app.kubernetes.io/instance=kongdao"); left != "" {
 		t.Errorf("helm uninstall leaves %s", left)
 	}
-	if err := s.create(t.Context(), true); err != nil {
+	if err := s.create(t.Context(), true, false); err != nil {
 		t.Errorf("a pod that asks, when all is gone: %v", err)
 	}
 }
@@ -110,10 +110,10 @@ func (s space) withoutReplicas() {
 	s.t.Helper()
 	s.inSystem("scale", "deployment/kongdao-webhook", "--replicas=0")
 	s.inSystem("wait", "pods", "--for=delete", "-l", "app.kubernetes.io/instance=kongdao", "--timeout="+patience.String())
-	if err := s.create(s.t.Context(), false); err != nil {
+	if err := s.create(s.t.Context(), false, false); err != nil {
 		s.t.Errorf("a pod that does not ask, with no replica: %v", err)
 	}
-	if err := s.create(s.t.Context(), true); err == nil || !strings.Contains(err.Error(), "pods.kongdao.io") {
+	if err := s.create(s.t.Context(), true, true); err == nil || !strings.Contains(err.Error(), "pods.kongdao.io") {
 		s.t.Errorf("a pod that asks, with no replica: %v, want that the webhook was not reached", err)
 	}
 }
@@ -127,7 +127,8 @@ func underLoad(t *testing.T, s space, done func()) {
 	go func() {
 		defer close(failed)
 		for ; ctx.Err() == nil; admitted++ {
-			if err := s.create(t.Context(), true); err != nil {
+			// The last one is not broken off.
+			if err := s.create(context.WithoutCancel(ctx), true, true); err != nil {
 				failed <- fmt.Errorf("after %d admissions: %w", admitted, err)
 				return
 			}
@@ -142,9 +143,9 @@ func underLoad(t *testing.T, s space, done func()) {
 	t.Logf("%d admissions in %v, through rotations, lost replicas and an upgrade", admitted, time.Since(began).Round(time.Second))
 }
 
-// create makes a pod in a dry run. One that asks has to be injected, while there
-// is a webhook.
-func (s space) create(ctx context.Context, asks bool) error {
+// create makes a pod in a dry run, that asks for the plugin or not, and says where
+// it is not as expected: injected or not.
+func (s space) create(ctx context.Context, asks, injects bool) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
@@ -163,7 +164,13 @@ func (s space) create(ctx context.Context, asks bool) error {
 	if asks {
 		made.Annotations = map[string]string{annotations.Plugins: fixtures.Plugin}
 	}
-	return admin.Create(ctx, made, client.DryRunAll)
+	if err := admin.Create(ctx, made, client.DryRunAll); err != nil {
+		return err
+	}
+	if injected := made.Labels[annotations.Injected] == "true"; injected != injects {
+		return fmt.Errorf("a pod is injected: %v, want %v", injected, injects)
+	}
+	return nil
 }
 
 // tag is the image's.
@@ -182,19 +189,18 @@ func packedChart(t *testing.T) string {
 }
 
 // helm runs the real one in kongdao's namespace, as the administrator.
-func helm(ctx context.Context, arguments ...string) (string, error) {
+func helm(ctx context.Context, arguments ...string) error {
 	command := exec.CommandContext(ctx, "helm", append(arguments, "--namespace", system)...)
 	command.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + home}
-	out, err := command.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("helm %s: %w: %s", strings.Join(arguments, " "), err, out)
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("helm %s: %w: %s", strings.Join(arguments, " "), err, out)
 	}
-	return string(out), nil
+	return nil
 }
 
 func mustHelm(t *testing.T, arguments ...string) {
 	t.Helper()
-	if _, err := helm(t.Context(), arguments...); err != nil {
+	if err := helm(t.Context(), arguments...); err != nil {
 		t.Fatal(err)
 	}
 }

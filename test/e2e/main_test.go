@@ -13,6 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 // What hack/e2e.sh hands over.
@@ -38,6 +41,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := ready(); err != nil {
 		return 0, err
 	}
+	ctrl.SetLogger(logr.Discard()) // the clients' own talk is none of the tests'
 	if home, err = os.MkdirTemp("", "kongdao-e2e-"); err != nil {
 		return 0, err
 	}
