@@ -237,7 +237,7 @@ func TestItHeals(t *testing.T) {
 // are rotated, because somebody asks for it and because their time comes.
 func TestRotationUnderLoad(t *testing.T) {
 	t.Parallel()
-	o := startOwn(t, 2, "--ca-lifetime", "90s", "--cert-lifetime", "30s")
+	o := startOwn(t, 2, "--ca-lifetime", "225s", "--cert-lifetime", "75s")
 	daoTest(t, o.namespace)
 	o.register()
 	o.ready()
@@ -257,7 +257,7 @@ func TestRotationUnderLoad(t *testing.T) {
 		eventually(t, func(ctx context.Context) error { return rotated(ctx, o, before) })
 		t.Logf("rotated in %v", time.Since(began).Round(time.Millisecond))
 	}
-	// The next comes by itself, when a third of 30 s is left.
+	// The next comes by itself, when a third of 75 s is left.
 	before, err := o.readSecret(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -25,8 +25,9 @@ import (
 // system is the namespace that kongdao is installed in.
 const system = "kongdao-system"
 
-// quick makes certificates end within a minute: a rotation is always under way.
-const quick = "--set=extraArgs={--ca-lifetime=180s,--cert-lifetime=60s}"
+// quick makes certificates end within two minutes, so that the steps of a
+// rotation are some seconds apart.
+const quick = "--set=extraArgs={--ca-lifetime=360s,--cert-lifetime=120s}"
 
 // TestInstall goes the way of a platform engineer: the packed chart with the
 // built image is installed, used, upgraded, and removed. It is not parallel:
