@@ -33,7 +33,7 @@ type Base struct {
 
 	client    client.Client
 	live      client.Reader
-	publisher Publisher
+	publisher publisher
 	// unready says why nothing is served yet; nil once something was.
 	unready atomic.Pointer[string]
 }
@@ -49,7 +49,7 @@ type step func(ctx context.Context, configuration *admissionregistrationv1.Mutat
 // the configuration changes.
 func (b *Base) setUp(manager manager.Manager, next step) error {
 	b.client, b.live = manager.GetClient(), manager.GetAPIReader()
-	b.publisher = Publisher{Name: b.Configuration, Live: b.live, Client: b.client}
+	b.publisher = publisher{name: b.Configuration, live: b.live, client: b.client}
 	b.wait("the Secret %q is not read yet", b.Secret)
 	return watch(manager, reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 		return b.reconcile(ctx, next)

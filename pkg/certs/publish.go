@@ -18,13 +18,13 @@ import (
 // whoever applies the rest of it has no conflict with us.
 const fieldOwner = client.FieldOwner("kongdao-certificates")
 
-// Publisher keeps the CA bundle of a MutatingWebhookConfiguration right.
-type Publisher struct {
-	// Name is the configuration's.
-	Name string
-	// Live reads without a cache; Client writes.
-	Live   client.Reader
-	Client client.Client
+// publisher keeps the CA bundle of a MutatingWebhookConfiguration right.
+type publisher struct {
+	// name is the configuration's.
+	name string
+	// live reads without a cache; client writes.
+	live   client.Reader
+	client client.Client
 
 	// ca is what was last seen in every bundle, and since when.
 	ca    *x509.Certificate
@@ -32,20 +32,20 @@ type Publisher struct {
 }
 
 // read yields the configuration as it is now, nil where there is none.
-func (p *Publisher) read(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
+func (p *publisher) read(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	switch err := p.Live.Get(ctx, client.ObjectKey{Name: p.Name}, configuration); {
+	switch err := p.live.Get(ctx, client.ObjectKey{Name: p.name}, configuration); {
 	case apierrors.IsNotFound(err):
 		return nil, nil //nolint:nilnil // there may be none: it is installed, and removed, by somebody else
 	case err != nil:
-		return nil, fmt.Errorf("read MutatingWebhookConfiguration %q: %w", p.Name, err)
+		return nil, fmt.Errorf("read MutatingWebhookConfiguration %q: %w", p.name, err)
 	}
 	return configuration, nil
 }
 
 // publishedFor is how long a CA has been in all bundles of the configuration,
 // as far as this process has seen. A new process waits anew, which is safe.
-func (p *Publisher) publishedFor(configuration *admissionregistrationv1.MutatingWebhookConfiguration, ca *x509.Certificate, now time.Time) time.Duration {
+func (p *publisher) publishedFor(configuration *admissionregistrationv1.MutatingWebhookConfiguration, ca *x509.Certificate, now time.Time) time.Duration {
 	if ca == nil || configuration == nil || len(configuration.Webhooks) == 0 {
 		return 0
 	}
@@ -66,8 +66,8 @@ func (p *Publisher) publishedFor(configuration *admissionregistrationv1.Mutating
 // whether it was another. The configuration's version goes along: where somebody
 // else has changed it since it was read the API server says so, and nobody's
 // newer bundle is overwritten by an older one. The Secret must be read after it.
-func (p *Publisher) publish(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, bundle []byte) (bool, error) {
-	apply := applyv1.MutatingWebhookConfiguration(p.Name).WithResourceVersion(configuration.ResourceVersion)
+func (p *publisher) publish(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, bundle []byte) (bool, error) {
+	apply := applyv1.MutatingWebhookConfiguration(p.name).WithResourceVersion(configuration.ResourceVersion)
 	changed := false
 	for _, webhook := range configuration.Webhooks {
 		changed = changed || !bytes.Equal(webhook.ClientConfig.CABundle, bundle)
@@ -77,8 +77,8 @@ func (p *Publisher) publish(ctx context.Context, configuration *admissionregistr
 	if !changed {
 		return false, nil
 	}
-	if err := p.Client.Apply(ctx, apply, fieldOwner, client.ForceOwnership); err != nil {
-		return false, fmt.Errorf("write the caBundle of MutatingWebhookConfiguration %q: %w", p.Name, err)
+	if err := p.client.Apply(ctx, apply, fieldOwner, client.ForceOwnership); err != nil {
+		return false, fmt.Errorf("write the caBundle of MutatingWebhookConfiguration %q: %w", p.name, err)
 	}
 	return true, nil
 }
