@@ -41,11 +41,14 @@ func serve(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	if err := register(ctx, manager, options, certificate); err != nil {
+	var drained drain
+	running, stop := drained.after(ctx, drainTime)
+	defer stop()
+	if err := register(running, manager, options, certificate, &drained); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "version", version, "apiServer", config.Host)
-	if err := manager.Start(ctx); err != nil {
+	if err := manager.Start(running); err != nil {
 		return fmt.Errorf("serve admissions: %w", err)
 	}
 	return nil
@@ -100,7 +103,7 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 }
 
 // register puts the handlers and the probes into the manager.
-func register(ctx context.Context, manager ctrl.Manager, options Options, certificate certs.Provider) error {
+func register(ctx context.Context, manager ctrl.Manager, options Options, certificate certs.Provider, drained *drain) error {
 	if err := certificate.SetUp(manager); err != nil {
 		return err
 	}
@@ -113,17 +116,17 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 		return err
 	}
 	server := manager.GetWebhookServer()
-	server.Register("/mutate/pods", &admission.Pods{
+	server.Register("/mutate/pods", drained.handler(&admission.Pods{
 		Sources: sources,
 		Metrics: counted,
 		Events:  &admission.Events{Recorder: manager.GetEventRecorder("kongdao")},
 		Log:     ctrl.Log.WithName("pods"),
-	})
-	server.Register("/mutate/workloads", &webhook.Admission{Handler: &admission.Workloads{
+	}))
+	server.Register("/mutate/workloads", drained.handler(&webhook.Admission{Handler: &admission.Workloads{
 		Sources: sources,
 		Metrics: counted,
 		Log:     ctrl.Log.WithName("workloads"),
-	}})
+	}}))
 	synced := func(*http.Request) error {
 		if !sources.Synced() {
 			return errors.New("the plugins' ConfigMaps are not all read yet")
