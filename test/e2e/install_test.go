@@ -38,7 +38,7 @@ func TestInstall(t *testing.T) {
 	s.apply(`{apiVersion: v1, kind: Namespace, metadata: {name: ` + system + `, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)
 	t.Cleanup(func() {
 		err := helm(context.Background(), "uninstall", "kongdao", "--ignore-not-found", "--wait")
-		_, gone := kubectl(context.Background(), "", "delete", "namespace", system, "--wait=false")
+		_, gone := kubectl(context.Background(), "", "delete", "namespace", system, "--wait", "--ignore-not-found")
 		if err := errors.Join(err, gone); err != nil {
 			t.Error(err)
 		}
