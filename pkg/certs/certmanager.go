@@ -23,6 +23,8 @@ type CertManager struct {
 	Settings
 	// Issuer is one that is there, the zero value for those that are made.
 	Issuer IssuerRef
+	// asked is what cert-manager was asked for by this process.
+	asked map[string]asked
 }
 
 // IssuerRef names an Issuer in the webhook's namespace or a ClusterIssuer.

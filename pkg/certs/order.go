@@ -10,6 +10,8 @@ import (
 	applymeta "github.com/cert-manager/cert-manager/pkg/client/applyconfigurations/meta/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -20,29 +22,35 @@ const (
 )
 
 // order asks cert-manager for the certificate, and for a CA where no issuer is
-// named. Applied again, nothing changes.
+// named. What is there as it was asked for is left alone.
 func (c *CertManager) order(ctx context.Context) error {
 	issuer := c.Issuer
 	if issuer.Name == "" {
 		issuer = IssuerRef{certmanagerv1.IssuerKind, c.key(suffixCA).Name}
 		root, ca := c.key(suffixRoot), c.key(suffixCA)
-		if err := c.apply(ctx, applycm.Issuer(root.Name, root.Namespace).
-			WithSpec(applycm.IssuerSpec().WithSelfSigned(applycm.SelfSignedIssuer())), root); err != nil {
+		if err := c.askIssuer(ctx, root, applycm.IssuerSpec().WithSelfSigned(applycm.SelfSignedIssuer())); err != nil {
 			return err
 		}
-		if err := c.apply(ctx, applycm.Certificate(ca.Name, ca.Namespace).
-			WithSpec(c.specOf(ca.Name, IssuerRef{certmanagerv1.IssuerKind, root.Name}, c.CALifetime).
-				WithIsCA(true).WithCommonName("kongdao CA")), ca); err != nil {
+		if err := c.askCertificate(ctx, ca, c.specOf(ca.Name, IssuerRef{certmanagerv1.IssuerKind, root.Name}, c.CALifetime).
+			WithIsCA(true).WithCommonName("kongdao CA")); err != nil {
 			return err
 		}
-		if err := c.apply(ctx, applycm.Issuer(ca.Name, ca.Namespace).
-			WithSpec(applycm.IssuerSpec().WithCA(applycm.CAIssuer().WithSecretName(ca.Name))), ca); err != nil {
+		if err := c.askIssuer(ctx, ca, applycm.IssuerSpec().WithCA(applycm.CAIssuer().WithSecretName(ca.Name))); err != nil {
 			return err
 		}
 	}
-	return c.apply(ctx, applycm.Certificate(c.Secret.Name, c.Secret.Namespace).
-		WithSpec(c.specOf(c.Secret.Name, issuer, c.Lifetime).
-			WithDNSNames(c.Names...).WithUsages(certmanagerv1.UsageDigitalSignature, certmanagerv1.UsageServerAuth)), c.Secret)
+	return c.askCertificate(ctx, c.Secret, c.specOf(c.Secret.Name, issuer, c.Lifetime).
+		WithDNSNames(c.Names...).WithUsages(certmanagerv1.UsageDigitalSignature, certmanagerv1.UsageServerAuth))
+}
+
+func (c *CertManager) askIssuer(ctx context.Context, key client.ObjectKey, spec *applycm.IssuerSpecApplyConfiguration) error {
+	asked := applycm.Issuer(key.Name, key.Namespace).WithSpec(spec)
+	return c.ask(ctx, key, &certmanagerv1.Issuer{}, asked, asked.ObjectMetaApplyConfiguration)
+}
+
+func (c *CertManager) askCertificate(ctx context.Context, key client.ObjectKey, spec *applycm.CertificateSpecApplyConfiguration) error {
+	asked := applycm.Certificate(key.Name, key.Namespace).WithSpec(spec)
+	return c.ask(ctx, key, &certmanagerv1.Certificate{}, asked, asked.ObjectMetaApplyConfiguration)
 }
 
 // specOf is what the certificates have in common: a new key each time, and a
@@ -55,9 +63,31 @@ func (c *CertManager) specOf(secret string, issuer IssuerRef, lifetime time.Dura
 		WithIssuerRef(applymeta.IssuerReference().WithGroup(certmanagerv1.SchemeGroupVersion.Group).WithKind(issuer.Kind).WithName(issuer.Name))
 }
 
-func (c *CertManager) apply(ctx context.Context, object runtime.ApplyConfiguration, key client.ObjectKey) error {
-	if err := c.client.Apply(ctx, object, fieldOwner, client.ForceOwnership); err != nil {
+// asked is an object as it was when it had just been asked for: with another
+// generation its spec is another, and with another UID it was made anew.
+type asked struct {
+	uid        types.UID
+	generation int64
+}
+
+// ask applies what is wanted, unless the object is as this process applied it.
+// answered is wanted's own metadata, into which the API server's answer goes.
+func (c *CertManager) ask(ctx context.Context, key client.ObjectKey, object client.Object, wanted runtime.ApplyConfiguration, answered *applymetav1.ObjectMetaApplyConfiguration) error {
+	if err := c.live.Get(ctx, key, object); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("look what cert-manager was asked for: %w", err)
+	}
+	place := fmt.Sprintf("%T %s", object, key)
+	if before, known := c.asked[place]; known && before == (asked{object.GetUID(), object.GetGeneration()}) {
+		return nil
+	}
+	if err := c.client.Apply(ctx, wanted, fieldOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("ask cert-manager for %q: %w", key, err)
+	}
+	if c.asked == nil {
+		c.asked = map[string]asked{}
+	}
+	if answered.UID != nil && answered.Generation != nil {
+		c.asked[place] = asked{*answered.UID, *answered.Generation}
 	}
 	return nil
 }
