@@ -104,6 +104,24 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// TestExpiryAlert proves that whoever has kongdao see to the certificate hears
+// of one that ends, and is told where to look.
+func TestExpiryAlert(t *testing.T) {
+	for set, where := range map[string]string{"bare": "Its log", "cert-manager": "The Certificate's status", "files": ""} {
+		flags := append(valueSets(t)[set], "--set", "metrics.enabled=true", "--set", "metrics.prometheusRule.enabled=true")
+		rule := find[prometheusRule](t, render(t, flags...), "PrometheusRule")
+		said := ""
+		for _, alert := range rule.Spec.Groups[0].Rules {
+			if alert.Alert == "KongdaoCertificateExpires" {
+				said = alert.Annotations["description"]
+			}
+		}
+		if !strings.Contains(said, where) || (said == "") != (where == "") {
+			t.Errorf("%s: %q, want %q in it", set, said, where)
+		}
+	}
+}
+
 // TestDashboard proves that the ConfigMap's JSON is one, and asks for nothing
 // that nobody counts.
 func TestDashboard(t *testing.T) {
