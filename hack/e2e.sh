@@ -4,6 +4,9 @@
 #
 #   E2E_KUBECONFIG  the kubeconfig of a cluster of your own, in which the image E2E_IMAGE is to be had
 #   E2E_IMAGE       the webhook's image (default: kongdao.io/kongdao:e2e, which is made and loaded into hack/cluster)
+#   E2E_RESTART_API_SERVER, E2E_AUDIT_LOG
+#                   with a cluster of your own: a command that restarts its API server, and the file of its audit log, if
+#                   you have them; hack/cluster has both
 #   KEEP            not empty: the cluster stays up, and the next run uses it, as it does one that was up before
 set -euo pipefail
 
@@ -28,6 +31,8 @@ go test -c -tags e2e -o "$folder/e2e.test" ./test/e2e
 compiling "compiling kubectl-kongdao" go build -trimpath -v -ldflags "-s -w" -o "$folder/kubectl-kongdao" ./cmd/kubectl-kongdao
 tools=$(hack/tools/build.sh helm)
 export PATH=$folder:$tools:$PATH # the first is where kubectl finds its plugin
+KONGDAO_CERT_MANAGER=$(hack/certmanager/build.sh)
+export KONGDAO_CERT_MANAGER
 
 run=()
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
@@ -45,6 +50,9 @@ else
   trap finish EXIT
   hack/cluster/busybox.sh kong:3.9 '"User":"1000"' >"$folder/kong.tar"
   for tar in "$image" "$folder/kong.tar"; do hack/cluster/in.sh ctr images import "$tar" >&2; done
-  run=(hack/cluster/in.sh env E2E_KUBECONFIG="$(hack/cluster/in.sh printenv KUBECONFIG)")
+  state=$(hack/cluster/in.sh printenv KONGDAO_CLUSTER)
+  export E2E_KUBECONFIG=$state/pki/admin.kubeconfig E2E_AUDIT_LOG=$state/log/audit.log
+  export E2E_RESTART_API_SERVER="'$PWD/hack/cluster/restart.sh' kube-apiserver"
+  run=(hack/cluster/in.sh)
 fi
 "${run[@]}" "$folder/e2e.test" -test.v -test.timeout=20m "$@"

@@ -14,7 +14,7 @@ pid=$(cluster_pid)
 [[ ! -s $state/ended ]] || die "$(cat "$state/ended")
 run 'make cluster-down' and 'make cluster-up'"
 
-export PATH=$state/programs:$PATH
+export PATH=$state/programs:$PATH KONGDAO_CLUSTER=$state
 export KUBECONFIG=$state/pki/admin.kubeconfig KUBECACHEDIR=$state/kubecache
 export CONTAINERD_NAMESPACE=k8s.io # where kubelet's images are
 # Entering a mount namespace leads to its root folder.

@@ -4,22 +4,14 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=hack/build-lib.sh
 source "$here/../build-lib.sh"
+# shellcheck source=hack/cluster/process.sh
+source "$here/process.sh"
 
 # All that a cluster writes lies in one folder of this name, so that two checkouts can have a cluster each.
 state=${KONGDAO_CLUSTER:-$(cd "$here/../.." && pwd)/out/cluster}
 [[ $state == /* ]] || die "KONGDAO_CLUSTER is $state: give the whole path"
 
-# started_at PID prints when a process started, in the kernel's own measure, or nothing when there is none.
-started_at() {
-  local line fields
-  line=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-  # The name before the last bracket may hold spaces.
-  read -r -a fields <<<"${line##*) }"
-  echo "${fields[19]}"
-}
-
-# cluster_pid prints the number of the cluster's first process, or nothing when no cluster runs. A number alone might be
-# another process's by now, so the file holds its start as well.
+# cluster_pid prints the number of the cluster's first process, or nothing when no cluster runs.
 cluster_pid() {
   local pid started
   [[ -f $state/pid ]] || return 0

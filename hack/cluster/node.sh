@@ -7,14 +7,19 @@
 #   reached  the stages that are behind it
 #   failed   which stage failed, and why
 #   up       there when pods can run
-#   ended    programs that ended although nobody ended the cluster
+#   running  a file for each program: its number inside, and when it started
+#   restart  a file for each program that is to start again when it ends, see restart.sh
+#   ended    programs that ended although nobody asked them to
 set -Eeuo pipefail # E: functions have the trap below too
 
 state=$1
 here=$(cd "$(dirname "$0")" && pwd)
 address=10.200.0.1 # up.sh and config/proxy.yaml know it too
 pki=/run/cluster/pki
-declare -A running=() # program by process number
+declare -A running=()  # program by process number
+declare -A commands=() # a program's command, quoted for eval
+# shellcheck source=hack/cluster/process.sh
+source "$here/process.sh"
 
 # The machine's /proc is still there, so this is the number outside.
 read -r line </proc/self/stat
@@ -35,8 +40,10 @@ last_lines() { tail -n 15 "$state/log/$1.log" | cut -c 1-300; }
 ended() { printf '%s ended (exit status %s); its last lines:\n%s\n' "$1" "$2" "$(last_lines "$1")"; }
 
 start() { # COMMAND...
-  "$@" >"$state/log/$1.log" 2>&1 </dev/null &
+  commands[$1]=$(printf '%q ' "$@")
+  "$@" >>"$state/log/$1.log" 2>&1 </dev/null &
   running[$!]=$1
+  echo "$! $(started_at $!)" >"$state/running/$1"
 }
 
 # stage NAME PROGRAM COMMAND... waits until COMMAND succeeds, which PROGRAM is to bring about.
@@ -118,6 +125,7 @@ control_plane() {
   start kube-apiserver --etcd-servers=http://127.0.0.1:2379 --secure-port=6443 --advertise-address="$address" \
     --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
     --allow-privileged=true --client-ca-file="$pki/ca.crt" \
+    --audit-policy-file=/run/cluster/config/audit.yaml --audit-log-path=/run/cluster/log/audit.log \
     --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
     --kubelet-client-certificate="$pki/apiserver-kubelet.crt" --kubelet-client-key="$pki/apiserver-kubelet.key" \
     --kubelet-preferred-address-types=InternalIP --service-account-issuer=https://kubernetes.default.svc \
@@ -155,6 +163,7 @@ worker() {
 export PATH=$state/programs:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export KUBECONFIG=$pki/admin.kubeconfig KUBECACHEDIR=/run/kubecache CONTAINERD_NAMESPACE=k8s.io
 cp -r "$here/config" "$state/config"
+mkdir "$state/running" "$state/restart"
 : >"$state/resolv.conf" # there is nobody to ask for names
 
 own_folders
@@ -170,5 +179,11 @@ while :; do
   wait -n -p pid
   status=$?
   [[ -n ${pid:-} ]] || break
-  ended "${running[$pid]}" "$status" >>"$state/ended"
+  program=${running[$pid]}
+  unset "running[$pid]"
+  if rm "$state/restart/$program" 2>/dev/null; then
+    eval "start ${commands[$program]}"
+  else
+    ended "$program" "$status" >>"$state/ended"
+  fi
 done
