@@ -47,7 +47,7 @@ func TestCertManager(t *testing.T) {
 	}
 	o.waitFor(`there is no Secret "` + o.secret.String() + `" yet; Certificate "` + o.secret.String() + `": cert-manager has not looked at it yet; does its controller run?`)
 
-	controllers, err := certmanager.Start(t.Context(), plane, folder, t.TempDir())
+	controllers, err := certmanager.Start(t.Context(), plane.Kubeconfig(), folder, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	"kongdao.io/kongdao/test/controlplane"
 	"kongdao.io/kongdao/test/process"
 )
 
@@ -88,11 +87,11 @@ type Running struct {
 	logFile string
 }
 
-// Start starts the controllers of folder, as an administrator, with their log
-// in dir, which must exist. It returns when they know what there is in the
+// Start starts the controllers of folder, as the administrator of kubeconfig,
+// with their log in dir, which must exist. It returns when they know what there is in the
 // cluster, for which the CRDs must be there. It ends with Stop, and on Linux
 // with this process.
-func Start(ctx context.Context, plane *controlplane.ControlPlane, folder, dir string) (*Running, error) {
+func Start(ctx context.Context, kubeconfig, folder, dir string) (*Running, error) {
 	if err := check(folder); err != nil {
 		return nil, err
 	}
@@ -102,7 +101,7 @@ func Start(ctx context.Context, plane *controlplane.ControlPlane, folder, dir st
 	}
 	r := &Running{logFile: filepath.Join(dir, program+".log")}
 	var err error
-	r.process, err = process.Start(filepath.Join(folder, program), []string{"--kubeconfig", plane.Kubeconfig(), "--ready-file", ready}, r.logFile)
+	r.process, err = process.Start(filepath.Join(folder, program), []string{"--kubeconfig", kubeconfig, "--ready-file", ready}, r.logFile)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func TestASecretIsIssuedAndIssuedAnew(t *testing.T) {
 		}
 	}
 	lap("cert-manager's kinds are served")
-	running, err := Start(ctx, plane, folder, dir)
+	running, err := Start(ctx, plane.Kubeconfig(), folder, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestASecretIsIssuedAndIssuedAnew(t *testing.T) {
 	settled(t, admin, running)
 	stop(t, running.Stop)
 	lose(t, admin)
-	if running, err = Start(ctx, plane, folder, dir); err != nil {
+	if running, err = Start(ctx, plane.Kubeconfig(), folder, dir); err != nil {
 		t.Fatal(err)
 	}
 	issued(t, admin, running, second)
@@ -199,7 +199,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for folder, want := range map[string]string{"": "no folder", empty: "no cert-manager", half: "no crds"} {
-		_, err := Start(t.Context(), nil, folder, t.TempDir())
+		_, err := Start(t.Context(), "", folder, t.TempDir())
 		for _, err := range []error{err, CRDs(t.Context(), nil, folder)} {
 			if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), wayOut) {
 				t.Errorf("with %q: %v, want %q and the way out", folder, err, want)
@@ -212,7 +212,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 // words are told.
 func TestAnEndIsTold(t *testing.T) {
 	t.Parallel()
-	_, err := Start(t.Context(), &controlplane.ControlPlane{}, os.Getenv(Folder), t.TempDir())
+	_, err := Start(t.Context(), "", os.Getenv(Folder), t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "no cluster is named") {
 		t.Errorf("started for no cluster: %v", err)
 	}
