@@ -17,28 +17,41 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// TestImmutableSources covers migrations mounted by subPath, from the volume
-// that all plugins share.
-func TestImmutableSources(t *testing.T) {
+// TestKubectlInject covers what "kubectl kongdao inject" makes of manifests,
+// where no webhook is installed.
+func TestKubectlInject(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	s.start(s.pack(fixtures.PluginFolder()), manifests(t, kong(t)))
+	s.apply(s.inject(strings.TrimSuffix(s.pack(fixtures.PluginFolder()), "\n") + "\n---\n" + manifests(t, kong(t))))
+	s.rolledOut()
 	s.wantSubPaths(fixtures.Plugin + " " + fixtures.Plugin) // of the init container and the main one
 	s.wantFiles(pluginFiles(t))
 }
 
-// TestMutableSources covers migrations as a whole volume: running pods see a
-// change, and at no time fewer files than the plugin has (V1, V2).
-func TestMutableSources(t *testing.T) {
-	t.Parallel()
+// immutableSources covers migrations mounted by subPath, from the volume that
+// all plugins share.
+func immutableSources(t *testing.T) {
 	s := newSpace(t)
-	s.start(s.pack(fixtures.PluginFolder(), "--mutable"), manifests(t, kong(t)))
+	s.apply(s.pack(fixtures.PluginFolder()))
+	s.annotated(kong(t))
+	s.wantSubPaths(fixtures.Plugin + " " + fixtures.Plugin)
+	s.wantFiles(pluginFiles(t))
+}
+
+// mutableSources covers migrations as a whole volume: running pods see a
+// change, and at no time fewer files than the plugin has (V1, V2).
+func mutableSources(t *testing.T) {
+	s := newSpace(t)
+	s.apply(s.pack(fixtures.PluginFolder(), "--mutable"))
+	s.annotated(kong(t))
 	s.wantSubPaths("")
 	s.wantFiles(pluginFiles(t))
 
@@ -64,11 +77,10 @@ func TestMutableSources(t *testing.T) {
 	s.wantNoFewLook()
 }
 
-// TestBesideTheChartsMount covers what people have today: the values of Kong's
+// besideTheChartsMount covers what people have today: the values of Kong's
 // chart mount a ConfigMap of their own at the plugin's folder, which cannot
 // hold migrations/ (K22). Only that is added, as a mount inside the other (V3).
-func TestBesideTheChartsMount(t *testing.T) {
-	t.Parallel()
+func besideTheChartsMount(t *testing.T) {
 	const volume = "kong-plugin-dao-test"
 	s := newSpace(t)
 	flat := &corev1.ConfigMap{
@@ -89,14 +101,26 @@ func TestBesideTheChartsMount(t *testing.T) {
 			LocalObjectReference: corev1.LocalObjectReference{Name: volume},
 		}},
 	})
-	s.start(s.pack(fixtures.PluginFolder()), manifests(t, flat, workload))
+	s.apply(s.pack(fixtures.PluginFolder()))
+	s.apply(manifests(t, flat))
+	s.annotated(workload)
 	s.wantFiles(pluginFiles(t))
 }
 
-// start injects the workload, applies it with its sources and waits until its pod runs.
-func (s space) start(sources, workload string) {
+// annotated has a Deployment run as ever, then asks by one annotation.
+func (s space) annotated(workload *appsv1.Deployment) {
 	s.t.Helper()
-	s.apply(s.inject(strings.TrimSuffix(sources, "\n") + "\n---\n" + workload))
+	workload.Annotations = nil
+	// Without the plugin there is nothing to see yet.
+	workload.Spec.Template.Spec.InitContainers[0].Command[2] = "[ -d " + root + "/migrations ] || exit 0; " + seeAtStart
+	s.apply(manifests(s.t, workload))
+	s.rolledOut()
+	s.run("", "annotate", "deployment", "kong", annotations.Plugins+"="+fixtures.Plugin)
+	s.rolledOut()
+}
+
+func (s space) rolledOut() {
+	s.t.Helper()
 	s.run("", "rollout", "status", "deployment/kong", "--timeout="+patience.String())
 }
 

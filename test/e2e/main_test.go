@@ -1,11 +1,12 @@
 //go:build e2e
 
 // Package e2e proves on a real Kubernetes what an API server alone cannot: that
-// kubelet mounts what kongdao injects, and that containers see it.
+// kongdao is installed and removed, keeps itself going whatever is done to it,
+// that kubelet mounts what it injects, and that containers see it.
 //
 // "make e2e" runs it, inside hack/cluster or against the cluster that
-// E2E_KUBECONFIG names. Everything is done by kubectl, as users do it, and each
-// test has a namespace of its own.
+// E2E_KUBECONFIG names. Everything is done by Helm and kubectl, as users do it,
+// and each test has a namespace of its own.
 package e2e
 
 import (
@@ -15,7 +16,9 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // What hack/e2e.sh hands over.
@@ -23,7 +26,14 @@ var (
 	kubeconfig = os.Getenv("E2E_KUBECONFIG")
 	// image is the webhook's.
 	image = os.Getenv("E2E_IMAGE")
+	// restartAPIServer is a shell command that restarts the API server, and
+	// auditLog the file of its audit log. Not every cluster lets us.
+	restartAPIServer = os.Getenv("E2E_RESTART_API_SERVER")
+	auditLog         = os.Getenv("E2E_AUDIT_LOG")
 )
+
+// admin may do everything.
+var admin client.Client
 
 // home is where kubectl keeps what it remembers of the API server.
 var home string
@@ -46,6 +56,14 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(home)
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return 0, err
+	}
+	config.QPS = -1
+	if admin, err = client.New(config, client.Options{}); err != nil {
+		return 0, err
+	}
 	return m.Run(), nil
 }
 

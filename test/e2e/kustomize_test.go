@@ -1,0 +1,50 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kongdao.io/kongdao/test/fixtures"
+	"kongdao.io/kongdao/test/installation"
+)
+
+// TestKustomize goes the way of who has no Helm: an overlay of one's own over
+// deploy/kustomize/base, applied and deleted by kubectl.
+func TestKustomize(t *testing.T) {
+	s := newSpace(t)
+	s.apply(s.pack(fixtures.PluginFolder()))
+	// kubectl takes only a base that is named from the overlay.
+	overlay, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := filepath.Rel(overlay, filepath.Join(installation.Root(), "deploy", "kustomize", "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _, _ := strings.Cut(image, ":"+tag())
+	write(t, filepath.Join(overlay, "kustomization.yaml"), fmt.Sprintf(`
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [%s]
+images: [{name: kongdao.io/kongdao, newName: %s, newTag: %s}]
+replicas: [{name: kongdao-webhook, count: 3}]
+`, base, name, tag()))
+
+	r := newRelease(t)
+	r.run("apply", "--server-side", "-k", overlay)
+	r.rolledOut()
+	s.annotated(kong(t))
+	s.wantFiles(pluginFiles(t))
+	r.run("apply", "--server-side", "-k", overlay) // as everybody does who keeps it in git
+	r.healed(s, "applied again", func() {})
+	r.run("delete", "-k", overlay, "--wait")
+	r.wantNothingLeft()
+	if err := s.create(t.Context(), true, false); err != nil {
+		t.Errorf("a pod that asks, when all is gone: %v", err)
+	}
+}
