@@ -63,6 +63,8 @@ func TestNamespaced(t *testing.T) {
 	s.apply(s.pack(fixtures.PluginFolder()))
 	r := install(t, "--set=watchNamespaces={"+s.name+"}")
 	r.rolledOut()
+	// A replica may be ready a moment before the way to it is there.
+	eventually(t, func() error { return s.create(t.Context(), true, true) })
 	mustHelm(t, "test", "kongdao", "--timeout=2m")
 	s.annotated(kong(t))
 	s.wantFiles(pluginFiles(t))
