@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ type request struct {
 	Verb, RequestURI string
 	User             struct{ Username string }
 	ObjectRef        *struct{ Namespace, Name, APIGroup, Resource string }
+	ResponseStatus   struct{ Code int }
 	Annotations      map[string]string
 }
 
@@ -111,11 +113,13 @@ func (r release) granted() []right {
 
 // covers reports whether a request was made by the right. An API server that can
 // begins a watch with what a list would have given; for the others the right to
-// list is needed, and no request here shows it.
+// list is needed, and no request here shows it. A server-side apply that makes
+// an object needs the right to create it beside that to patch it.
 func (r right) covers(asked request) bool {
 	object := asked.ObjectRef
 	lists := r.verb == "list" && asked.Verb == "watch" && strings.Contains(asked.RequestURI, "sendInitialEvents=true")
-	return (asked.Verb == r.verb || lists) && object.APIGroup+"/"+object.Resource == r.resource &&
+	creates := r.verb == "create" && asked.Verb == "patch" && asked.ResponseStatus.Code == http.StatusCreated
+	return (asked.Verb == r.verb || lists || creates) && object.APIGroup+"/"+object.Resource == r.resource &&
 		(r.namespace == "" || object.Namespace == r.namespace) && (r.name == "" || object.Name == r.name)
 }
 
