@@ -21,21 +21,53 @@ const (
 	// separated by commas: "proxy, wait-for-db". Without it they are found by
 	// their variables and images.
 	Containers = "kongdao.io/containers"
+
+	// Migrations says who migrates the pod's database: "auto", as without it,
+	// has kongdao run "up" before the pod starts and "finish" when no older pod
+	// is left; "up" leaves "finish" to a person; "off" leaves both. On a
+	// PluginMigration it overrules what the pods say.
+	Migrations = "kongdao.io/migrations"
 )
 
 // Carried lists the annotations of a workload that are carried into its pod
 // template, sorted.
-func Carried() []string { return []string{Containers, Plugins} }
+func Carried() []string { return []string{Containers, Migrations, Plugins} }
+
+// MigrationsGate is the name of the scheduling gate of a pod whose database is
+// not known to be migrated (fact P1).
+const MigrationsGate = "kongdao.io/migrations"
+
+// On PluginMigrations.
+const (
+	// AcceptEdited is an annotation: with the value "true" a migration that was
+	// executed from another file than the plugin now has (fact K9) is taken for
+	// executed all the same.
+	AcceptEdited = "kongdao.io/accept-edited"
+)
+
+// On what is made for a migration: PluginMigrations, Jobs and the Jobs' pods.
+const (
+	// Database is a label: the key of the database.
+	Database = "kongdao.io/database"
+	// Migration is a label: the name of the PluginMigration.
+	Migration = "kongdao.io/migration"
+	// Step is a label of a Job: "up" or "finish".
+	Step = "kongdao.io/step"
+	// Attempt is a label of a Job: which one of its PluginMigration's it is, "1".
+	Attempt = "kongdao.io/attempt"
+)
 
 // Marks that an injection leaves on the pod. They tell people and tools what
-// was done; nothing is ever decided by them.
+// was done; no injection ever decides by them. The controller of migrations
+// reads there which release a pod was given, for that may be gone from the
+// catalog; who may forge it may as well switch migrations off.
 const (
 	// Injected is a label: "true".
 	Injected = "kongdao.io/injected"
 
 	// Injection is an annotation: JSON with the releases, their digests and
 	// the sources they came from:
-	// {"releases":[{"plugin":"dao-test","version":"1.1.0","digest":"sha256:...","sources":["dao-test-1.1.0-0f343b0931"]}]}.
+	// {"releases":[{"plugin":"dao-test","version":"1.1.0","digest":"sha256:...","migrations":"sha256:...","sources":["dao-test-1.1.0-0f343b0931"]}]}.
 	Injection = "kongdao.io/injection"
 )
 

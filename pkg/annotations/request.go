@@ -15,7 +15,22 @@ type Request struct {
 	// Containers are the names that Containers gives, each once; nil where the
 	// Kong containers are to be found by their looks.
 	Containers []string
+	// Migrations says who migrates the database.
+	Migrations MigrationsMode
 }
+
+// MigrationsMode is a value of annotation kongdao.io/migrations.
+type MigrationsMode string
+
+// The modes.
+const (
+	// MigrationsAuto: kongdao runs "up" and "finish".
+	MigrationsAuto MigrationsMode = "auto"
+	// MigrationsUp: kongdao runs "up", and a person "finish".
+	MigrationsUp MigrationsMode = "up"
+	// MigrationsOff: a person, or somebody else's Job, runs both.
+	MigrationsOff MigrationsMode = "off"
+)
 
 // PluginRef asks for one plugin: "dao-test" or "dao-test@1.1.0".
 type PluginRef struct {
@@ -48,7 +63,24 @@ func Parse(annotations map[string]string) (Request, refusal.List) {
 		request.Containers = containers
 		refused = append(refused, malformed...)
 	}
+	mode, err := ParseMigrations(annotations[Migrations])
+	if err != nil {
+		refused = append(refused, refusal.New(refusal.MalformedAnnotation, "annotation %s: %v", Migrations, err))
+	}
+	request.Migrations = mode
 	return request, refused
+}
+
+// ParseMigrations reads a value of annotation kongdao.io/migrations; an empty
+// one is "auto".
+func ParseMigrations(value string) (MigrationsMode, error) {
+	switch mode := MigrationsMode(strings.TrimSpace(value)); mode {
+	case "":
+		return MigrationsAuto, nil
+	case MigrationsAuto, MigrationsUp, MigrationsOff:
+		return mode, nil
+	}
+	return MigrationsAuto, fmt.Errorf("is %s; write %s, %s or %s", refusal.Quote(value), MigrationsAuto, MigrationsUp, MigrationsOff)
 }
 
 // largest is how long a value may be, in bytes: thousands of plugins. A pod

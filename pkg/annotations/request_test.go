@@ -20,19 +20,26 @@ func TestParse(t *testing.T) {
 		containers  []string
 		refused     []string
 		reason      string
+		// migrations is that of a request that asks for something, "auto" where empty.
+		migrations annotations.MigrationsMode
 	}{
-		"nothing":        {reason: "no annotations ask for nothing"},
-		"others":         {annotations: map[string]string{"a": "b"}, reason: "those of others are not ours"},
-		"empty":          {annotations: map[string]string{annotations.Plugins: ""}, reason: "an empty value asks for nothing"},
-		"blank":          {annotations: map[string]string{annotations.Plugins: " \n"}, reason: "so does a blank one"},
-		"one":            {annotations: map[string]string{annotations.Plugins: "dao-test"}, plugins: refs{{Name: "dao-test"}}},
-		"version":        {annotations: map[string]string{annotations.Plugins: "dao-test@1.1.0"}, plugins: refs{{"dao-test", "1.1.0"}}},
-		"order":          {annotations: map[string]string{annotations.Plugins: " b@2 ,\na,\tb@2"}, plugins: refs{{"b", "2"}, {Name: "a"}}, reason: "the annotation's order, each once, spaces anywhere between"},
-		"containers":     {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: "proxy, wait-for-db,proxy "}, plugins: refs{{Name: "a"}}, containers: []string{"proxy", "wait-for-db"}, reason: "each name once"},
-		"no containers":  {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: ""}, plugins: refs{{Name: "a"}}, refused: []string{"element 1: is empty"}, reason: "named containers that are none would be nobody"},
-		"not asked":      {annotations: map[string]string{annotations.Containers: ","}, reason: "who asks for no plugin is refused for nothing (W7)"},
-		"empty elements": {annotations: map[string]string{annotations.Plugins: ",a,"}, plugins: refs{{Name: "a"}}, refused: []string{"element 1: is empty", "element 3: is empty"}, reason: "each mistake has its place"},
-		"two versions":   {annotations: map[string]string{annotations.Plugins: "a@1,a@2"}, plugins: refs{{"a", "1"}}, refused: []string{`"a@1" and as "a@2"`}, reason: "nobody can have both"},
+		"migrations by others": {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: " off "}, plugins: refs{{Name: "a"}}, migrations: annotations.MigrationsOff},
+		"up alone":             {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: "up"}, plugins: refs{{Name: "a"}}, migrations: annotations.MigrationsUp},
+		"empty migrations":     {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: ""}, plugins: refs{{Name: "a"}}, reason: "an empty value is none"},
+		"unknown migrations":   {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: "Off"}, plugins: refs{{Name: "a"}}, refused: []string{`is "Off"; write auto, up or off`}, reason: "a slip must not migrate"},
+		"migrations not asked": {annotations: map[string]string{annotations.Migrations: "x"}, reason: "who asks for no plugin is refused for nothing (W7)"},
+		"nothing":              {reason: "no annotations ask for nothing"},
+		"others":               {annotations: map[string]string{"a": "b"}, reason: "those of others are not ours"},
+		"empty":                {annotations: map[string]string{annotations.Plugins: ""}, reason: "an empty value asks for nothing"},
+		"blank":                {annotations: map[string]string{annotations.Plugins: " \n"}, reason: "so does a blank one"},
+		"one":                  {annotations: map[string]string{annotations.Plugins: "dao-test"}, plugins: refs{{Name: "dao-test"}}},
+		"version":              {annotations: map[string]string{annotations.Plugins: "dao-test@1.1.0"}, plugins: refs{{"dao-test", "1.1.0"}}},
+		"order":                {annotations: map[string]string{annotations.Plugins: " b@2 ,\na,\tb@2"}, plugins: refs{{"b", "2"}, {Name: "a"}}, reason: "the annotation's order, each once, spaces anywhere between"},
+		"containers":           {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: "proxy, wait-for-db,proxy "}, plugins: refs{{Name: "a"}}, containers: []string{"proxy", "wait-for-db"}, reason: "each name once"},
+		"no containers":        {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: ""}, plugins: refs{{Name: "a"}}, refused: []string{"element 1: is empty"}, reason: "named containers that are none would be nobody"},
+		"not asked":            {annotations: map[string]string{annotations.Containers: ","}, reason: "who asks for no plugin is refused for nothing (W7)"},
+		"empty elements":       {annotations: map[string]string{annotations.Plugins: ",a,"}, plugins: refs{{Name: "a"}}, refused: []string{"element 1: is empty", "element 3: is empty"}, reason: "each mistake has its place"},
+		"two versions":         {annotations: map[string]string{annotations.Plugins: "a@1,a@2"}, plugins: refs{{"a", "1"}}, refused: []string{`"a@1" and as "a@2"`}, reason: "nobody can have both"},
 		"with and without": {annotations: map[string]string{annotations.Plugins: "a,a@2,a"}, plugins: refs{{Name: "a"}}, refused: []string{`"a" and as "a@2"`},
 			reason: "none chosen and one chosen are two requests"},
 		"no version":      {annotations: map[string]string{annotations.Plugins: "a@"}, refused: []string{`version ""`}, reason: "@ announces a version"},
@@ -47,7 +54,10 @@ func TestParse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			request, refused := annotations.Parse(test.annotations)
-			want := annotations.Request{Plugins: test.plugins, Containers: test.containers}
+			want := annotations.Request{Plugins: test.plugins, Containers: test.containers, Migrations: test.migrations}
+			if want.Migrations == "" && (len(test.plugins) > 0 || len(test.refused) > 0 && name != "too long") {
+				want.Migrations = annotations.MigrationsAuto
+			}
 			equateEmpty := cmp.Transformer("nil", func(list refs) refs { return append(refs{}, list...) })
 			if diff := cmp.Diff(want, request, equateEmpty); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
@@ -100,8 +110,8 @@ func TestCheckVersion(t *testing.T) {
 // nobody can change it for others.
 func TestCarried(t *testing.T) {
 	carried := annotations.Carried()
-	if !slices.IsSorted(carried) || len(carried) != 2 {
-		t.Errorf("not the two annotations, sorted: %q", carried)
+	if !slices.IsSorted(carried) || len(carried) != 3 {
+		t.Errorf("not the three annotations, sorted: %q", carried)
 	}
 	carried[0] = "x"
 	if annotations.Carried()[0] == "x" {

@@ -42,10 +42,10 @@ func (r *Release) checkMigrations(list *File) {
 		return
 	}
 	for _, name := range list.lists.Names {
-		wanted := path.Join(annotations.MigrationsFolder, strings.ReplaceAll(name, ".", "/"))
-		if !r.Has(wanted+luaSuffix) && !r.Has(wanted+"/"+initFile) {
+		if r.migrationFile(name) == nil {
+			wanted := path.Join(annotations.MigrationsFolder, strings.ReplaceAll(name, ".", "/")) + luaSuffix
 			r.refuse(refusal.BrokenPlugin, "%s lists %s, but there is no %s in %s; add the file, or take it out of the list",
-				list.Path, refusal.Quote(name), refusal.Quote(wanted+luaSuffix), r.sourceNames())
+				list.Path, refusal.Quote(name), refusal.Quote(wanted), r.sourceNames())
 		}
 	}
 }

@@ -23,6 +23,9 @@ type Release struct {
 	Digest string
 	// Files are the plugin's folder, sorted by path.
 	Files []File
+	// MigrationsDigest is the digest of those files alone that Kong migrates
+	// the database by, "" for a plugin that brings no migrations.
+	MigrationsDigest string
 	// Sources are the ConfigMaps that the release was assembled from, sorted by name.
 	Sources []SourceRef
 	// Refusals is why the release cannot be given to a pod; empty for a good one.
@@ -111,6 +114,7 @@ func assemble(plugin, version string, sources []Source) *Release {
 	slices.SortFunc(release.Sources, func(a, b SourceRef) int { return strings.Compare(a.Name, b.Name) })
 	release.Files = release.place(sources)
 	release.Digest = digestOf(release.Files)
+	release.MigrationsDigest = release.migrationsDigest()
 	release.check(sources)
 	return release
 }

@@ -27,6 +27,7 @@ import (
 // do nothing and yield zero values, so that callers check Err once. A null is
 // read as the zero value of whatever is asked for.
 type Decoder struct {
+	whole  []byte
 	tokens *jsontext.Decoder
 	err    error
 }
@@ -36,7 +37,7 @@ type Decoder struct {
 // last counts; to find them would be a third of the work, and an API server
 // sends none.
 func New(text []byte) *Decoder {
-	return &Decoder{tokens: jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))}
+	return &Decoder{whole: text, tokens: jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))}
 }
 
 // Err is the first error: the text is not JSON, or not of the form asked for.
@@ -51,6 +52,17 @@ func (d *Decoder) End() {
 	if _, err := d.tokens.ReadToken(); !errors.Is(err, io.EOF) {
 		d.Fail(fmt.Errorf("something follows the JSON value"))
 	}
+}
+
+// Place is where the next value begins, for Again.
+func (d *Decoder) Place() int64 { return d.tokens.InputOffset() }
+
+// Again makes a Decoder that begins with the value at a place, for the rare
+// case in which what comes later says that more of it is wanted.
+func (d *Decoder) Again(place int64) *Decoder {
+	again := New(bytes.TrimLeft(d.whole[place:], ":, \t\r\n"))
+	again.err = d.err
+	return again
 }
 
 // Fail makes err the Decoder's error, with the place where it stands.

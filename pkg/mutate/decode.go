@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/json"
@@ -69,8 +70,25 @@ func (p *Pod) DecodeSpec(d *jsonview.Decoder) {
 			p.Containers = decodeContainers(d)
 		case "volumes":
 			p.Volumes = decodeVolumes(d)
+		case "nodeName":
+			p.HasNode = len(d.Bytes()) > 0
+		case "schedulingGates":
+			p.decodeGates(d)
 		default:
 			d.Skip()
+		}
+	}
+}
+
+func (p *Pod) decodeGates(d *jsonview.Decoder) {
+	for ok := d.Array(); ok && d.More(); {
+		p.Gates++
+		for ok := d.Object(); ok && d.More(); {
+			if string(d.Name()) == "name" {
+				p.Gated = string(d.Bytes()) == annotations.MigrationsGate || p.Gated
+			} else {
+				d.Skip()
+			}
 		}
 	}
 }
@@ -101,6 +119,20 @@ func decodeContainers(d *jsonview.Decoder) []Container {
 }
 
 func decodeEnv(d *jsonview.Decoder) Env {
+	begin := d.Place()
+	env := decodeVariables(d, false)
+	for _, variable := range env.Kept {
+		if namesDatabase(variable.Name) && strings.Contains(variable.Value, "$(") {
+			// What it refers to stands before it, and was not kept.
+			env.all = decodeVariables(d.Again(begin), true).Kept
+			break
+		}
+	}
+	return env
+}
+
+// decodeVariables keeps those that an injection reads or writes, or all.
+func decodeVariables(d *jsonview.Decoder, all bool) Env {
 	var env Env
 	for ok := d.Array(); ok && d.More(); {
 		variable, named, kept := Variable{Index: env.Len}, false, false
@@ -111,7 +143,7 @@ func decodeEnv(d *jsonview.Decoder) Env {
 				env.HasKong = env.HasKong || bytes.HasPrefix(name, []byte("KONG_"))
 				env.HasController = env.HasController || bytes.HasPrefix(name, []byte("CONTROLLER_"))
 				named = true
-				if kept = isKept(string(name)); kept {
+				if kept = all || isKept(string(name)); kept {
 					variable.Name = string(name)
 				}
 			case "value":
@@ -122,7 +154,11 @@ func decodeEnv(d *jsonview.Decoder) Env {
 					variable.Value = d.String()
 				}
 			case "valueFrom":
-				variable.FromElsewhere = !isNull(d.Raw())
+				from := d.Raw()
+				variable.FromElsewhere = !isNull(from)
+				if all || !named || namesDatabase(variable.Name) {
+					variable.From = describeFrom(from)
+				}
 			default:
 				d.Skip()
 			}
@@ -133,6 +169,36 @@ func decodeEnv(d *jsonview.Decoder) Env {
 		env.Len++
 	}
 	return env
+}
+
+// describeFrom says where a valueFrom takes its value: "Secret/pg:host". What is
+// not known here stands as it is.
+func describeFrom(text []byte) string {
+	d := jsonview.New(text)
+	for ok := d.Object(); ok && d.More(); {
+		kind := string(d.Name())
+		members := map[string]string{}
+		for ok := d.Object(); ok && d.More(); {
+			switch name := string(d.Name()); name {
+			case "name", "key", "fieldPath":
+				members[name] = d.String()
+			default:
+				d.Skip()
+			}
+		}
+		if d.Err() != nil {
+			break
+		}
+		switch kind {
+		case "secretKeyRef":
+			return "Secret/" + members["name"] + ":" + members["key"]
+		case "configMapKeyRef":
+			return "ConfigMap/" + members["name"] + ":" + members["key"]
+		case "fieldRef":
+			return "field " + members["fieldPath"]
+		}
+	}
+	return string(text)
 }
 
 // isNull tells a member that is null, which is one that is not there.

@@ -14,10 +14,12 @@ type Mark struct {
 
 // ReleaseMark says which release a pod was given.
 type ReleaseMark struct {
-	Plugin  string   `json:"plugin"`
-	Version string   `json:"version,omitempty"`
-	Digest  string   `json:"digest"`
-	Sources []string `json:"sources"`
+	Plugin  string `json:"plugin"`
+	Version string `json:"version,omitempty"`
+	Digest  string `json:"digest"`
+	// Migrations is the digest of the migrations, "" where there are none.
+	Migrations string   `json:"migrations,omitempty"`
+	Sources    []string `json:"sources"`
 }
 
 // MarkOf is the mark that an injection of the releases leaves.
@@ -28,7 +30,7 @@ func MarkOf(releases []*catalog.Release) Mark {
 		for j, source := range release.Sources {
 			sources[j] = source.Name
 		}
-		mark.Releases[i] = ReleaseMark{release.Plugin, release.Version, release.Digest, sources}
+		mark.Releases[i] = ReleaseMark{release.Plugin, release.Version, release.Digest, release.MigrationsDigest, sources}
 	}
 	return mark
 }

@@ -14,6 +14,11 @@ type Pod struct {
 	// them by their index.
 	InitContainers, Containers []Container
 	Volumes                    []Volume
+	// HasNode says that the pod is bound to a node already.
+	HasNode bool
+	// Gates is how many scheduling gates the pod has, Gated whether ours is one of them.
+	Gates int
+	Gated bool
 }
 
 // Container is the view of a container or init container.
@@ -35,6 +40,8 @@ type Env struct {
 	Kept []Variable
 	// HasKong and HasController: some variable is named KONG_... or CONTROLLER_... .
 	HasKong, HasController bool
+	// all is the whole list, where a kept variable refers to others by $(NAME).
+	all []Variable
 }
 
 // Variable is one entry of a container's env.
@@ -44,7 +51,17 @@ type Variable struct {
 	Name, Value string
 	// FromElsewhere says that the value comes from a valueFrom.
 	FromElsewhere bool
+	// From says from where, for variables that name the database: "Secret/pg:host".
+	From string
 }
+
+// The variables that name the database.
+const (
+	EnvHost   = "KONG_PG_HOST"
+	EnvPort   = "KONG_PG_PORT"
+	EnvName   = "KONG_PG_DATABASE"
+	EnvSchema = "KONG_PG_SCHEMA"
+)
 
 // EnvFrom is the view of an entry of a container's envFrom.
 type EnvFrom struct {
@@ -77,6 +94,14 @@ const (
 func isKept(name string) bool {
 	switch name {
 	case envPlugins, envPackagePath, envDatabase, envRole, helperName(envPlugins), helperName(envPackagePath):
+		return true
+	}
+	return namesDatabase(name)
+}
+
+func namesDatabase(name string) bool {
+	switch name {
+	case EnvHost, EnvPort, EnvName, EnvSchema:
 		return true
 	}
 	return false
