@@ -46,7 +46,7 @@ cluster-down: ## End it, leaving nothing behind
 	@hack/cluster/down.sh
 
 .PHONY: generate
-generate: ## Make what is made of the Helm chart: its README.md and deploy/kustomize/base
+generate: ## Make what is made of the API types and the Helm chart: copying code, CRDs, README.md, deploy/kustomize/base
 	@hack/generate.sh
 
 .PHONY: clean
@@ -72,7 +72,7 @@ lint: ## Check Go code and modules, scripts, YAML, the Helm chart and what is ma
 	@hack/lint.sh
 
 .PHONY: check-generate
-check-generate: ## Fail when what is made of the Helm chart is stale, and show it
+check-generate: ## Fail when what is made of the API types and the Helm chart is stale, and show it
 	@hack/generate.sh --check
 
 .PHONY: fuzz
