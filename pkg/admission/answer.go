@@ -34,6 +34,10 @@ const (
 	resultFailed result = "failed"
 )
 
+// auditMigration is the audit annotation that names the PluginMigration which a
+// pod waits for.
+const auditMigration = "migration"
+
 // answer is what an admission came to.
 type answer struct {
 	result result

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/test/goldens"
 )
 
@@ -40,7 +41,7 @@ func benchmarked(t testing.TB, sources *Sources) *Pods {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Pods{Sources: sources, Metrics: metrics, Events: &Events{Recorder: &recorder{}}, Log: logr.Discard()}
+	return &Pods{Sources: sources, Metrics: metrics, Events: &events.Events{Recorder: &recorder{}}, Log: logr.Discard()}
 }
 
 // chartReview is the review of a pod of Kong's chart with what an API server

@@ -3,12 +3,10 @@ package admission
 import (
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestEvents proves who is told of a refusal by an Event: the controller that
@@ -49,36 +47,6 @@ func TestEvents(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, h.events.events); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", test.reason, diff)
-			}
-		})
-	}
-}
-
-// TestLongEvents proves that a message which is too long is cut to what an API
-// server takes, in bytes, and between characters.
-func TestLongEvents(t *testing.T) {
-	for name, message := range map[string]string{
-		"short":              "dao-test",
-		"at the limit":       strings.Repeat("x", longestNote),
-		"over the limit":     strings.Repeat("x", longestNote+1),
-		"whole characters":   strings.Repeat("ü", longestNote),
-		"between characters": "x" + strings.Repeat("ü", longestNote),
-		"four bytes each":    "xx" + strings.Repeat("🦍", longestNote),
-		"%d":                 "%d %s %!",
-	} {
-		t.Run(name, func(t *testing.T) {
-			told := &recorder{}
-			(&Events{Recorder: told}).refused(&metav1.OwnerReference{}, "kong", message)
-			note := told.events[0].Note
-			if len(message) <= longestNote {
-				if note != message {
-					t.Errorf("changed to %q", note)
-				}
-				return
-			}
-			start, cut := strings.CutSuffix(note, "...")
-			if !cut || !strings.HasPrefix(message, start) || !utf8.ValidString(note) || len(note) > longestNote || len(note) < longestNote-3 {
-				t.Errorf("cut to %d bytes: %q", len(note), note)
 			}
 		})
 	}

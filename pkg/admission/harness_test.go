@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/test/goldens"
 	"kongdao.io/kongdao/test/reviews"
 )
@@ -61,7 +62,7 @@ func newHarness(t testing.TB, sources *Sources) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.pods = &Pods{Sources: sources, Metrics: metrics, Events: &Events{Recorder: h.events}, Log: h.log.logger()}
+	h.pods = &Pods{Sources: sources, Metrics: metrics, Events: &events.Events{Recorder: h.events}, Log: h.log.logger()}
 	h.workloads = &Workloads{Sources: sources, Metrics: metrics, Log: h.log.logger()}
 	return h
 }

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"mime"
@@ -10,6 +11,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/migrate"
+	"kongdao.io/kongdao/pkg/mutate"
 )
 
 // bodyLimit bounds a review, in bytes: what controller-runtime takes (W4), and
@@ -25,9 +30,13 @@ const usualBody = 64 << 10
 // here: size, content type, API version, panics.
 type Pods struct {
 	Sources *Sources
-	Metrics *Metrics
-	Events  *Events
-	Log     logr.Logger
+	// Migrated reports whether a PluginMigration of a namespace is known to be
+	// migrated, so that the pods which need it may start. Without it no pod waits
+	// for a migration.
+	Migrated func(ctx context.Context, namespace, record string) (bool, error)
+	Metrics  *Metrics
+	Events   *events.Events
+	Log      logr.Logger
 }
 
 // ServeHTTP answers one review with one review, also a body which is none. Only
@@ -40,8 +49,9 @@ func (p *Pods) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	}
 	took := time.Since(began)
 	p.Metrics.observe(endpointPods, answer, took)
-	if answer.result == resultRefused && !review.dryRun {
-		p.Events.refused(review.controller, review.namespace, answer.response.Result.Message)
+	// Nobody sees the answer that a controller got; a person reads it.
+	if answer.result == resultRefused && !review.dryRun && review.controller != nil {
+		p.Events.Warn(events.OwnerOf(review.controller, review.namespace), "PluginsRefused", "CreatePod", answer.response.Result.Message)
 	}
 	p.log(review, answer, took)
 }
@@ -69,10 +79,38 @@ func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review
 	if err != nil {
 		return review, answerFailure(err)
 	}
+	record, err := p.gate(request.Context(), review, &decision)
+	if err != nil {
+		return review, answerFailure(err)
+	}
 	if given, err = answerDecision(decision); err != nil {
 		return review, answerFailure(err)
 	}
+	if record != "" {
+		given.response.AuditAnnotations[auditMigration] = record
+	}
 	return review, given
+}
+
+// gate adds to a decision the scheduling gate of a pod whose database is not
+// known to be migrated, and names the PluginMigration that it waits for, "" for
+// a pod that waits for none. A scaled-out or rescheduled pod of a database that
+// is migrated never waits, whether the controller is there or not.
+func (p *Pods) gate(ctx context.Context, review podReview, decision *mutate.Decision) (string, error) {
+	if p.Migrated == nil || len(decision.Refusals) > 0 || !migrate.CanGate(review.pod, review.ownerKind()) {
+		return "", nil
+	}
+	need, needed := migrate.NeedOf(review.namespace, review.pod, decision.Releases)
+	if !needed {
+		return "", nil
+	}
+	record := need.Record()
+	migrated, err := p.Migrated(ctx, review.namespace, record)
+	if err != nil || migrated {
+		return "", err
+	}
+	decision.Patch = append(decision.Patch, migrate.Gate(review.pod))
+	return record, nil
 }
 
 func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error) {
@@ -115,6 +153,9 @@ func (p *Pods) log(review podReview, answer answer, took time.Duration) {
 		values = append(values, "reason", string(answer.reason), "message", answer.response.Result.Message)
 	case resultInjected, resultUnchanged:
 		values = append(values, "releases", answer.response.AuditAnnotations["releases"])
+		if record := answer.response.AuditAnnotations[auditMigration]; record != "" {
+			values = append(values, "waitsFor", record)
+		}
 	}
 	p.Log.Info("pod admission", values...)
 }

@@ -68,6 +68,14 @@ func (r *podReview) creates() bool {
 	return r.resource == "pods" && r.subResource == "" && r.operation == string(admissionv1.Create)
 }
 
+// ownerKind is the kind of the pod's controller, "" where none is.
+func (r *podReview) ownerKind() string {
+	if r.controller == nil {
+		return ""
+	}
+	return r.controller.Kind
+}
+
 func (r *podReview) decodeRequest(d *jsonview.Decoder) {
 	for ok := d.Object(); ok && d.More(); {
 		switch string(d.Name()) {

@@ -67,6 +67,12 @@ func NewSources(ctx context.Context, followed cache.Informers, live client.Reade
 // Synced reports whether everything that the cluster held at the start is known.
 func (s *Sources) Synced() bool { return s.synced() }
 
+// Releases yields the releases of a plugin in a namespace, as far as the cache
+// knows.
+func (s *Sources) Releases(namespace, plugin string) []*catalog.Release {
+	return s.index.Releases(namespace, plugin)
+}
+
 // reduced is what the cache keeps of a ConfigMap. The metadata holds no more
 // than the cache needs to tell objects and their versions apart.
 type reduced struct {

@@ -1,0 +1,398 @@
+package migrate
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+// The model's releases of two plugins: each has the migrations of the one
+// before, and one more. Migrations whose names end in _t have a teardown, so
+// that "up" leaves them pending (K11).
+var modelReleases = map[string][][]string{
+	"dao-test": {{"000_base"}, {"000_base", "001_next_t"}, {"000_base", "001_next_t", "002_last_t"}},
+	"other":    {{"000_other"}, {"000_other", "001_other_t"}},
+}
+
+// modelSet is a set of the model: of each plugin a release, -1 for none.
+func modelSet(daoTest, other int) Set {
+	var set Set
+	for _, chosen := range []struct {
+		name    string
+		release int
+	}{{"dao-test", daoTest}, {"other", other}} {
+		if chosen.release < 0 {
+			continue
+		}
+		plugin := v1alpha1.PluginMigrations{Name: chosen.name, Version: fmt.Sprint(chosen.release), Digest: fmt.Sprintf("sha256:%s-%d", chosen.name, chosen.release)}
+		for _, name := range modelReleases[chosen.name][chosen.release] {
+			plugin.Migrations = append(plugin.Migrations, v1alpha1.Migration{Name: name, Digest: "sha256:" + name})
+		}
+		set = append(set, plugin)
+	}
+	return set
+}
+
+// model is a database, its pods and a controller, moved by random events. Time
+// passes with every event.
+type model struct {
+	t      *testing.T
+	random *rand.Rand
+	now    time.Time
+	// executed and pending are what the database holds: "dao-test: 000_base".
+	executed, pending map[string]bool
+	pods              map[string]Pod
+	records           map[string]v1alpha1.PluginMigration
+	jobs              map[string]*modelJob
+	made              int
+	history           []string
+}
+
+type modelJob struct {
+	Job
+	start Start
+	uid   types.UID // of the record that it belongs to
+}
+
+func newModel(t *testing.T, seed uint64) *model {
+	return &model{
+		t: t, random: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_800_000_000, 0),
+		executed: map[string]bool{}, pending: map[string]bool{},
+		pods: map[string]Pod{}, records: map[string]v1alpha1.PluginMigration{}, jobs: map[string]*modelJob{},
+	}
+}
+
+const modelNamespace = "kong"
+
+func (m *model) happened(format string, args ...any) {
+	m.history = append(m.history, fmt.Sprintf(format, args...))
+}
+
+func (m *model) broken(format string, args ...any) {
+	m.t.Helper()
+	m.t.Fatalf("%s\nafter:\n%s", fmt.Sprintf(format, args...), strings.Join(m.history, "\n"))
+}
+
+// world is as the controller sees it, whole and now.
+func (m *model) world() World {
+	world := World{Namespace: modelNamespace, Now: metav1.NewTime(m.now), History: 2}
+	for _, name := range slices.Sorted(maps.Keys(m.records)) {
+		record := m.records[name]
+		world.Records = append(world.Records, *record.DeepCopy())
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.pods)) {
+		world.Pods = append(world.Pods, m.pods[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.jobs)) {
+		job := m.jobs[name].Job
+		if record, there := m.records[job.Record]; !there || record.UID != m.jobs[name].uid {
+			job.Record = ""
+		}
+		world.Jobs = append(world.Jobs, job)
+	}
+	return world
+}
+
+// event is one thing that may happen, chosen by chance.
+func (m *model) event() {
+	m.now = m.now.Add(time.Duration(m.random.IntN(120)) * time.Second)
+	switch m.random.IntN(12) {
+	case 0, 1:
+		m.podMade(modelSet(m.random.IntN(3), m.random.IntN(3)-1))
+	case 2:
+		m.anyPod(func(pod *Pod) { pod.Ready = !pod.Gated })
+	case 3:
+		m.anyPod(func(pod *Pod) { pod.Ending, pod.Ready = true, false })
+	case 4:
+		if name, ok := m.anyPod(func(*Pod) {}); ok {
+			m.happened("pod %s is gone", name)
+			delete(m.pods, name)
+		}
+	case 5:
+		m.jobEnds(func(job *modelJob) Result { return Result{Outcome: Deadline, Lines: []string{"Error: no route"}} })
+	case 6:
+		if m.random.IntN(4) == 0 {
+			m.jobEnds(func(job *modelJob) Result { return Result{Outcome: "failed", Lines: []string{"Error: SQL"}} })
+		}
+	case 7:
+		m.anyRecord(func(name string) {
+			m.happened("somebody deletes %s", name)
+			delete(m.records, name)
+		})
+	case 8:
+		if len(m.jobs) > 0 {
+			names := slices.Sorted(maps.Keys(m.jobs))
+			if name := names[m.random.IntN(len(names))]; m.jobs[name].Done {
+				m.happened("Job %s is gone", name)
+				delete(m.jobs, name)
+			}
+		}
+	default:
+		m.jobEnds(m.script)
+	}
+}
+
+func (m *model) anyPod(change func(*Pod)) (string, bool) {
+	if len(m.pods) == 0 {
+		return "", false
+	}
+	names := slices.Sorted(maps.Keys(m.pods))
+	name := names[m.random.IntN(len(names))]
+	pod := m.pods[name]
+	change(&pod)
+	m.pods[name] = pod
+	m.happened("pod %s: gated %v, ready %v, ending %v", name, pod.Gated, pod.Ready, pod.Ending)
+	return name, true
+}
+
+func (m *model) anyRecord(do func(name string)) {
+	if names := slices.Sorted(maps.Keys(m.records)); len(names) > 0 && m.random.IntN(3) == 0 {
+		do(names[m.random.IntN(len(names))])
+	}
+}
+
+// podMade is what admission does: a pod whose record is migrated has no gate.
+func (m *model) podMade(set Set) {
+	m.made++
+	need := Need{Database: v1alpha1.Database{Key: "0123456789abcdef"}, Set: set, Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto}
+	pod := Pod{Namespace: modelNamespace, Name: fmt.Sprintf("pod-%d", m.made), Need: need, Gated: true}
+	for _, plugin := range set {
+		pod.Plugins = append(pod.Plugins, plugin.Name)
+	}
+	if record, there := m.records[need.Record()]; there && IsMigrated(&record) {
+		pod.Gated = false
+	}
+	m.pods[pod.Name] = pod
+	m.happened("pod %s of %s (%s), gated %v", pod.Name, set.Request(), need.Record(), pod.Gated)
+}
+
+func (m *model) jobEnds(how func(*modelJob) Result) {
+	for _, name := range slices.Sorted(maps.Keys(m.jobs)) {
+		job := m.jobs[name]
+		if job.Done {
+			continue
+		}
+		job.Result = how(job)
+		job.Done = true
+		m.happened("Job %s ends: %+v", name, job.Result)
+	}
+}
+
+// script is what job.sh makes of the database, with a Kong that has the
+// migrations of the pod that the Job is made from.
+func (m *model) script(job *modelJob) Result {
+	for range 10 {
+		var pendingLines, fresh []string
+		for _, plugin := range job.start.From.Need.Set {
+			var pending []string
+			for _, migration := range plugin.Migrations {
+				key := plugin.Name + ": " + migration.Name
+				switch {
+				case m.pending[key]:
+					pending = append(pending, migration.Name)
+				case !m.executed[key]:
+					fresh = append(fresh, key)
+				}
+			}
+			if len(pending) > 0 {
+				pendingLines = append(pendingLines, plugin.Name+": "+strings.Join(pending, ", "))
+			}
+		}
+		switch {
+		case len(pendingLines) > 0 && m.mayFinish(job, pendingLines):
+			for _, line := range pendingLines {
+				plugin, names, _ := strings.Cut(line, ": ")
+				for name := range strings.SplitSeq(names, ", ") {
+					delete(m.pending, plugin+": "+name)
+					m.executed[plugin+": "+name] = true
+				}
+			}
+		case len(pendingLines) > 0 && (job.Step == Finish || len(fresh) > 0):
+			return Result{Blocked, pendingLines}
+		case len(pendingLines) > 0:
+			return Result{Pending, pendingLines}
+		case len(fresh) > 0 && job.Step == Up:
+			for _, key := range fresh {
+				if strings.HasSuffix(key, "_t") {
+					m.pending[key] = true
+				} else {
+					m.executed[key] = true
+				}
+			}
+		default:
+			return Result{Outcome: Done}
+		}
+	}
+	m.broken("the script of %s comes to no end", job.Name)
+	return Result{}
+}
+
+func (m *model) mayFinish(job *modelJob, pending []string) bool {
+	if job.start.Finish == FinishNamed {
+		return !slices.ContainsFunc(pending, func(line string) bool { return !slices.Contains(job.start.Pending, line) })
+	}
+	return job.start.Finish == FinishAll
+}
+
+// control has the controller do its plan. It may end after any step.
+func (m *model) control() {
+	plan := m.world().Plan()
+	dies := m.random.IntN(8) == 0
+	for _, need := range plan.Create {
+		m.made++
+		m.records[need.Record()] = v1alpha1.PluginMigration{
+			ObjectMeta: metav1.ObjectMeta{Namespace: modelNamespace, Name: need.Record(), UID: types.UID(fmt.Sprint(m.made)), CreationTimestamp: metav1.NewTime(m.now)},
+			Spec:       need.Spec(),
+		}
+	}
+	for _, lifted := range plan.Lift {
+		m.lift(lifted)
+	}
+	if plan.Start != nil {
+		m.start(*plan.Start, plan.Changes)
+	}
+	if dies {
+		m.happened("the controller dies")
+		return
+	}
+	for name, status := range plan.Changes {
+		record := m.records[name]
+		if record.Status.Phase != status.Phase {
+			m.happened("%s: %s -> %s (%s)", name, record.Status.Phase, status.Phase, status.Message)
+		}
+		record.Status = status
+		m.records[name] = record
+	}
+	for _, name := range plan.Forget {
+		m.happened("%s is forgotten", name)
+		delete(m.records, name)
+	}
+}
+
+func (m *model) lift(lifted Pod) {
+	pod, there := m.pods[lifted.Name]
+	if !there || !pod.Gated {
+		m.broken("a gate is lifted that is not there: %s", lifted.Name)
+	}
+	for _, plugin := range pod.Need.Set {
+		for _, migration := range plugin.Migrations {
+			if key := plugin.Name + ": " + migration.Name; !m.executed[key] && !m.pending[key] {
+				m.broken("the gate of %s is lifted, and %s has not been run", pod.Name, key)
+			}
+		}
+	}
+	pod.Gated = false
+	m.pods[pod.Name] = pod
+	m.happened("pod %s: lifted", pod.Name)
+}
+
+func (m *model) start(start Start, changes map[string]v1alpha1.PluginMigrationStatus) {
+	for name, job := range m.jobs {
+		if !job.Done {
+			m.broken("%s of %s is started while %s runs", start.Step, start.Record, name)
+		}
+	}
+	if start.Finish != FinishNone {
+		m.wantNoOlder(start)
+	}
+	record := m.records[start.Record]
+	job := &modelJob{start: start, uid: record.UID, Job: Job{
+		Name: fmt.Sprintf("%s-%s-%d-%s", start.Record, start.Step, start.Attempt, record.UID), Record: start.Record, Step: start.Step, Attempt: start.Attempt,
+	}}
+	m.jobs[job.Name] = job
+	m.happened("Job %s started, may finish %s %q", job.Name, start.Finish, start.Pending)
+	status, changed := changes[start.Record]
+	if !changed {
+		status = *record.Status.DeepCopy()
+	}
+	Started(&status, start, job.Name, metav1.NewTime(m.now))
+	changes[start.Record] = status
+}
+
+// wantNoOlder: while anything may be finished, no pod runs that loads the plugin
+// without the migration.
+func (m *model) wantNoOlder(start Start) {
+	for _, pod := range m.pods {
+		for key := range m.pending {
+			plugin, name, _ := strings.Cut(key, ": ")
+			for _, own := range pod.Need.Set {
+				has := slices.ContainsFunc(own.Migrations, func(migration v1alpha1.Migration) bool { return migration.Name == name })
+				named := start.Finish == FinishAll || slices.ContainsFunc(start.Pending, func(line string) bool { return strings.HasPrefix(line, plugin+": ") && strings.Contains(line, name) })
+				if own.Name == plugin && !has && !pod.Gated && named {
+					m.broken("%s of %s may finish %s while %s runs without it", start.Step, start.Record, key, pod.Name)
+				}
+			}
+		}
+	}
+}
+
+// TestModel holds of random sequences of events: no gate is lifted before Kong
+// has run what the pod needs, nothing is finished while an older pod runs, and
+// no two Jobs run on the database; and when events end, and nothing fails any
+// more, every pod that still waits is told why.
+func TestModel(t *testing.T) {
+	sequences := 1000
+	if testing.Short() {
+		sequences = 200
+	}
+	lifted, finished := 0, 0
+	for seed := range uint64(sequences) {
+		m := newModel(t, seed)
+		for range 60 {
+			m.event()
+			m.control()
+		}
+		m.settle()
+		for _, pod := range m.pods {
+			if !pod.Gated {
+				lifted++
+			}
+		}
+		for _, record := range m.records {
+			if record.Status.Phase == v1alpha1.Finished {
+				finished++
+			}
+		}
+	}
+	if lifted == 0 || finished == 0 {
+		t.Errorf("the model proves little: %d pods run, %d records are finished", lifted, finished)
+	}
+	t.Logf("%d sequences: %d pods run at the end, %d records are finished", sequences, lifted, finished)
+}
+
+// settle lets all that can happen happen, without failures.
+func (m *model) settle() {
+	m.happened("no more events")
+	for range 40 {
+		m.now = m.now.Add(10 * time.Minute)
+		for name, pod := range m.pods {
+			if pod.Ending {
+				delete(m.pods, name)
+			} else if !pod.Gated {
+				pod.Ready = true
+				m.pods[name] = pod
+			}
+		}
+		m.jobEnds(m.script)
+		m.control()
+	}
+	for name, pod := range m.pods {
+		record, there := m.records[pod.Need.Record()]
+		if pod.Gated && (!there || record.Status.Message == "" || record.Status.Phase == v1alpha1.Migrating || IsMigrated(&record)) {
+			m.broken("pod %s waits and nobody says why: %+v", name, record.Status)
+		}
+	}
+	if plan := m.world().Plan(); plan.Start != nil || len(plan.Create) > 0 || len(plan.Changes) > 0 {
+		m.broken("it never comes to rest: %+v", plan)
+	}
+}

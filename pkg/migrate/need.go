@@ -1,0 +1,149 @@
+package migrate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/mutate"
+)
+
+// Set is the plugins of a pod that bring migrations, sorted by name.
+type Set []v1alpha1.PluginMigrations
+
+// Need is what a pod needs before Kong in it can start, or serve.
+type Need struct {
+	Database v1alpha1.Database
+	Set      Set
+	// Image is Kong's.
+	Image string
+	// Container is the name of the container that Kong runs in.
+	Container string
+	Mode      annotations.MigrationsMode
+}
+
+// NeedOf yields what a pod in a namespace needs that is given releases. It is
+// false for a pod that needs no migration, or whose database is not ours to
+// migrate: it is off, the pod is a data plane, or annotation kongdao.io/migrations
+// says so.
+func NeedOf(namespace string, pod mutate.Pod, releases []*catalog.Release) (Need, bool) {
+	return needOf(namespace, pod, setOfReleases(releases))
+}
+
+// NeedOfInjected is NeedOf for a pod that was injected before, by the mark that
+// tells which releases it was given. It is false for a pod without that mark.
+// The names of migrations are not known: see Named.
+func NeedOfInjected(namespace string, pod mutate.Pod) (Need, bool) {
+	var mark mutate.Mark
+	if err := json.Unmarshal([]byte(pod.Annotations[annotations.Injection]), &mark); err != nil {
+		return Need{}, false
+	}
+	set := make(Set, 0, len(mark.Releases))
+	for _, marked := range mark.Releases {
+		if marked.Migrations != "" {
+			set = append(set, v1alpha1.PluginMigrations{
+				Name: marked.Plugin, Version: marked.Version, Release: marked.Digest, Digest: marked.Migrations,
+			})
+		}
+	}
+	return needOf(namespace, pod, set.sorted())
+}
+
+func needOf(namespace string, pod mutate.Pod, set Set) (Need, bool) {
+	request, _ := annotations.Parse(pod.Annotations)
+	if len(set) == 0 || request.Migrations == annotations.MigrationsOff {
+		return Need{}, false
+	}
+	container := mutate.KongContainer(pod, request.Containers)
+	if container == nil {
+		return Need{}, false
+	}
+	database, reachable := DatabaseOf(namespace, container)
+	if !reachable {
+		return Need{}, false
+	}
+	return Need{Database: database, Set: set, Image: container.Image, Container: container.Name, Mode: request.Migrations}, true
+}
+
+func setOfReleases(releases []*catalog.Release) Set {
+	set := make(Set, 0, len(releases))
+	for _, release := range releases {
+		if release.MigrationsDigest != "" {
+			set = append(set, pluginOf(release))
+		}
+	}
+	return set.sorted()
+}
+
+func pluginOf(release *catalog.Release) v1alpha1.PluginMigrations {
+	plugin := v1alpha1.PluginMigrations{
+		Name: release.Plugin, Version: release.Version, Release: release.Digest, Digest: release.MigrationsDigest,
+	}
+	for _, migration := range release.Migrations() {
+		plugin.Migrations = append(plugin.Migrations, v1alpha1.Migration{Name: migration.Name, Digest: migration.Digest})
+	}
+	return plugin
+}
+
+// Named is the set with the names of its migrations, as far as find still has
+// releases with these migrations.
+func (s Set) Named(find catalog.Finder) Set {
+	named := slices.Clone(s)
+	for i := range named {
+		for _, release := range find(named[i].Name) {
+			if release.MigrationsDigest == named[i].Digest {
+				named[i].Migrations = pluginOf(release).Migrations
+			}
+		}
+	}
+	return named
+}
+
+func (s Set) sorted() Set {
+	slices.SortFunc(s, func(a, b v1alpha1.PluginMigrations) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+// Request is the set as a pod asks for it: "dao-test@1.1.0, my_plugin".
+func (s Set) Request() string {
+	refs := make([]string, len(s))
+	for i, plugin := range s {
+		refs[i] = annotations.PluginRef{Name: plugin.Name, Version: plugin.Version}.String()
+	}
+	return strings.Join(refs, ", ")
+}
+
+// Record names the PluginMigration of the need: by what it says, so that the
+// webhook and the controller, of any replica, find the same one.
+func (n Need) Record() string {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%s\n", n.Database.Key)
+	for _, plugin := range n.Set {
+		fmt.Fprintf(hash, "%s %s\n", plugin.Name, plugin.Digest)
+	}
+	return prefix(n.Set) + hex.EncodeToString(hash.Sum(nil))[:10]
+}
+
+// longestPrefix leaves room behind it in a name that is also a label's value,
+// for what Jobs are called.
+const longestPrefix = 32
+
+// prefix is what people read in a record's name: "dao-test-".
+func prefix(set Set) string {
+	name := strings.Trim(strings.ReplaceAll(strings.ToLower(set[0].Name), "_", "-"), "-")
+	if len(set) > 1 {
+		name += fmt.Sprintf("-and-%d-more", len(set)-1)
+	}
+	return strings.TrimRight(name[:min(len(name), longestPrefix)], "-") + "-"
+}
+
+// Spec is what the need's PluginMigration says.
+func (n Need) Spec() v1alpha1.PluginMigrationSpec {
+	return v1alpha1.PluginMigrationSpec{Request: n.Set.Request(), Database: n.Database, Plugins: n.Set, Image: n.Image}
+}
