@@ -48,6 +48,16 @@ type Options struct {
 	TLSMinVersion string
 	// WatchNamespaces are those whose sources are read; none for all.
 	WatchNamespaces []string
+	// Migrations are run for pods whose plugins bring some.
+	Migrations bool
+	// MigrationTimeout is how long one migration may take, MigrationDeadline how
+	// long a Job tries, JobRetention how long it stays when it has ended.
+	MigrationTimeout, MigrationDeadline, JobRetention time.Duration
+	// MigrationHistory is how many PluginMigrations of a database are kept that no
+	// pod needs.
+	MigrationHistory int
+	// JobLabels and JobAnnotations are for the pods of Jobs.
+	JobLabels, JobAnnotations map[string]string
 	// MetricsAddress, HealthAddress and ProfilingAddress are host:port; "0" serves none.
 	MetricsAddress, HealthAddress, ProfilingAddress string
 	// LogLevel is "debug", "info" or "error".
@@ -74,6 +84,11 @@ func DefaultOptions() Options {
 		HealthAddress:  ":8081",
 
 		ProfilingAddress: "0",
+
+		MigrationTimeout:  10 * time.Minute,
+		MigrationDeadline: 30 * time.Minute,
+		JobRetention:      24 * time.Hour,
+		MigrationHistory:  10,
 
 		LogLevel:        "info",
 		ShutdownTimeout: 30 * time.Second,
@@ -105,6 +120,13 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "the `host:port` to serve /healthz and /readyz on; 0 for none")
 	flags.StringVar(&o.ProfilingAddress, "profiling-address", o.ProfilingAddress, "the `host:port` to serve Go's profiles on; 0 for none")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces, "the namespaces whose plugins are known; without it, all")
+	flags.BoolVar(&o.Migrations, "migrations", o.Migrations, "have pods wait until their plugins' migrations were run, and run them by Jobs")
+	flags.DurationVar(&o.MigrationTimeout, "migration-timeout", o.MigrationTimeout, "how long one migration may take")
+	flags.DurationVar(&o.MigrationDeadline, "migration-deadline", o.MigrationDeadline, "how long a Job tries, while the database does not answer or another holds its lock")
+	flags.DurationVar(&o.JobRetention, "job-retention", o.JobRetention, "how long a Job stays when it has ended")
+	flags.IntVar(&o.MigrationHistory, "migration-history", o.MigrationHistory, "how many PluginMigrations of a database are kept that no pod needs any more")
+	flags.StringToStringVar(&o.JobLabels, "job-labels", o.JobLabels, "labels of the Jobs' pods, `name=value`, as a NetworkPolicy may want them")
+	flags.StringToStringVar(&o.JobAnnotations, "job-annotations", o.JobAnnotations, "annotations of the Jobs' pods, `name=value`")
 	flags.StringVar(&o.LogLevel, "log-level", o.LogLevel, "what is logged: debug, info or error")
 	flags.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", o.ShutdownTimeout, "how long to wait for admissions in flight when told to stop")
 }
@@ -122,6 +144,7 @@ func (o *Options) Validate() error {
 		}
 	}
 	wrong = append(wrong, o.validateCertificate()...)
+	wrong = append(wrong, o.validateMigrations()...)
 	files := map[string]string{}
 	if o.CertProvider == certFiles {
 		files["--cert-name"], files["--key-name"] = o.CertName, o.KeyName

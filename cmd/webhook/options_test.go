@@ -40,6 +40,14 @@ func TestFlags(t *testing.T) {
 		"log-level":        {"debug", func(o *Options) { o.LogLevel = "debug" }},
 		"shutdown-timeout": {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
 
+		"migrations":         {"true", func(o *Options) { o.Migrations = true }},
+		"migration-timeout":  {"1m", func(o *Options) { o.MigrationTimeout = time.Minute }},
+		"migration-deadline": {"2h", func(o *Options) { o.MigrationDeadline = 2 * time.Hour }},
+		"migration-history":  {"3", func(o *Options) { o.MigrationHistory = 3 }},
+		"job-retention":      {"1h", func(o *Options) { o.JobRetention = time.Hour }},
+		"job-labels":         {"a=b,c=d", func(o *Options) { o.JobLabels = map[string]string{"a": "b", "c": "d"} }},
+		"job-annotations":    {"a/b=c", func(o *Options) { o.JobAnnotations = map[string]string{"a/b": "c"} }},
+
 		"profiling-address":     {":6060", func(o *Options) { o.ProfilingAddress = ":6060" }},
 		"webhook-configuration": {"other", func(o *Options) { o.WebhookConfiguration = "other" }},
 	}
@@ -131,6 +139,15 @@ func TestValidate(t *testing.T) {
 		"no namespace's name":    {func(o *Options) { o.WatchNamespaces = []string{"kong", "a.b"} }, `--watch-namespaces "a.b": no namespace's name`},
 		"unknown level":          {func(o *Options) { o.LogLevel = "warn" }, `--log-level "warn": `},
 		"no time to shut down":   {func(o *Options) { o.ShutdownTimeout = 0 }, "--shutdown-timeout 0s: "},
+		"no time to migrate":     {func(o *Options) { migrating(o).MigrationTimeout = 0 }, "--migration-timeout 0s: shorter than a second"},
+		"no time to try":         {func(o *Options) { migrating(o).MigrationDeadline = time.Minute }, "--migration-deadline 1m0s: shorter than --migration-timeout, which is 10m0s"},
+		"Jobs that never stay":   {func(o *Options) { migrating(o).JobRetention = 0 }, "--job-retention 0s: shorter than a second"},
+		"less than no history":   {func(o *Options) { migrating(o).MigrationHistory = -1 }, "--migration-history -1: less than none"},
+		"no label":               {func(o *Options) { migrating(o).JobLabels = map[string]string{"a b": "c"} }, `--job-labels "a b=c": no label`},
+		"no annotation":          {func(o *Options) { migrating(o).JobAnnotations = map[string]string{"/": "c"} }, `--job-annotations "/": no annotation's name`},
+		"no place for the lease": {func(o *Options) { migrating(o).Namespace = "" }, `--namespace "": no namespace's name, and --migrations keeps its lease there`},
+		"migrations":             {func(o *Options) { migrating(o) }, ""},
+		"none":                   {func(o *Options) { o.MigrationTimeout, o.JobRetention = 0, 0 }, ""},
 		"less than no time left": {func(o *Options) { o.ShutdownTimeout = -time.Second }, "--shutdown-timeout -1s: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,6 +159,12 @@ func TestValidate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// migrating are options of a webhook that runs migrations.
+func migrating(options *Options) *Options {
+	options.Migrations, options.Namespace = true, "kongdao-system"
+	return options
 }
 
 // TestValidateAll proves that all mistakes are told at once, in one order.

@@ -10,6 +10,7 @@ import (
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -20,7 +21,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"kongdao.io/kongdao/pkg/admission"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/certs"
+	"kongdao.io/kongdao/pkg/events"
 )
 
 // serve runs the webhook until ctx ends, and then until the admissions in
@@ -67,9 +70,12 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	return config, nil
 }
 
+// leaseName is the Lease by which replicas agree on who runs migrations.
+const leaseName = "kongdao-migrations"
+
 func newManager(config *rest.Config, options Options, certificate certs.Provider) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("make the scheme: %w", err)
 	}
 	kept, err := admission.CacheOptions(options.WatchNamespaces...)
@@ -77,13 +83,23 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 		return nil, err
 	}
 	maps.Copy(kept.ByObject, watched(options))
+	ofMigrations, err := migrationCaches(options)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(kept.ByObject, ofMigrations)
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   kept,
-		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress},
-		HealthProbeBindAddress:  "0", // serveHealth does
-		PprofBindAddress:        options.ProfilingAddress,
-		GracefulShutdownTimeout: &options.ShutdownTimeout,
+		LeaderElection:          options.Migrations, // admissions and certificates are every replica's
+		LeaderElectionID:        leaseName,
+		LeaderElectionNamespace: options.Namespace,
+		// The process ends when the manager does, so nothing goes on without the lease.
+		LeaderElectionReleaseOnCancel: true,
+		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
+		HealthProbeBindAddress:        "0", // serveHealth does
+		PprofBindAddress:              options.ProfilingAddress,
+		GracefulShutdownTimeout:       &options.ShutdownTimeout,
 		WebhookServer: webhook.NewServer(webhook.Options{
 			Host: options.Host, Port: options.Port,
 			CertDir: options.CertDir, ClientCAName: options.ClientCA,
@@ -115,13 +131,17 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 	if err != nil {
 		return err
 	}
-	server := manager.GetWebhookServer()
-	server.Register("/mutate/pods", drained.handler(&admission.Pods{
+	pods := &admission.Pods{
 		Sources: sources,
 		Metrics: counted,
-		Events:  &admission.Events{Recorder: manager.GetEventRecorder("kongdao")},
+		Events:  &events.Events{Recorder: manager.GetEventRecorder("kongdao")},
 		Log:     ctrl.Log.WithName("pods"),
-	}))
+	}
+	if err := migrations(ctx, manager, options, sources, pods); err != nil {
+		return err
+	}
+	server := manager.GetWebhookServer()
+	server.Register("/mutate/pods", drained.handler(pods))
 	server.Register("/mutate/workloads", drained.handler(&webhook.Admission{Handler: &admission.Workloads{
 		Sources: sources,
 		Metrics: counted,

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/validation"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"kongdao.io/kongdao/pkg/admission"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/migrate"
+	"kongdao.io/kongdao/pkg/migrate/controller"
+)
+
+// validateMigrations says what is wrong with the options of migrations.
+func (o *Options) validateMigrations() []error {
+	if !o.Migrations {
+		return nil
+	}
+	var wrong []error
+	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if problems := validation.IsDNS1123Label(o.Namespace); len(problems) > 0 && o.CertProvider == certFiles {
+		refuse("--namespace %q: no namespace's name, and --migrations keeps its lease there: %s", o.Namespace, problems[0])
+	}
+	for flag, value := range map[string]time.Duration{
+		"--migration-timeout": o.MigrationTimeout, "--migration-deadline": o.MigrationDeadline, "--job-retention": o.JobRetention,
+	} {
+		if value < time.Second {
+			refuse("%s %v: shorter than a second", flag, value)
+		}
+	}
+	if o.MigrationDeadline < o.MigrationTimeout {
+		refuse("--migration-deadline %v: shorter than --migration-timeout, which is %v", o.MigrationDeadline, o.MigrationTimeout)
+	}
+	if o.MigrationHistory < 0 {
+		refuse("--migration-history %d: less than none", o.MigrationHistory)
+	}
+	for name, value := range o.JobLabels {
+		if problems := append(validation.IsQualifiedName(name), validation.IsValidLabelValue(value)...); len(problems) > 0 {
+			refuse("--job-labels %q: no label: %s", name+"="+value, problems[0])
+		}
+	}
+	for name := range o.JobAnnotations {
+		if problems := validation.IsQualifiedName(name); len(problems) > 0 {
+			refuse("--job-annotations %q: no annotation's name: %s", name, problems[0])
+		}
+	}
+	return wrong
+}
+
+// migrationCaches is what the cache may hold for migrations.
+func migrationCaches(options Options) (map[client.Object]cache.ByObject, error) {
+	if !options.Migrations {
+		return nil, nil //nolint:nilnil // nothing is held
+	}
+	jobs, err := controller.JobCache(options.WatchNamespaces...)
+	if err != nil {
+		return nil, err
+	}
+	records := cache.ByObject{Transform: cache.TransformStripManagedFields()}
+	for _, namespace := range options.WatchNamespaces {
+		if records.Namespaces == nil {
+			records.Namespaces = map[string]cache.Config{}
+		}
+		records.Namespaces[namespace] = cache.Config{}
+	}
+	return map[client.Object]cache.ByObject{
+		&corev1.Pod{}:               controller.PodCache(options.WatchNamespaces...),
+		&batchv1.Job{}:              jobs,
+		&v1alpha1.PluginMigration{}: records,
+	}, nil
+}
+
+// migrations registers the controller of migrations, and has pods wait for them.
+func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, pods *admission.Pods) error {
+	if !options.Migrations {
+		return nil
+	}
+	records, err := manager.GetCache().GetInformer(ctx, &v1alpha1.PluginMigration{}, cache.BlockUntilSynced(false))
+	if meta.IsNoMatchError(err) {
+		return errors.New("the cluster knows no kind PluginMigration of kongdao.io/v1alpha1: install kongdao's CRDs, or start without --migrations")
+	} else if err != nil {
+		return fmt.Errorf("watch PluginMigrations: %w", err)
+	}
+	index, err := controller.NewPods(ctx, manager.GetCache())
+	if err != nil {
+		return err
+	}
+	counted, err := controller.NewMetrics(metrics.Registry, manager.GetClient(), index)
+	if err != nil {
+		return err
+	}
+	pods.Migrated = func(ctx context.Context, namespace, name string) (bool, error) {
+		if !records.HasSynced() {
+			return false, nil // it waits for the controller, which reads anew
+		}
+		var record v1alpha1.PluginMigration
+		switch err := manager.GetClient().Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &record); {
+		case apierrors.IsNotFound(err):
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("read PluginMigration %q: %w", namespace+"/"+name, err)
+		}
+		return migrate.IsMigrated(&record), nil
+	}
+	return (&controller.Controller{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(),
+		Pods: index, Releases: sources.Releases,
+		Settings: migrate.Settings{
+			Timeout: seconds(options.MigrationTimeout), Deadline: seconds(options.MigrationDeadline), Retention: int32(seconds(options.JobRetention)), //nolint:gosec // G115: 68 years
+			PodLabels: options.JobLabels, PodAnnotations: options.JobAnnotations, History: options.MigrationHistory,
+		},
+		Events:  &events.Events{Recorder: manager.GetEventRecorder("kongdao")},
+		Metrics: counted,
+		Log:     ctrl.Log.WithName("migrations"),
+	}).SetUp(manager)
+}
+
+func seconds(duration time.Duration) int64 { return int64(duration / time.Second) }
