@@ -175,6 +175,8 @@ func exported(t *testing.T) map[string]bool {
 		"up": true, // Prometheus' own
 		// pkg/certs'.
 		"kongdao_certificate_expiration_timestamp_seconds": true,
+		// pkg/migrate/controller's.
+		"kongdao_plugin_migrations": true, "kongdao_gated_pods": true, "kongdao_migration_jobs_total": true, "kongdao_migration_failures_total": true,
 		// controller-runtime's.
 		"controller_runtime_webhook_requests_total": true, "controller_runtime_webhook_requests_in_flight": true,
 		// The API server's.

@@ -42,12 +42,12 @@ func TestLeastRights(t *testing.T) {
 			}
 		}
 		slices.Sort(namespaces)
-		want := []string{releaseNamespace}
+		want := []string{releaseNamespace, releaseNamespace} // the certificate, and the lease
 		switch set {
 		case "namespaced":
-			want = []string{"kong", "kong-staging", releaseNamespace}
-		case "files":
-			want = nil
+			want = []string{"kong", "kong", "kong-staging", "kong-staging", releaseNamespace, releaseNamespace}
+		case "files", "bare":
+			want = want[:1]
 		}
 		if diff := cmp.Diff(want, namespaces); diff != "" {
 			t.Errorf("namespaces with Roles (-want +got)\n%s", diff)
@@ -60,9 +60,46 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 	if slices.Contains(slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs, rule.ResourceNames), "*") {
 		t.Errorf("%s: a star grants what nobody thought of: %v", role, rule)
 	}
-	if slices.Contains(rule.Verbs, "delete") || slices.Contains(rule.Verbs, "deletecollection") {
+	ownKind := slices.Equal(rule.Resources, []string{"pluginmigrations"})
+	if slices.Contains(rule.Verbs, "delete") && !ownKind || slices.Contains(rule.Verbs, "deletecollection") {
 		t.Errorf("%s may delete: %v", role, rule)
 	}
+}
+
+// TestRightsToMigrate proves that kongdao may change nothing of a pod's that it
+// did not make but its gate's list, by a patch, no Job at all, and that without
+// migrations it has none of these rights.
+func TestRightsToMigrate(t *testing.T) {
+	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
+		granted := map[string][]string{}
+		add := func(rules []rbacv1.PolicyRule) {
+			for _, rule := range rules {
+				for _, resource := range rule.Resources {
+					granted[resource] = append(granted[resource], rule.Verbs...)
+				}
+			}
+		}
+		for _, role := range findAll[rbacv1.ClusterRole](t, objects, "ClusterRole") {
+			add(role.Rules)
+		}
+		for _, role := range findAll[rbacv1.Role](t, objects, "Role") {
+			if role.Namespace != "kong-staging" {
+				add(role.Rules)
+			}
+		}
+		want := map[string][]string{
+			"pods": {"get", "list", "watch", "patch"}, "jobs": {"list", "watch", "create"},
+			"pluginmigrations": {"list", "watch", "create", "delete"}, "pluginmigrations/status": {"update"},
+		}
+		if set == "bare" {
+			want = nil
+		}
+		for _, resource := range []string{"pods", "jobs", "pluginmigrations", "pluginmigrations/status"} {
+			if diff := cmp.Diff(want[resource], granted[resource]); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", resource, diff)
+			}
+		}
+	})
 }
 
 // TestEveryRightHasItsReason proves that whoever reads the rendered manifests

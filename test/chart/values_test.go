@@ -43,9 +43,11 @@ func TestMistakes(t *testing.T) {
 			[]string{"certificates.caBundle=-----BEGIN CERTIFICATE-----x-----END CERTIFICATE-----"},
 			[]string{"certificates.caBundle is set and certificates.provider is self"},
 		},
-		"alerts on nothing":   {[]string{"metrics.enabled=false", "metrics.prometheusRule.enabled=true"}, []string{"metrics.prometheusRule.enabled is true and metrics.enabled is false"}},
-		"an account unnamed":  {[]string{"serviceAccount.create=false"}, []string{"serviceAccount.name"}},
-		"Kubernetes too old ": {nil, []string{"kubeVersion: >=1.30.0-0", "incompatible with Kubernetes v1.29.0"}},
+		"alerts on nothing":         {[]string{"metrics.enabled=false", "metrics.prometheusRule.enabled=true"}, []string{"metrics.prometheusRule.enabled is true and metrics.enabled is false"}},
+		"a deadline before the end": {[]string{"migrations.deadlineSeconds=10"}, []string{"migrations.deadlineSeconds is 10, shorter than migrations.timeoutSeconds, which is 600"}},
+		"no time to migrate":        {[]string{"migrations.timeoutSeconds=0"}, []string{"/migrations/timeoutSeconds", "minimum"}},
+		"an account unnamed":        {[]string{"serviceAccount.create=false"}, []string{"serviceAccount.name"}},
+		"Kubernetes too old ":       {nil, []string{"kubeVersion: >=1.30.0-0", "incompatible with Kubernetes v1.29.0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			flags := []string{"template", release, chartDir, "--namespace", releaseNamespace}
@@ -136,10 +138,30 @@ func TestArguments(t *testing.T) {
 	} {
 		t.Run(set, func(t *testing.T) {
 			got := find[appsv1.Deployment](t, render(t, valueSets(t)[set]...), "Deployment").Spec.Template.Spec.Containers[0].Args
+			want = append(slices.Clone(want), "--migrations", "--migration-timeout=600s", "--migration-deadline=1800s", "--migration-history=10", "--job-retention=86400s")
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestMigrationArguments proves what the process is told about Jobs.
+func TestMigrationArguments(t *testing.T) {
+	arguments := func(set string) []string {
+		return find[appsv1.Deployment](t, render(t, valueSets(t)[set]...), "Deployment").Spec.Template.Spec.Containers[0].Args
+	}
+	full := arguments("full")
+	for _, want := range []string{
+		"--migrations", "--migration-timeout=3600s", "--migration-deadline=7200s", "--migration-history=3", "--job-retention=3600s",
+		"--job-labels=network=database", "--job-annotations=example.com/owner=gateways",
+	} {
+		if !slices.Contains(full, want) {
+			t.Errorf("%s is not in %q", want, full)
+		}
+	}
+	if bare := arguments("bare"); strings.Contains(strings.Join(bare, " "), "migration") {
+		t.Errorf("migrations are off: %q", bare)
 	}
 }
 

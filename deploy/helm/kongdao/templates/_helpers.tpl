@@ -92,6 +92,9 @@ subjects:
 {{- if and (ne $certificates.provider "cert-manager") $certificates.certManager.issuer.name -}}
 {{- fail (printf "certificates.certManager.issuer is set and certificates.provider is %s: unset it, or set the provider to cert-manager" $certificates.provider) -}}
 {{- end -}}
+{{- if lt (int .Values.migrations.deadlineSeconds) (int .Values.migrations.timeoutSeconds) -}}
+{{- fail (printf "migrations.deadlineSeconds is %v, shorter than migrations.timeoutSeconds, which is %v" .Values.migrations.deadlineSeconds .Values.migrations.timeoutSeconds) -}}
+{{- end -}}
 {{- if not .Values.metrics.enabled -}}
 {{- range $part := list "serviceMonitor" "prometheusRule" "dashboard" -}}
 {{- if (index $.Values.metrics $part).enabled -}}
@@ -147,6 +150,31 @@ rules:
   - apiGroups: [events.k8s.io]
     resources: [events]
     verbs: [create, patch]
+{{- end }}
+
+{{/* What running migrations takes, in a ClusterRole or in Roles. */}}
+{{- define "kongdao.migrationRules" -}}
+rules:
+  # Which pods wait, and which older ones run: those that were injected are
+  # watched, others listed before a migration is finished. The container of one is
+  # read for the Job, and a gate is lifted by a patch.
+  - apiGroups: [""]
+    resources: [pods]
+    verbs: [get, list, watch, patch]
+  # A Job runs "kong migrations". None is ever changed or deleted: it goes with
+  # its PluginMigration, or when its time is over.
+  - apiGroups: [batch]
+    resources: [jobs]
+    verbs: [list, watch, create]
+  # What has to be migrated, and how far it is, is written down; the oldest that
+  # no pod needs go.
+  - apiGroups: [kongdao.io]
+    resources: [pluginmigrations]
+    verbs: [list, watch, create, delete]
+  # The latter is their status.
+  - apiGroups: [kongdao.io]
+    resources: [pluginmigrations/status]
+    verbs: [update]
 {{- end }}
 
 {{/* The labels of an alert: a list of the chart's root and its severity. */}}
