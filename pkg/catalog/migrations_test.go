@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -63,10 +64,7 @@ func TestMigrationsDigest(t *testing.T) {
 	}
 	before := releaseOf(t, base)
 	for key := range base {
-		changed := map[string]string{}
-		for other, content := range base {
-			changed[other] = content
-		}
+		changed := maps.Clone(base)
 		changed[key] += " -- changed"
 		after := releaseOf(t, changed)
 		if other, want := after.MigrationsDigest != before.MigrationsDigest, strings.HasPrefix(key, "migrations."); other != want {

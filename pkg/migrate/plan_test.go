@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,8 @@ var noon = metav1.NewTime(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
 // file's content.
 func releaseWith(plugin string, migrations ...string) v1alpha1.PluginMigrations {
 	made := v1alpha1.PluginMigrations{Name: plugin, Digest: "sha256:" + strings.Join(migrations, "+")}
-	for i := 0; i < len(migrations); i += 2 {
-		made.Migrations = append(made.Migrations, v1alpha1.Migration{Name: migrations[i], Digest: "sha256:" + migrations[i+1]})
+	for pair := range slices.Chunk(migrations, 2) {
+		made.Migrations = append(made.Migrations, v1alpha1.Migration{Name: pair[0], Digest: "sha256:" + pair[1]})
 	}
 	return made
 }

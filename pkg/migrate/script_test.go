@@ -3,6 +3,7 @@ package migrate_test
 import (
 	_ "embed"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -121,9 +122,7 @@ func runScript(t *testing.T, files map[string]string, answers []string, environm
 		"KONGDAO_TIMEOUT": "600", "KONGDAO_DEADLINE": "1800", "KONGDAO_TRIES": "2",
 	}
 	for _, more := range environments {
-		for name, value := range more {
-			env[name] = value
-		}
+		maps.Copy(env, more)
 	}
 	for name, value := range env {
 		command.Env = append(command.Env, name+"="+value)
