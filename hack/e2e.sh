@@ -4,6 +4,8 @@
 #
 #   E2E_KUBECONFIG  the kubeconfig of a cluster of your own, in which the image E2E_IMAGE is to be had
 #   E2E_IMAGE       the webhook's image (default: kongdao.io/kongdao:e2e, which is made and loaded into hack/cluster)
+#   KONG_IMAGE      a real Kong's image, for a cluster that can have it (default: test/kong, which stands in for it, loaded
+#                   into hack/cluster), and E2E_POSTGRES_IMAGE, PostgreSQL's (default: test/kong's)
 #   E2E_RESTART_API_SERVER, E2E_AUDIT_LOG
 #                   with a cluster of your own: a command that restarts its API server, and the file of its audit log, if
 #                   you have them; hack/cluster has both
@@ -18,6 +20,8 @@ if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   [[ -r $E2E_KUBECONFIG ]] || die "E2E_KUBECONFIG is $E2E_KUBECONFIG, which cannot be read"
   E2E_KUBECONFIG=$(cd "$(dirname "$E2E_KUBECONFIG")" && pwd)/${E2E_KUBECONFIG##*/}
   [[ -n ${E2E_IMAGE:-} ]] || die "E2E_KUBECONFIG names a cluster of yours: set E2E_IMAGE to the webhook's image there (make image, then load it)"
+  [[ -n ${KONG_IMAGE:-} && -n ${E2E_POSTGRES_IMAGE:-} ]] ||
+    die "E2E_KUBECONFIG names a cluster of yours: set KONG_IMAGE and E2E_POSTGRES_IMAGE to images that it can have (kong:3.9, or load those that test/kong/build.sh names)"
 fi
 
 # The cluster has no way to the module proxy: all is built before.
@@ -37,19 +41,21 @@ export KONGDAO_CERT_MANAGER
 run=()
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   PATH=$(hack/kubernetes/build.sh kubectl):$PATH
-  export E2E_KUBECONFIG E2E_IMAGE
+  export E2E_KUBECONFIG E2E_IMAGE KONG_IMAGE E2E_POSTGRES_IMAGE
 else
   finish() {
     if [[ -n ${KEEP:-} ]]; then say "e2e: the cluster stays up: end it with 'make cluster-down'"; else hack/cluster/down.sh; fi
     clean_up
   }
   export E2E_IMAGE=kongdao.io/kongdao:e2e
+  export KONG_IMAGE=kongdao.io/test/kong:3.9 E2E_POSTGRES_IMAGE=kongdao.io/test/postgres:15
+  stand_ins=$(test/kong/build.sh)
   image=$(GOARCH=$(go env GOHOSTARCH) hack/image/build.sh "$E2E_IMAGE")
   hack/cluster/in.sh true 2>/dev/null && KEEP=1 # whoever brought it up takes it down
   hack/cluster/up.sh
   trap finish EXIT
   hack/cluster/busybox.sh kong:3.9 '"User":"1000"' >"$folder/kong.tar"
-  for tar in "$image" "$folder/kong.tar"; do hack/cluster/in.sh ctr images import "$tar" >&2; done
+  for tar in "$image" "$folder/kong.tar" $stand_ins; do hack/cluster/in.sh ctr images import "$tar" >&2; done
   state=$(hack/cluster/in.sh printenv KONGDAO_CLUSTER)
   export E2E_KUBECONFIG=$state/pki/admin.kubeconfig E2E_AUDIT_LOG=$state/log/audit.log
   export E2E_RESTART_API_SERVER="'$PWD/hack/cluster/restart.sh' kube-apiserver"

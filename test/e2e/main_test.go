@@ -10,15 +10,24 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
 // What hack/e2e.sh hands over.
@@ -26,14 +35,22 @@ var (
 	kubeconfig = os.Getenv("E2E_KUBECONFIG")
 	// image is the webhook's.
 	image = os.Getenv("E2E_IMAGE")
+	// kongImage runs Kong, or what stands in for it (test/kong), postgresImage a database.
+	kongImage     = os.Getenv("KONG_IMAGE")
+	postgresImage = os.Getenv("E2E_POSTGRES_IMAGE")
 	// restartAPIServer is a shell command that restarts the API server, and
 	// auditLog the file of its audit log. Not every cluster lets us.
 	restartAPIServer = os.Getenv("E2E_RESTART_API_SERVER")
 	auditLog         = os.Getenv("E2E_AUDIT_LOG")
 )
 
-// admin may do everything.
-var admin client.Client
+// admin may do everything. adminHTTP reaches the API server at adminURL as the
+// same user, for what goes through it to pods.
+var (
+	admin     client.Client
+	adminHTTP *http.Client
+	adminURL  string
+)
 
 // home is where kubectl keeps what it remembers of the API server.
 var home string
@@ -61,9 +78,17 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	config.QPS = -1
-	if admin, err = client.New(config, client.Options{}); err != nil {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return 0, err
 	}
+	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return 0, err
+	}
+	if adminHTTP, err = rest.HTTPClientFor(config); err != nil {
+		return 0, err
+	}
+	adminURL = strings.TrimSuffix(config.Host, "/")
 	return m.Run(), nil
 }
 
