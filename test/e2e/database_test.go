@@ -69,7 +69,7 @@ func (d database) up() {
 
 // sql yields the rows of a statement, one a line, columns divided by "|".
 func (d database) sql(statement string) (string, error) {
-	out, err := d.try("", "exec", "deployment/postgres", "--", "psql", "-h", "127.0.0.1", "-U", "kong", "-d", "kong", "-AtXq", "-v", "ON_ERROR_STOP=1", "-c", statement)
+	out, err := d.try("", "exec", "deployment/postgres", "--", "env", "PGPASSWORD="+password, "psql", "-h", "127.0.0.1", "-U", "kong", "-d", "kong", "-AtXq", "-v", "ON_ERROR_STOP=1", "-c", statement)
 	return strings.TrimSpace(out), err
 }
 

@@ -96,7 +96,7 @@ spec:
 // of the plugin or, with "", none.
 func (s space) startKong(name, request, command string) {
 	s.t.Helper()
-	asks := "x: y"
+	asks := "example.com/asks: nothing"
 	if request != "" {
 		asks = annotations.Plugins + ": " + request
 	}
