@@ -74,7 +74,7 @@ func releases(t *testing.T) {
 	third := s.reaches("dao-test@1.2.0", v1alpha1.Finished, "")
 	d.wantMigrations(t, "000_base_my_plugin,001_100_to_110,002_110_to_120", "")
 	flow.end("two further releases")
-	if rows := d.mustSQL(`SELECT count(*) FROM my_plugin_table WHERE mykey = 'first' AND note = 'migrated' AND seen = 1`); rows != "1" {
+	if rows := d.mustSQL(`SELECT count(*) FROM my_plugin_table WHERE mykey = 'first' AND origin = 'before 1.1.0' AND seen = 1`); rows != "1" {
 		t.Errorf("the teardowns have changed %s rows", rows)
 	}
 	for _, record := range []v1alpha1.PluginMigration{first, second, third} {

@@ -5,6 +5,7 @@ package e2e
 import (
 	"maps"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -42,7 +43,7 @@ func release120(t *testing.T) files {
 // version is the files with another VERSION in the handler.
 func (f files) version(version string) files {
 	made := maps.Clone(f)
-	made["handler.lua"] = strings.Replace(made["handler.lua"], `VERSION = "1.1.0"`, `VERSION = "`+version+`"`, 1)
+	made["handler.lua"] = regexp.MustCompile(`VERSION = "[0-9.]+"`).ReplaceAllString(made["handler.lua"], `VERSION = "`+version+`"`)
 	return made
 }
 

@@ -1,0 +1,197 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"kongdao.io/kongdao/test/kong/contract"
+)
+
+// TestKong holds the Kong that these tests run, a real one or what stands in for
+// it, against the table of what kongdao expects of Kong.
+func TestKong(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	d := s.startDatabase()
+	s.apply(fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: kong}
+spec:
+  terminationGracePeriodSeconds: 1
+  securityContext: {runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: kong
+      image: %s
+      imagePullPolicy: IfNotPresent
+      command: [sleep, infinity]
+      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+      volumeMounts: [{name: opt, mountPath: /opt}, {name: tmp, mountPath: /tmp}]
+  volumes: [{name: opt, emptyDir: {}}, {name: tmp, emptyDir: {}}]
+`, kongImage))
+	s.run("", "wait", "pod/kong", "--for=condition=Ready", "--timeout="+patience.String())
+	contract.Run(t, podRunner{d})
+}
+
+// podRunner runs commands in a pod that does nothing else.
+type podRunner struct{ database }
+
+// Fresh implements contract.Runner.
+func (p podRunner) Fresh(ctx context.Context) error {
+	// All but the first process, which a signal to all does not reach.
+	_, _ = p.exec(ctx, nil, "kong", "sh", "-c", "kill -9 -1")
+	if _, err := p.exec(ctx, nil, "kong", "sh", "-c", "rm -rf /tmp/* /opt/*"); err != nil {
+		return err
+	}
+	_, err := p.SQL(ctx, "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'; "+
+		"set client_min_messages = error; drop schema public cascade; create schema public;")
+	return err
+}
+
+// Exec implements contract.Runner.
+func (p podRunner) Exec(ctx context.Context, files contract.Files, env map[string]string, command ...string) (contract.Result, error) {
+	process, err := p.Background(ctx, files, env, command...)
+	if err != nil {
+		return contract.Result{}, err
+	}
+	return process.Wait(ctx)
+}
+
+// Background implements contract.Runner.
+func (p podRunner) Background(ctx context.Context, files contract.Files, env map[string]string, command ...string) (contract.Process, error) {
+	var archive bytes.Buffer
+	writer := tar.NewWriter(&archive)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		header := tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name]))}
+		if err := writer.WriteHeader(&header); err != nil {
+			return nil, err
+		}
+		if _, err := writer.Write([]byte(files[name])); err != nil {
+			return nil, err
+		}
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	variables := map[string]string{
+		"KONG_PREFIX": "/tmp/prefix", "KONG_PG_HOST": p.host, "KONG_PG_USER": "kong", "KONG_PG_PASSWORD": password,
+		"KONG_LUA_PACKAGE_PATH": "/opt/?.lua;/opt/?/init.lua;;",
+	}
+	maps.Copy(variables, env)
+	if _, err := p.exec(ctx, &archive, "kong", "sh", "-c", `rm -rf /opt/kong && tar -x -C /opt && mkdir -p "$1"`, "sh", variables["KONG_PREFIX"]); err != nil {
+		return nil, err
+	}
+	words := []string{"exec", "kong", "--", "env"}
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		words = append(words, name+"="+variables[name])
+	}
+	process := &podProcess{runner: p, done: make(chan struct{})}
+	process.command = p.kubectl(context.WithoutCancel(ctx), nil, append(words, command...)...)
+	process.command.Stdout, process.command.Stderr = &process.stdout, &process.stderr
+	if err := process.command.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		process.err = process.command.Wait()
+		close(process.done)
+	}()
+	return process, nil
+}
+
+// SQL implements contract.Runner.
+func (p podRunner) SQL(ctx context.Context, text string) (string, error) {
+	return p.exec(ctx, nil, "deployment/postgres", "env", "PGPASSWORD="+password, "psql", "-h", "127.0.0.1", "-U", "kong", "-d", "kong", "-At", "-v", "ON_ERROR_STOP=1", "-c", text)
+}
+
+// HTTP implements contract.Runner, through the API server.
+func (p podRunner) HTTP(ctx context.Context, asked contract.Request) (int, string, error) {
+	url := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/kong:%d/proxy%s", adminURL, p.space.name, asked.Port, asked.Path)
+	request, err := http.NewRequestWithContext(ctx, asked.Method, url, strings.NewReader(asked.JSON))
+	if err != nil {
+		return 0, "", err
+	}
+	if asked.JSON != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range asked.Headers {
+		request.Header.Set(name, value)
+	}
+	response, err := adminHTTP.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(body), err
+}
+
+// exec runs a command in a pod, and yields what it prints.
+func (p podRunner) exec(ctx context.Context, stdin io.Reader, pod string, command ...string) (string, error) {
+	var out, errs bytes.Buffer
+	words := []string{"exec"}
+	if stdin != nil {
+		words = append(words, "--stdin")
+	}
+	made := p.kubectl(ctx, stdin, append(append(words, pod, "--"), command...)...)
+	made.Stdout, made.Stderr = &out, &errs
+	if err := made.Run(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, errs.String())
+	}
+	return out.String(), nil
+}
+
+func (p podRunner) kubectl(ctx context.Context, stdin io.Reader, arguments ...string) *exec.Cmd {
+	made := exec.CommandContext(ctx, "kubectl", append([]string{"--namespace", p.space.name}, arguments...)...)
+	made.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	made.Stdin = stdin
+	return made
+}
+
+// podProcess is a command that goes on in the pod.
+type podProcess struct {
+	runner         podRunner
+	command        *exec.Cmd
+	stdout, stderr bytes.Buffer
+	done           chan struct{}
+	err            error
+}
+
+// Kill implements contract.Process. What the command has started ends with it:
+// all that runs in the pod.
+func (p *podProcess) Kill() error {
+	_, _ = p.runner.exec(context.Background(), nil, "kong", "sh", "-c", "kill -9 -1")
+	<-p.done
+	return nil
+}
+
+// Wait implements contract.Process.
+func (p *podProcess) Wait(ctx context.Context) (contract.Result, error) {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return contract.Result{}, errors.Join(ctx.Err(), p.Kill())
+	}
+	exited := (*exec.ExitError)(nil)
+	if p.err != nil && !errors.As(p.err, &exited) {
+		return contract.Result{}, p.err
+	}
+	errs := p.stderr.String()
+	// kubectl's own word, behind the command's.
+	if at := strings.LastIndex(errs, "command terminated with exit code"); at >= 0 {
+		errs = errs[:at]
+	}
+	return contract.Result{Stdout: p.stdout.String(), Stderr: errs, Exit: p.command.ProcessState.ExitCode()}, nil
+}
