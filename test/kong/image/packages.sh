@@ -82,6 +82,7 @@ kong:x:1000:1000:kong:/usr/local/kong:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/bin/false
 USERS
   printf '%s\n' root:x:0: postgres:x:999: kong:x:1000: nogroup:x:65534: >"$root/etc/group"
+  printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
   printf '%s\n' 'hosts: files dns' 'passwd: files' 'group: files' 'services: files' >"$root/etc/nsswitch.conf"
 }
 

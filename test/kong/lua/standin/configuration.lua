@@ -116,8 +116,9 @@ local function check_role(conf)
   return true
 end
 
--- Loads it; options may name another prefix. Returns nil and an error when a
--- value cannot be.
+-- Loads it; options may name another prefix, and say that a running node's
+-- settings are wanted, which are those of the file. Returns nil and an error when
+-- a value cannot be.
 function configuration.load(options)
   options = options or {}
   local variables = {}
@@ -131,7 +132,7 @@ function configuration.load(options)
   local prefix = (options.prefix or variables.prefix or defaults.prefix):gsub("/+$", "")
   local file = read_file(prefix .. "/.kong_env")
   local conf = setmetatable({}, { __index = defaults })
-  for _, layer in ipairs { file, variables } do
+  for _, layer in ipairs(options.running and { variables, file } or { file, variables }) do
     for name, value in pairs(layer) do
       conf[name] = value
     end
