@@ -101,6 +101,7 @@ func newLocal(t *testing.T) (*local, error) {
 	runner := &local{plugins: t.TempDir()}
 	for i, root := range []*string{&runner.kong, &runner.postgres} {
 		*root = filepath.Join(t.TempDir(), "root")
+		t.Cleanup(func() { _ = syscall.Unmount(*root, syscall.MNT_DETACH) })
 		if err := mount(roots[i], *root); err != nil {
 			return nil, err
 		}
@@ -122,6 +123,10 @@ func newLocal(t *testing.T) (*local, error) {
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}
+	t.Cleanup(func() {
+		_ = server.Process.Signal(syscall.SIGTERM)
+		_ = server.Wait()
+	})
 	for range 150 {
 		if _, err = runner.SQL(t.Context(), "select 1"); err == nil {
 			return runner, nil

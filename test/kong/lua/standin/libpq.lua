@@ -95,7 +95,7 @@ end
 local function query_error(result)
   local message = field(result, "M")
   if not message then
-    return (ffi.string(pq.PQresultErrorMessage(result)):gsub("%s+$", ""))
+    return "receive_message: failed to get type: closed"
   end
   local text = (field(result, "S") or "ERROR") .. ": " .. message
   local position, detail = field(result, "P"), field(result, "D")
@@ -165,7 +165,8 @@ local function results_of(self, till)
         return nil, "receive_message: failed to get type: timeout", true
       end
       if pq.PQconsumeInput(conn) == 0 then
-        return nil, "receive_message: failed to get type: closed", true
+        -- The server's last words, if any, come as a result.
+        break
       end
     end
     local result = pq.PQgetResult(conn)

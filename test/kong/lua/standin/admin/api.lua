@@ -71,6 +71,7 @@ function api.ready(runtime)
   if runtime.draining then
     return 503, { message = "Kong is shutting down" }
   elseif runtime.off then
+    runtimes.follow(runtime)
     if #runtime.db.routes.rows + #runtime.db.services.rows + #runtime.db.plugins.rows == 0 then
       return 503, { message = "no configuration available (empty configuration present)" }
     end

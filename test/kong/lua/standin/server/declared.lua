@@ -97,15 +97,52 @@ function declared.spread_url(values)
   end
 end
 
+local function read(path)
+  local file, err = io.open(path)
+  if not file then
+    return nil, err
+  end
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function path_of(conf)
+  return conf.prefix .. "/.declared.json"
+end
+
+-- Keeps a configuration that the Admin API was given, for all workers.
+function declared.keep(conf, config)
+  local file, err = io.open(path_of(conf) .. ".part", "w")
+  if not file then
+    return nil, err
+  end
+  file:write(cjson.encode(config))
+  file:close()
+  return os.rename(path_of(conf) .. ".part", path_of(conf))
+end
+
+-- A node starts without what the one before it was given.
+function declared.forget(conf)
+  os.remove(path_of(conf))
+end
+
+-- What was kept, when it is not what this worker has.
+function declared.changed(runtime)
+  local text = read(path_of(runtime.conf))
+  if text and text ~= runtime.declared_text then
+    runtime.declared_text = text
+    return cjson.decode(text)
+  end
+end
+
 function declared.load(conf, runtime)
-  local text = conf.declarative_config_string
+  local text, err = conf.declarative_config_string, nil
   if text == "" and conf.declarative_config ~= "" then
-    local file, err = io.open(conf.declarative_config)
-    if not file then
+    text, err = read(conf.declarative_config)
+    if not text then
       return nil, "error parsing declarative config file " .. conf.declarative_config .. ":\n" .. err
     end
-    text = file:read("*a")
-    file:close()
   end
   if text == "" then
     return { services = {}, routes = {}, plugins = {} }

@@ -168,6 +168,7 @@ end
 -- it serves and with an error when it cannot.
 function master.run(conf, tell_starter)
   logger.set_level(conf.log_level)
+  require("standin.server.declared").forget(conf)
   local signals = posix.signals(posix.SIGTERM, posix.SIGQUIT, posix.SIGINT, posix.SIGHUP, posix.SIGCHLD, posix.SIGPIPE)
   local listeners, err = open(conf)
   if not listeners then

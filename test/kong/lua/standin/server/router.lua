@@ -6,6 +6,7 @@
 local logger = require "standin.server.logger"
 local loop = require "standin.loop"
 local posix = require "standin.posix"
+local runtimes = require "standin.server.runtime"
 
 local Router = {}
 Router.__index = Router
@@ -49,6 +50,9 @@ end
 
 local function reload(self)
   local db = self.runtime.db
+  if self.runtime.off then
+    runtimes.follow(self.runtime)
+  end
   local _, services = collect(db.services)
   local routes, err = collect(db.routes)
   local plugins, other = collect(db.plugins)

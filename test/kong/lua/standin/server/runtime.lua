@@ -10,6 +10,7 @@ local logger = require "standin.server.logger"
 local Off = require "standin.entities.off"
 local plugins = require "standin.server.plugins"
 local Pool = require "standin.server.pool"
+local schema = require "standin.entities.schema"
 
 local runtime = {}
 
@@ -95,17 +96,34 @@ function runtime.start(conf)
   return self
 end
 
--- Another declared configuration takes the place of the one before.
-function runtime.declare(self, config)
-  local rows, err = declared.parse(config, self)
-  if not rows then
-    return nil, err
-  end
+local function use(self, rows)
   self.declared = rows
   for name, dao in pairs(self.db) do
     dao.rows = rows[name] or {}
   end
-  return true
+end
+
+-- Another declared configuration takes the place of the one before, here and in
+-- the other workers.
+function runtime.declare(self, config)
+  local rows, err = declared.parse(schema.copy(config), self)
+  if not rows then
+    return nil, err
+  end
+  local ok
+  ok, err = declared.keep(self.conf, config)
+  if ok then
+    runtime.follow(self)
+  end
+  return ok, err
+end
+
+-- Takes over what another worker was given.
+function runtime.follow(self)
+  local config = declared.changed(self)
+  if config then
+    use(self, assert(declared.parse(config, self)))
+  end
 end
 
 return runtime
