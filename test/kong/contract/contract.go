@@ -8,7 +8,9 @@ package contract
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -123,11 +125,8 @@ func Run(t *testing.T, runner Runner) {
 			if err := runner.Fresh(ctx); err != nil {
 				t.Fatal(err)
 			}
-			state := &state{runner: runner, env: map[string]string{}, processes: map[string]Process{}}
+			state := &state{runner: runner, env: maps.Clone(Variables), processes: map[string]Process{}}
 			defer state.end()
-			for name, value := range Variables {
-				state.env[name] = value
-			}
 			for i, step := range row.Steps {
 				if err := state.do(ctx, step); err != nil {
 					t.Fatalf("%s: step %d (%s): %v", row.Reason, i+1, step.title(), err)
@@ -239,13 +238,13 @@ func (s Step) whole(stdout string) error {
 	if s.Whole == "" || folder == "" {
 		return nil
 	}
-	real, err := os.ReadFile(filepath.Join(folder, s.Whole))
+	printed, err := os.ReadFile(filepath.Join(folder, s.Whole))
 	if err != nil {
 		return err
 	}
 	if strings.HasSuffix(s.Whole, ".status.txt") {
 		var want, got any
-		if err := json.Unmarshal(real, &want); err != nil {
+		if err := json.Unmarshal(printed, &want); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(stdout), &got); err != nil {
@@ -256,8 +255,8 @@ func (s Step) whole(stdout string) error {
 		}
 		return nil
 	}
-	if stdout != string(real) {
-		return fmt.Errorf("not what a real Kong prints:\n%q\nbut\n%q", stdout, real)
+	if stdout != string(printed) {
+		return fmt.Errorf("not what a real Kong prints:\n%q\nbut\n%q", stdout, printed)
 	}
 	return nil
 }
@@ -266,15 +265,12 @@ func (s *state) sql(ctx context.Context, step Step) error {
 	deadline := time.Now().Add(step.Until)
 	for {
 		rows, err := s.runner.SQL(ctx, step.SQL)
-		if err != nil {
-			return err
-		}
 		rows = strings.TrimSpace(rows)
-		if rows == step.Rows {
+		if err == nil && rows == step.Rows {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("rows %q, not %q", rows, step.Rows)
+			return errors.Join(fmt.Errorf("rows %q, not %q", rows, step.Rows), err)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -290,7 +286,7 @@ func (s *state) request(ctx context.Context, step Step) error {
 			return Step{Out: step.Out, Not: step.Not}.check(Result{Stdout: body})
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("status %d, not %d: %w: %s", status, step.Status, err, body)
+			return errors.Join(fmt.Errorf("status %d, not %d: %s", status, step.Status, body), err)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}

@@ -5,6 +5,7 @@ package contract
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 )
 
 // inside is set for the process that has namespaces of its own.
@@ -56,22 +56,21 @@ func enter() error {
 	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	socket, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW, syscall.NETLINK_ROUTE)
 	if err != nil {
-		return err
+		return fmt.Errorf("bring the loopback device up: %w", err)
 	}
 	defer syscall.Close(socket)
-	var request struct {
-		name  [16]byte
-		flags uint16
-		_     [22]byte
+	// A header, and which flags device 1 is to have of which that are meant.
+	var message []byte
+	order := binary.NativeEndian
+	message = order.AppendUint32(message, syscall.SizeofNlMsghdr+syscall.SizeofIfInfomsg)
+	message = order.AppendUint16(message, syscall.RTM_NEWLINK)
+	message = order.AppendUint16(message, syscall.NLM_F_REQUEST)
+	for _, field := range []uint32{0, 0, 0, 1, syscall.IFF_UP, syscall.IFF_UP} {
+		message = order.AppendUint32(message, field)
 	}
-	copy(request.name[:], "lo")
-	request.flags = syscall.IFF_UP | syscall.IFF_RUNNING
-	if _, _, code := syscall.Syscall(syscall.SYS_IOCTL, uintptr(socket), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request))); code != 0 {
-		return fmt.Errorf("bring the loopback device up: %w", code)
-	}
-	return nil
+	return syscall.Sendto(socket, message, 0, &syscall.SockaddrNetlink{Family: syscall.AF_NETLINK})
 }
 
 func TestContract(t *testing.T) {

@@ -63,11 +63,12 @@ func (f Files) lists(names ...string) Files {
 }
 
 func list(names ...string) string {
-	text := "return {\n"
+	var text strings.Builder
+	text.WriteString("return {\n")
 	for _, name := range names {
-		text += fmt.Sprintf("  %q,\n", name)
+		fmt.Fprintf(&text, "  %q,\n", name)
 	}
-	return text + "}\n"
+	return text.String() + "}\n"
 }
 
 // flat has the files of migrations beside the others as well, as a ConfigMap

@@ -120,8 +120,18 @@ function posix.next_signal(fd)
   end
 end
 
+-- One that has ended counts as gone even while its parent has not noticed: the
+-- first process of a container may never do that.
 function posix.running(pid)
-  return pid ~= nil and (C.kill(pid, 0) == 0 or ffi.errno() == posix.EPERM)
+  if pid == nil or (C.kill(pid, 0) ~= 0 and ffi.errno() ~= posix.EPERM) then
+    return false
+  end
+  local file = io.open("/proc/" .. pid .. "/stat")
+  local text = file and file:read("*a") or ""
+  if file then
+    file:close()
+  end
+  return text:match("%) (%u)") ~= "Z"
 end
 
 function posix.environment()
