@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
@@ -94,26 +95,26 @@ func (g gateway) rolls(request string, release files) {
 	old := g.pods()
 	g.publish(release)
 	g.ask(request)
-	finished := false
+	isOld := func(pod corev1.Pod) bool {
+		return slices.ContainsFunc(old, func(other corev1.Pod) bool { return other.UID == pod.UID })
+	}
 	eventually(g.t, func() error {
+		before := g.pods()
 		record, there := g.records()[request]
+		after := g.pods()
 		if !there {
 			return errors.New("there is no PluginMigration yet")
 		}
-		pods := g.pods()
-		left := slices.ContainsFunc(pods, func(pod corev1Pod) bool { return slices.ContainsFunc(old, samePod(pod)) })
-		for _, pod := range pods {
-			isOld := slices.ContainsFunc(old, samePod(pod))
-			if !isOld && pod.Spec.NodeName != "" && record.Status.MigratedTime == nil {
+		for _, pod := range before {
+			if !isOld(pod) && pod.Spec.NodeName != "" && record.Status.MigratedTime == nil {
 				g.t.Fatalf("pod %s started before the database was migrated: %+v", pod.Name, record.Status)
 			}
 		}
-		// The record was read before the pods.
-		if finished = record.Status.Phase == v1alpha1.Finished; finished && left {
-			g.t.Fatalf("finished at %v, and an old pod is left", record.Status.FinishedTime)
-		}
-		if !finished {
+		if record.Status.Phase != v1alpha1.Finished {
 			return fmt.Errorf("%s is %s: %s", record.Name, record.Status.Phase, record.Status.Message)
+		}
+		if slices.ContainsFunc(after, isOld) {
+			g.t.Fatalf("finished at %v, and an old pod is left", record.Status.FinishedTime)
 		}
 		return nil
 	})

@@ -7,19 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/test/fixtures"
 )
-
-type corev1Pod = corev1.Pod
-
-// samePod tells a pod by its UID.
-func samePod(pod corev1.Pod) func(corev1.Pod) bool {
-	return func(other corev1.Pod) bool { return other.UID == pod.UID }
-}
 
 // startingPoint is what a database is like before kongdao comes to it.
 type startingPoint struct {
