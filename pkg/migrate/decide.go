@@ -24,10 +24,14 @@ func (p *planner) decide(record *v1alpha1.PluginMigration) {
 	case status.Phase == "", status.Phase == v1alpha1.Waiting, status.Phase == v1alpha1.Held:
 		p.up(record)
 	}
-	i := slices.IndexFunc(p.Records, func(before v1alpha1.PluginMigration) bool { return before.Name == record.Name })
-	if !equality.Semantic.DeepEqual(p.Records[i].Status, *status) {
+	if !equality.Semantic.DeepEqual(p.before(record).Status, *status) {
 		p.plan.Changes[record.Name] = *status
 	}
+}
+
+// before is a record as it is written down.
+func (p *planner) before(record *v1alpha1.PluginMigration) *v1alpha1.PluginMigration {
+	return &p.Records[slices.IndexFunc(p.Records, func(before v1alpha1.PluginMigration) bool { return before.Name == record.Name })]
 }
 
 // up starts "kong migrations up", or says what it waits for.
@@ -135,6 +139,8 @@ func (p *planner) start(record *v1alpha1.PluginMigration, start Start) {
 	case p.plan.Start != nil:
 		say(&record.Status, p.Now, v1alpha1.ReasonOtherRuns, fmt.Sprintf("PluginMigration %q comes first on the same database", p.plan.Start.Record))
 		return
+	case start.Step == Finish && !isMigrated(p.before(record)):
+		return // what "up" came to is written down first: who ends between would not know of it
 	}
 	start.Attempt = record.Status.Attempts + 1
 	p.plan.Start = &start

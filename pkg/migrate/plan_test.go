@@ -139,6 +139,8 @@ func TestPlan(t *testing.T) {
 			want: "start finish of " + two + " from pod-1, finish named"},
 		"never injected": {world: newScene().pod("ready", older).pod("ready", second()).record(second(), v1alpha1.Migrated, next), of: two, phase: v1alpha1.Migrated, message: `"kong/pod-1"`,
 			reason: "Kong loads the plugin, by whatever way, and has not these migrations"},
+		"up comes to something for pods that serve": {world: newScene().pod("ready", second()).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Pending, next), of: two, phase: v1alpha1.Migrated,
+			reason: "what up came to is written down before finish starts: who ends between would not know of it"},
 		"left to a person":     {world: newScene().pod("ready", manual).record(second(), v1alpha1.Migrated, next), of: two, phase: v1alpha1.Migrated, message: "leaves \"kong migrations finish\" to a person"},
 		"the person says when": {world: newScene().pod("ready", manual).record(second(), v1alpha1.Migrated, next).last(func(r *v1alpha1.PluginMigration) { r.Annotations = map[string]string{annotations.Migrations: "auto"} }), want: "start finish of " + two + " from pod-1, finish named"},
 		"finished":             {world: newScene().pod("ready", second()).record(second(), v1alpha1.Finishing, next).job(migrate.Finish, migrate.Done), of: two, phase: v1alpha1.Finished},

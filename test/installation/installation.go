@@ -56,6 +56,10 @@ func Start(ctx context.Context, plane *controlplane.ControlPlane, program, dir s
 	if err != nil {
 		return nil, err
 	}
+	return start(ctx, plane, program, dir, kubeconfig, flags...)
+}
+
+func start(ctx context.Context, plane *controlplane.ControlPlane, program, dir, kubeconfig string, flags ...string) (*Webhook, error) {
 	w, err := New(plane, program, dir, kubeconfig, flags...)
 	if err != nil {
 		return nil, err

@@ -3,10 +3,12 @@ package installation
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"time"
@@ -31,16 +33,28 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// read reads the first object of a file of deploy/kustomize/base.
+// read reads the one object of object's kind in a file of deploy/kustomize/base.
 func read(name string, object any) error {
-	text, err := os.ReadFile(filepath.Join(Root(), "deploy", "kustomize", "base", name))
+	file := filepath.Join("deploy", "kustomize", "base", name)
+	text, err := os.ReadFile(filepath.Join(Root(), file))
 	if err != nil {
 		return err
 	}
-	if err := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), len(text)).Decode(object); err != nil {
-		return fmt.Errorf("read deploy/kustomize/base/%s: %w", name, err)
+	kind := reflect.TypeOf(object).Elem().Name()
+	documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), len(text))
+	for {
+		var document json.RawMessage
+		if err := documents.Decode(&document); err != nil {
+			return fmt.Errorf("find the %s in %s: %w", kind, file, err)
+		}
+		var found metav1.TypeMeta
+		if err := json.Unmarshal(document, &found); err != nil {
+			return fmt.Errorf("read %s: %w", file, err)
+		}
+		if found.Kind == kind {
+			return json.Unmarshal(document, object)
+		}
 	}
-	return nil
 }
 
 // Grant makes a ClusterRole of this name and gives it to the user of the same
@@ -66,17 +80,23 @@ func Grant(ctx context.Context, plane *controlplane.ControlPlane, name string, r
 	return kubeconfig, err
 }
 
-// Rights is what rbac-plugins.yaml gives the webhook: all that it may do, but for
-// its certificate.
-func Rights() ([]rbacv1.PolicyRule, error) {
-	role := &rbacv1.ClusterRole{}
-	err := read("rbac-plugins.yaml", role)
-	return role.Rules, err
+// Rights is what rbac-plugins.yaml gives the webhook, and the ClusterRoles of
+// further files: all that it may do, but for its certificate.
+func Rights(further ...string) ([]rbacv1.PolicyRule, error) {
+	var rules []rbacv1.PolicyRule
+	for _, name := range append([]string{"rbac-plugins.yaml"}, further...) {
+		role := &rbacv1.ClusterRole{}
+		if err := read(name, role); err != nil {
+			return nil, err
+		}
+		rules = append(rules, role.Rules...)
+	}
+	return rules, nil
 }
 
 // grant makes the user with those rights, and no others.
-func grant(ctx context.Context, plane *controlplane.ControlPlane) (kubeconfig string, err error) {
-	rules, err := Rights()
+func grant(ctx context.Context, plane *controlplane.ControlPlane, further ...string) (kubeconfig string, err error) {
+	rules, err := Rights(further...)
 	if err != nil {
 		return "", err
 	}

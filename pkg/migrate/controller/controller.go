@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -107,11 +108,13 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		plan = world.Plan()
 	}
+	held := false
 	if plan.Start != nil {
 		if err := c.addUnmarked(ctx, where, &world); err != nil {
 			return reconcile.Result{}, err
 		}
 		plan = world.Plan()
+		held = plan.Start == nil
 	}
 	if err := c.do(ctx, where, world, plan); err != nil {
 		if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
@@ -120,23 +123,24 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: c.again(world, plan)}, nil
+	return reconcile.Result{RequeueAfter: again(world, plan, held)}, nil
 }
 
 func onlyLifts(plan migrate.Plan) bool {
 	return plan.Start == nil && len(plan.Create) == 0 && len(plan.Changes) == 0 && len(plan.Forget) == 0
 }
 
-// lookAgain is how often a Job that runs is looked at: that its pod cannot start
-// is nothing that a watch here tells.
+// lookAgain is how often is looked at what no watch here tells: that a Job's pod
+// cannot start, and that a pod is gone which was never injected.
 const lookAgain = 15 * time.Second
 
-func (c *Controller) again(world migrate.World, plan migrate.Plan) time.Duration {
-	again := time.Duration(plan.Again) * time.Second
-	for _, job := range world.Jobs {
-		if !job.Done && (again == 0 || lookAgain < again) {
-			again = lookAgain
-		}
+// again is when to look again though nothing has happened. held says that pods
+// which were never injected keep a Job from being started.
+func again(world migrate.World, plan migrate.Plan, held bool) time.Duration {
+	after := time.Duration(plan.Again) * time.Second
+	unwatched := held || slices.ContainsFunc(world.Jobs, func(job migrate.Job) bool { return !job.Done })
+	if unwatched && (after == 0 || lookAgain < after) {
+		return lookAgain
 	}
-	return again
+	return after
 }
