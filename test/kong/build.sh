@@ -4,6 +4,8 @@
 # them of Debian's packages, without a daemon or a registry, when they are not in the cache yet. `build.sh --roots` prints
 # the folders instead that the images are made of, for chroot.
 set -euo pipefail
+# The images' files are for every user, whatever this one's habits are.
+umask 022
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=../../hack/build-lib.sh
@@ -21,7 +23,8 @@ kong_root() {
   install image/docker-entrypoint.sh "$1/docker-entrypoint.sh"
   mkdir -p "$1/usr/local/share/standin" "$1/usr/local/kong"
   cp -R lua/. "$1/usr/local/share/standin/"
-  chown 1000:0 "$1/usr/local/kong"
+  # An image's files are all root's.
+  chmod 777 "$1/usr/local/kong"
   linked "$1" /usr/bin/luajit "$(cd "$1" && find usr/lib -name libpq.so.5)"
 }
 
@@ -34,7 +37,7 @@ postgres_root() {
   ln -s ../tmp "$1/run/postgresql"
   for program in psql pg_isready; do ln -s "../lib/postgresql/15/bin/$program" "$1/usr/bin/"; done
   mkdir -p "$1/var/lib/postgresql/data"
-  chown -R 999:999 "$1/var/lib/postgresql"
+  chmod 777 "$1/var/lib/postgresql/data"
   linked "$1" /usr/lib/postgresql/15/bin/{postgres,initdb,psql}
 }
 

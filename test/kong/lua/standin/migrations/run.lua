@@ -5,24 +5,19 @@ local log = require "standin.log"
 
 local run = {}
 
-local record = {
-  executed = [[
-    INSERT INTO schema_meta AS meta (key, subsystem, last_executed, executed) VALUES ('schema_meta', %s, %s, ARRAY[%s])
-    ON CONFLICT (key, subsystem) DO UPDATE SET last_executed = EXCLUDED.last_executed,
-      executed = ARRAY_APPEND(COALESCE(meta.executed, ARRAY[]::TEXT[]), %s);]],
-  pending = [[
-    INSERT INTO schema_meta AS meta (key, subsystem, pending) VALUES ('schema_meta', %s, ARRAY[%s])
-    ON CONFLICT (key, subsystem) DO UPDATE SET pending = ARRAY_APPEND(meta.pending, %s);]],
-  teardown = [[
-    INSERT INTO schema_meta AS meta (key, subsystem, last_executed, executed) VALUES ('schema_meta', %s, %s, ARRAY[%s])
-    ON CONFLICT (key, subsystem) DO UPDATE SET last_executed = EXCLUDED.last_executed,
-      executed = ARRAY_APPEND(COALESCE(meta.executed, ARRAY[]::TEXT[]), %s),
-      pending = ARRAY_REMOVE(COALESCE(meta.pending, ARRAY[]::TEXT[]), %s);]],
+-- What changes in a subsystem's row when a migration has come so far. A name that
+-- runs twice is there twice (K28).
+local changes = {
+  executed = "last_executed = %s, executed = executed || %s",
+  pending = "pending = COALESCE(pending, '{}') || %s",
+  teardown = "last_executed = %s, executed = executed || %s, pending = ARRAY_REMOVE(pending, %s)",
 }
 
 local function write_down(connector, subsystem, name, what)
-  local sub, literal = connector:escape_literal(subsystem), connector:escape_literal(name)
-  local ok, err = connector:query(record[what]:format(sub, literal, literal, literal, literal))
+  local row, literal = connector:escape_literal(subsystem), connector:escape_literal(name) .. "::TEXT"
+  local change = changes[what]:gsub("%%s", function() return literal end)
+  local ok, err = connector:query(("INSERT INTO schema_meta (key, subsystem) VALUES ('schema_meta', %s) ON CONFLICT DO NOTHING;"
+    .. " UPDATE schema_meta SET %s WHERE key = 'schema_meta' AND subsystem = %s;"):format(row, change, row))
   if not ok then
     return nil, ("failed to record migration '%s': %s"):format(name, err)
   end
