@@ -23,6 +23,9 @@ import (
 //go:embed job.sh
 var script string
 
+// Script is what a Job's container runs, for "sh -c".
+func Script() string { return script }
+
 // Settings are what an installation decides about Jobs.
 type Settings struct {
 	// Timeout is how long one migration may take, in seconds (K14, K28).

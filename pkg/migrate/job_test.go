@@ -91,7 +91,7 @@ func TestJobGoldens(t *testing.T) {
 			}
 			job := jobOf(t, readPod(t, filepath.Join(folder, "pod.yaml")), settings())
 			container := &job.Spec.Template.Spec.Containers[0]
-			if container.Command[2] != script {
+			if container.Command[2] != migrate.Script() {
 				t.Error("the command is not the script")
 			}
 			container.Command[2] = "(job.sh)"

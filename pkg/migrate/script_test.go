@@ -1,7 +1,6 @@
 package migrate_test
 
 import (
-	_ "embed"
 	"fmt"
 	"maps"
 	"os"
@@ -14,9 +13,6 @@ import (
 
 	"kongdao.io/kongdao/pkg/migrate"
 )
-
-//go:embed job.sh
-var script string
 
 // fakeKong answers from files: the next line of "answers" says what the next
 // call must be, how it exits, and which file of the folder it prints. It knows
@@ -116,7 +112,7 @@ func runScript(t *testing.T, files map[string]string, answers []string, environm
 	write("kong", fakeKong, 0o700)
 	write("sleep", "#!/bin/sh\nexit 0\n", 0o700) // nobody waits for real
 	message := write("message", "", 0o600)
-	command := exec.CommandContext(t.Context(), "/bin/sh", "-c", strings.ReplaceAll(script, "/dev/termination-log", message))
+	command := exec.CommandContext(t.Context(), "/bin/sh", "-c", strings.ReplaceAll(migrate.Script(), "/dev/termination-log", message))
 	env := map[string]string{
 		"PATH": dir + ":" + os.Getenv("PATH"), "ANSWERS": dir, "KONGDAO_STEP": "up", "KONGDAO_FINISH": "none", "KONGDAO_PENDING": "",
 		"KONGDAO_TIMEOUT": "600", "KONGDAO_DEADLINE": "1800", "KONGDAO_TRIES": "2",

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/test/kong/contract"
 )
 
@@ -43,7 +44,7 @@ spec:
   volumes: [{name: opt, emptyDir: {}}, {name: tmp, emptyDir: {}}]
 `, kongImage))
 	s.run("", "wait", "pod/kong", "--for=condition=Ready", "--timeout="+patience.String())
-	contract.Run(t, podRunner{d})
+	contract.Run(t, podRunner{d}, migrate.Script())
 }
 
 // podRunner runs commands in a pod that does nothing else.

@@ -109,17 +109,12 @@ type Case struct {
 	Name   string
 	Reason string // the facts
 	Steps  []Step
-	// Needs names an environment variable without which there is nothing to do.
-	Needs string
 }
 
-// Run runs the whole table.
-func Run(t *testing.T, runner Runner) {
-	for _, row := range Cases(t) {
+// Run runs the whole table. script is that of a migration's Job, for "sh -c".
+func Run(t *testing.T, runner Runner, script string) {
+	for _, row := range Cases(t, script) {
 		t.Run(row.Name, func(t *testing.T) {
-			if row.Needs != "" && os.Getenv(row.Needs) == "" {
-				t.Skipf("%s is not set: give the path that the README names", row.Needs)
-			}
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			if err := runner.Fresh(ctx); err != nil {

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // inside is set for the process that has namespaces of its own.
@@ -77,7 +79,7 @@ func TestContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	Run(t, runner)
+	Run(t, runner, migrate.Script())
 }
 
 // local runs the stand-in by chroot into the images' roots, which are read-only

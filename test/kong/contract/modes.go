@@ -1,6 +1,6 @@
 package contract
 
-import "os"
+import "maps"
 
 // modes are ways to run Kong.
 func modes(f Files) []Case {
@@ -59,35 +59,38 @@ func values(f Files) []Case {
 	return []Case{{Name: "KONG_PLUGINS", Reason: "the table of KONG_PLUGINS, K20", Steps: listed}}
 }
 
-// jobScript is the variable that names a migration Job's script that a real
-// Kong agreed with; its exit codes are: 0 nothing to do any more, 10 blocked by
-// pending migrations, 11 the deadline, 12 the plugin is not listed, 13 a
-// migration failed, 14 not bootstrapped.
-const jobScript = "KONG_MIGRATIONS_SCRIPT"
-
-// job runs that script from each of its starting points.
-func job(f Files) []Case {
-	text, _ := os.ReadFile(os.Getenv(jobScript))
-	script := string(text)
+// job runs the script of a migration's Job from each starting point. Its exit
+// codes are: 0 nothing to do any more, 10 blocked by pending migrations, 11 the
+// deadline, 12 the plugin is not listed, 13 a migration failed, 14 not
+// bootstrapped.
+func job(f Files, script string) []Case {
 	env := map[string]string{
-		"KONGDAO_EXPECT": both, "KONGDAO_DEADLINE": "60", "KONGDAO_STEP_TIMEOUT": "30", "KONGDAO_TRIES": "2", "KONG_PG_TIMEOUT": "3000",
+		"KONGDAO_EXPECT": both, "KONGDAO_STEP": "up", "KONGDAO_FINISH": "none", "KONGDAO_PENDING": "",
+		"KONGDAO_DEADLINE": "60", "KONGDAO_TIMEOUT": "30", "KONGDAO_TRIES": "2", "KONG_PG_TIMEOUT": "3000",
+	}
+	named := func(more map[string]string) map[string]string {
+		all := map[string]string{"KONGDAO_FINISH": "named", "KONGDAO_PENDING": "dao-test: " + first}
+		maps.Copy(all, more)
+		return all
 	}
 	release := f.lists(base, first, second).with("migrations/"+second+".lua", up("SELECT 1"))
 	one := func(name string, exit int, out string, changed map[string]string, before ...Step) Case {
 		steps := append([]Step{{Files: f, Env: env, Shell: "kong version"}}, before...)
 		steps = append(steps, Step{Env: changed, Shell: script, Exit: exit, Out: []string{out}})
-		return Case{Name: "job, " + name, Reason: "the job's README", Needs: jobScript, Steps: steps}
+		return Case{Name: "job, " + name, Reason: "K10 to K14, K27 to K31", Steps: steps}
 	}
 	bundled := Step{Env: bundledOnly, Run: "kong migrations bootstrap"}
 	started := Step{Env: withPlugin, Run: "kong migrations up"}
 	cases := []Case{
 		one("empty", 0, "kongdao: done", nil),
-		one("empty, bootstrap not wanted", 14, "kongdao: unbootstrapped", map[string]string{"KONGDAO_BOOTSTRAP": "no"}),
+		one("empty, and to finish", 14, "kongdao: empty", map[string]string{"KONGDAO_STEP": "finish"}),
 		one("new", 0, "kongdao: pending", withPlugin, bundled),
 		one("new, finish", 0, "kongdao: done", map[string]string{"KONG_PLUGINS": "bundled,dao-test", "KONGDAO_FINISH": "all"}, bundled),
 		one("pending", 0, "kongdao: pending", nil, bundled, started),
+		one("pending, and to finish", 0, "kongdao: done", named(map[string]string{"KONGDAO_STEP": "finish"}), bundled, started),
+		one("pending, and to finish another", 10, "kongdao: blocked", named(map[string]string{"KONGDAO_STEP": "finish", "KONGDAO_PENDING": "dao-test: x"}), bundled, started),
 		one("pending and new", 10, "kongdao: blocked", nil, bundled, started, Step{Files: release, Run: "kong migrations list", Exit: 4}),
-		one("pending and new, finish", 0, "kongdao: done", map[string]string{"KONGDAO_FINISH": "blocking", "KONGDAO_EXPECT": both + ", " + second}, bundled, started, Step{Files: release, Run: "kong migrations list", Exit: 4}),
+		one("pending and new, finish", 0, "kongdao: done", named(map[string]string{"KONGDAO_EXPECT": both + ", " + second}), bundled, started, Step{Files: release, Run: "kong migrations list", Exit: 4}),
 		one("failing", 13, "kongdao: failed", withPlugin, bundled, Step{Files: f.with("migrations/"+base+".lua", up("SELECT 1/0")), Shell: "true"}),
 		one("refused", 11, "kongdao: deadline", map[string]string{"KONG_PG_PORT": "1", "KONGDAO_DEADLINE": "4"}),
 		one("wrong password", 11, "password authentication failed", map[string]string{"KONG_PG_PASSWORD": "wrong", "KONGDAO_DEADLINE": "4"}),

@@ -25,9 +25,9 @@ var withPlugin = map[string]string{"KONG_PLUGINS": "bundled,dao-test"}
 var stopped = Step{Shell: "kong quit"}
 
 // Cases is the table.
-func Cases(t *testing.T) []Case {
+func Cases(t *testing.T, script string) []Case {
 	files := plugin(t)
-	return slices.Concat(states(files), files.silent(), runners(files), steps(files), modes(files), values(files), job(files))
+	return slices.Concat(states(files), files.silent(), runners(files), steps(files), modes(files), values(files), job(files, script))
 }
 
 // states are the rows of the facts' table on `kong migrations`: what each
