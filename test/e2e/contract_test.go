@@ -119,7 +119,7 @@ func (p podRunner) SQL(ctx context.Context, text string) (string, error) {
 
 // HTTP implements contract.Runner, through the API server.
 func (p podRunner) HTTP(ctx context.Context, asked contract.Request) (int, string, error) {
-	url := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/kong:%d/proxy%s", adminURL, p.space.name, asked.Port, asked.Path)
+	url := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/kong:%d/proxy%s", adminURL, p.name, asked.Port, asked.Path)
 	request, err := http.NewRequestWithContext(ctx, asked.Method, url, strings.NewReader(asked.JSON))
 	if err != nil {
 		return 0, "", err
@@ -155,7 +155,7 @@ func (p podRunner) exec(ctx context.Context, stdin io.Reader, pod string, comman
 }
 
 func (p podRunner) kubectl(ctx context.Context, stdin io.Reader, arguments ...string) *exec.Cmd {
-	made := exec.CommandContext(ctx, "kubectl", append([]string{"--namespace", p.space.name}, arguments...)...)
+	made := exec.CommandContext(ctx, "kubectl", append([]string{"--namespace", p.name}, arguments...)...)
 	made.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + home, "PATH=" + os.Getenv("PATH")}
 	made.Stdin = stdin
 	return made
@@ -183,7 +183,7 @@ func (p *podProcess) Wait(ctx context.Context) (contract.Result, error) {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		return contract.Result{}, errors.Join(ctx.Err(), p.Kill())
+		return contract.Result{}, ctx.Err() // whoever runs the table ends what is left
 	}
 	exited := (*exec.ExitError)(nil)
 	if p.err != nil && !errors.As(p.err, &exited) {

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -136,16 +135,6 @@ func (g gateway) waiting() []string {
 func (g gateway) scale(replicas int) {
 	g.t.Helper()
 	g.run("", "scale", "deployment/"+g.name, fmt.Sprintf("--replicas=%d", replicas))
-}
-
-// deployment is as it is now.
-func (g gateway) deployment() *appsv1.Deployment {
-	g.t.Helper()
-	var deployment appsv1.Deployment
-	if err := admin.Get(g.t.Context(), client.ObjectKey{Namespace: g.space.name, Name: g.name}, &deployment); err != nil {
-		g.t.Fatal(err)
-	}
-	return &deployment
 }
 
 // request asks the gateway, through the API server, at a port of its Service.
