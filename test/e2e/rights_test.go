@@ -27,7 +27,7 @@ type right struct{ namespace, verb, resource, name string }
 type request struct {
 	Verb, RequestURI string
 	User             struct{ Username string }
-	ObjectRef        *struct{ Namespace, Name, APIGroup, Resource string }
+	ObjectRef        *struct{ Namespace, Name, APIGroup, Resource, Subresource string }
 	ResponseStatus   struct{ Code int }
 	Annotations      map[string]string
 }
@@ -129,7 +129,8 @@ func (r right) covers(asked request) bool {
 	object := asked.ObjectRef
 	lists := r.verb == "list" && asked.Verb == "watch" && strings.Contains(asked.RequestURI, "sendInitialEvents=true")
 	creates := r.verb == "create" && asked.Verb == "patch" && asked.ResponseStatus.Code == http.StatusCreated
-	return (asked.Verb == r.verb || lists || creates) && object.APIGroup+"/"+object.Resource == r.resource &&
+	resource := strings.TrimSuffix(object.APIGroup+"/"+object.Resource+"/"+object.Subresource, "/")
+	return (asked.Verb == r.verb || lists || creates) && resource == r.resource &&
 		(r.namespace == "" || object.Namespace == r.namespace) && (r.name == "" || object.Name == r.name)
 }
 
