@@ -84,9 +84,7 @@ func TestAFailedMigration(t *testing.T) {
 	wantJobs(t, ns, "up") // it would fail again
 
 	kubectl(t, ns, "delete", "pluginmigration", failedRecord.Name)
-	eventually(t, func(ctx context.Context) error { // with it goes its Job
-		return client.IgnoreNotFound(webhook.Admin.Get(ctx, client.ObjectKeyFromObject(first), first))
-	})
+	waitUntilGone(t, first) // with it goes its Job
 	second := job(t, ns, "up")
 	if second.Name == first.Name {
 		t.Errorf("the Job of another PluginMigration has the name of the first: %s", first.Name)
