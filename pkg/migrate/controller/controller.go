@@ -41,6 +41,8 @@ type Controller struct {
 	Events   *events.Events
 	Metrics  *Metrics
 	Log      logr.Logger
+
+	looks looks
 }
 
 // JobCache is what a cache may hold of Jobs: ours.

@@ -116,6 +116,10 @@ func (c *Controller) jobOf(ctx context.Context, job *batchv1.Job, records []v1al
 
 // addResult adds what a Job's pods say.
 func (c *Controller) addResult(ctx context.Context, job *batchv1.Job, read *migrate.Job) error {
+	if waits, known := c.looks.recent(job.UID); known && !read.Done {
+		read.Waits = waits
+		return nil
+	}
 	var pods corev1.PodList
 	if err := c.Live.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
 		return fmt.Errorf("read the pods of Job %q: %w", job.Namespace+"/"+job.Name, err)
@@ -123,12 +127,15 @@ func (c *Controller) addResult(ctx context.Context, job *batchv1.Job, read *migr
 	if len(pods.Items) == 0 {
 		if read.Done {
 			read.Result = migrate.ParseResult(failureOf(job))
+		} else {
+			c.looks.remember(job.UID, "")
 		}
 		return nil
 	}
 	last := slices.MaxFunc(pods.Items, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	if !read.Done {
 		read.Waits = waits(&last)
+		c.looks.remember(job.UID, read.Waits)
 		return nil
 	}
 	// Of several the one counts that came to say something.
