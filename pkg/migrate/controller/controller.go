@@ -119,7 +119,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		held = plan.Start == nil
 	}
 	if err := c.do(ctx, where, world, plan); err != nil {
-		if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		if apierrors.IsConflict(err) {
 			c.Log.V(1).Info("something has changed meanwhile", "namespace", where.namespace, "database", where.database, "why", err.Error())
 			return reconcile.Result{RequeueAfter: 100 * time.Millisecond}, nil
 		}
