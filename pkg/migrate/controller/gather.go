@@ -88,11 +88,14 @@ func (c *Controller) unmarked(ctx context.Context, where place) ([]migrate.Pod, 
 	}
 }
 
+// mostAttempts is more than a record ever has: one every five minutes, for years.
+const mostAttempts = 1 << 20
+
 // jobOf is what a plan has to know of a Job.
 func (c *Controller) jobOf(ctx context.Context, job *batchv1.Job, records []v1alpha1.PluginMigration) (migrate.Job, error) {
 	read := migrate.Job{Name: job.Name, Step: migrate.Step(job.Labels[annotations.Step])}
 	attempt, err := strconv.ParseInt(job.Labels[annotations.Attempt], 10, 32)
-	if err != nil {
+	if err != nil || attempt < 0 || attempt > mostAttempts {
 		attempt = 0 // somebody has changed the label: it is busy, and nobody's
 	}
 	read.Attempt = int32(attempt)
