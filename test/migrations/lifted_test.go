@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/test/installation"
@@ -73,23 +72,16 @@ func TestManyPodsAreLifted(t *testing.T) {
 		ns := namespace(t)
 		daoTest(t, ns)
 		began := time.Now()
-		err := inParallel(8, crowd, func(i int) error {
-			return webhook.Admin.Create(t.Context(), onDatabase(pod(ns, fmt.Sprintf("kong-%d", i), "dao-test@1.0.0"), fmt.Sprintf("db-%d", i%databases)))
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ended := map[string]bool{}
+		pods := crowdOn(t, ns, databases)
 		waitForRecords(t, ns, databases, v1alpha1.Migrating)
 		t.Logf("%d pods on %d databases wait after %v", crowd, databases, time.Since(began).Round(time.Millisecond))
 		jobs := wantJobs(t, ns, steps("up", databases)...)
 		for i := range jobs[1:] {
 			end(t, &jobs[i+1], done())
-			ended[jobs[i+1].Name] = true
 		}
 		began = time.Now()
 		end(t, &jobs[0], done())
-		waitForGates(t, ns)
+		lifted(t, pods...)
 		took := time.Since(began)
 		waitForRecords(t, ns, databases, v1alpha1.Finished)
 		calls := callsIn(t, ns)
@@ -108,6 +100,20 @@ func TestManyPodsAreLifted(t *testing.T) {
 		}
 	}
 	t.Logf("10 databases take %.1f times the calls of one", float64(others[10])/float64(others[1]))
+}
+
+// crowdOn makes the pods, in turn on each of the databases.
+func crowdOn(t *testing.T, namespace string, databases int) []*corev1.Pod {
+	t.Helper()
+	pods := make([]*corev1.Pod, crowd)
+	err := inParallel(8, crowd, func(i int) error {
+		pods[i] = onDatabase(pod(namespace, fmt.Sprintf("kong-%d", i), "dao-test@1.0.0"), fmt.Sprintf("db-%d", i%databases))
+		return webhook.Admin.Create(t.Context(), pods[i])
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pods
 }
 
 func steps(step string, count int) []string {
@@ -134,27 +140,6 @@ func waitForRecords(t *testing.T, namespace string, count int, phase v1alpha1.Ph
 		}
 		if reached != count {
 			return fmt.Errorf("of %d PluginMigrations %d are %s, want %d", len(records), reached, phase, count)
-		}
-		return nil
-	})
-}
-
-// waitForGates waits until no pod of a namespace waits for us.
-func waitForGates(t *testing.T, namespace string) {
-	t.Helper()
-	eventually(t, func(ctx context.Context) error {
-		var pods corev1.PodList
-		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(namespace)); err != nil {
-			return err
-		}
-		left := 0
-		for i := range pods.Items {
-			if isGated(&pods.Items[i]) {
-				left++
-			}
-		}
-		if left > 0 {
-			return fmt.Errorf("%d pods wait", left)
 		}
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -160,6 +161,36 @@ func TestAPodOfTheJobThatIsLost(t *testing.T) {
 	end(t, up, done())
 	lifted(t, made)
 	wantJobs(t, ns, "up")
+}
+
+// TestAJobThatCannotRun proves that the PluginMigration says why the pod of its
+// Job does not run, and no more when it does.
+func TestAJobThatCannotRun(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	daoTest(t, ns)
+	create(t, pod(ns, "kong", "dao-test@1.0.0"))
+	up := job(t, ns, "up")
+	const why = "0/3 nodes are available: 3 Insufficient memory."
+	set := func(status corev1.ConditionStatus, message string) {
+		eventually(t, func(ctx context.Context) error {
+			var pods corev1.PodList
+			if err := webhook.Admin.List(ctx, &pods, client.InNamespace(ns), client.MatchingLabels{batchv1.JobNameLabel: up.Name}); err != nil {
+				return err
+			}
+			if len(pods.Items) != 1 {
+				return fmt.Errorf("%d pods", len(pods.Items))
+			}
+			pods.Items[0].Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: status, Reason: "Unschedulable", Message: message}}
+			return webhook.Admin.Status().Update(ctx, &pods.Items[0])
+		})
+	}
+	set(corev1.ConditionFalse, why)
+	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonRunning, up.Name, "cannot run yet: "+why)
+	set(corev1.ConditionTrue, "")
+	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonRunning, `runs "kong migrations up"`)
+	end(t, up, done())
+	record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
 }
 
 // TestLeftToAPerson proves that with "up" nobody but a person starts "finish",
