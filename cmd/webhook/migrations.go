@@ -82,16 +82,22 @@ func migrationCaches(options Options) (map[client.Object]cache.ByObject, error) 
 	}, nil
 }
 
+// inWords says of an error that comes of the lack of our kinds what to do.
+func inWords(err error) error {
+	if unknown, ok := errors.AsType[*meta.NoKindMatchError](err); ok && unknown.GroupKind.Group == v1alpha1.GroupVersion().Group {
+		return fmt.Errorf("the cluster knows no kind %s of %s: install kongdao's CRDs, or start without --migrations", unknown.GroupKind.Kind, v1alpha1.GroupVersion())
+	}
+	return err
+}
+
 // migrations registers the controller of migrations, and has pods wait for them.
 func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, pods *admission.Pods) error {
 	if !options.Migrations {
 		return nil
 	}
 	records, err := manager.GetCache().GetInformer(ctx, &v1alpha1.PluginMigration{}, cache.BlockUntilSynced(false))
-	if meta.IsNoMatchError(err) {
-		return errors.New("the cluster knows no kind PluginMigration of kongdao.io/v1alpha1: install kongdao's CRDs, or start without --migrations")
-	} else if err != nil {
-		return fmt.Errorf("watch PluginMigrations: %w", err)
+	if err != nil {
+		return fmt.Errorf("watch PluginMigrations: %w", inWords(err))
 	}
 	index, err := controller.NewPods(ctx, manager.GetCache())
 	if err != nil {

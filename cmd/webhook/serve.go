@@ -113,7 +113,7 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 		}),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set up the process: %w", err)
+		return nil, fmt.Errorf("set up the process: %w", inWords(err))
 	}
 	return manager, nil
 }

@@ -100,7 +100,7 @@ func (p *planner) ended(record *v1alpha1.PluginMigration, job *Job) {
 
 // backoff is how long is waited after so many attempts.
 func backoff(attempts int32) time.Duration {
-	return min(10*time.Second<<min(attempts-1, 10), 5*time.Minute)
+	return min(10*time.Second<<max(min(attempts-1, 10), 0), 5*time.Minute)
 }
 
 func (p *planner) failed(record *v1alpha1.PluginMigration, job *Job) {

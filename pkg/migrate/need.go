@@ -45,7 +45,13 @@ func NeedOfInjected(namespace string, pod mutate.Pod) (Need, bool) {
 		return Need{}, false
 	}
 	set := make(Set, 0, len(mark.Releases))
+	seen := map[string]bool{}
 	for _, marked := range mark.Releases {
+		odd := annotations.CheckPluginName(marked.Plugin) != nil || marked.Version != "" && annotations.CheckVersion(marked.Version) != nil
+		if odd || seen[marked.Plugin] {
+			return Need{}, false // no injection has left that
+		}
+		seen[marked.Plugin] = true
 		if marked.Migrations != "" {
 			set = append(set, v1alpha1.PluginMigrations{
 				Name: marked.Plugin, Version: marked.Version, Release: marked.Digest, Digest: marked.Migrations,

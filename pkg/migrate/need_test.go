@@ -70,7 +70,9 @@ func TestNeedOf(t *testing.T) {
 
 // TestHostileMarks proves that a mark which is none makes no need.
 func TestHostileMarks(t *testing.T) {
-	for _, mark := range []string{"", "x", "[]", `{"releases":null}`, `{"releases":[{}]}`, `{"releases":[{"plugin":"a","migrations":""}]}`, strings.Repeat("[", 100_000)} {
+	for _, mark := range []string{"", "x", "[]", `{"releases":null}`, `{"releases":[{}]}`, `{"releases":[{"plugin":"a","migrations":""}]}`,
+		`{"releases":[{"plugin":"../a","migrations":"x"}]}`, `{"releases":[{"plugin":"_","migrations":"x"}]}`, `{"releases":[{"plugin":"a","version":"\n","migrations":"x"}]}`,
+		`{"releases":[{"plugin":"a","migrations":"x"},{"plugin":"a","migrations":"y"}]}`, strings.Repeat("[", 100_000)} {
 		pod := mutate.Pod{Annotations: map[string]string{annotations.Plugins: "a", annotations.Injection: mark}, Containers: []mutate.Container{*kongIn(t, variable("KONG_PG_HOST", "pg"))}}
 		if need, needs := migrate.NeedOfInjected("kong", pod); needs {
 			t.Errorf("%.40q: %+v", mark, need)

@@ -58,6 +58,23 @@ func checkLog() error {
 	return errors.Join(wrong...)
 }
 
+// logged is content when the webhook's log has an error with these words.
+func logged(words string) func(ctx context.Context) error {
+	return func(context.Context) error {
+		text, err := os.ReadFile(webhook.LogFile())
+		if err != nil {
+			return err
+		}
+		for text := range bytes.Lines(text) {
+			var read line
+			if json.Unmarshal(text, &read) == nil && strings.Contains(read.Error, words) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the log does not say: %s", words)
+	}
+}
+
 // metricValues is every value that a label of the migrations' metrics may have.
 // Whoever adds one adds it here, and sees that it is of a small set.
 var metricValues = map[string][]string{

@@ -95,3 +95,15 @@ func (r right) check(ctx context.Context, may bool) error {
 	}
 	return nil
 }
+
+// waitUntilGone waits until an object that was deleted is no more.
+func waitUntilGone(t *testing.T, object client.Object) {
+	t.Helper()
+	eventually(t, func(ctx context.Context) error {
+		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(object), object)
+		if err == nil {
+			return fmt.Errorf("%T %s is there", object, object.GetName())
+		}
+		return client.IgnoreNotFound(err)
+	})
+}

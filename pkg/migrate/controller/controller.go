@@ -41,6 +41,8 @@ type Controller struct {
 	Events   *events.Events
 	Metrics  *Metrics
 	Log      logr.Logger
+
+	looks looks
 }
 
 // JobCache is what a cache may hold of Jobs: ours.
@@ -117,7 +119,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		held = plan.Start == nil
 	}
 	if err := c.do(ctx, where, world, plan); err != nil {
-		if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		if apierrors.IsConflict(err) {
 			c.Log.V(1).Info("something has changed meanwhile", "namespace", where.namespace, "database", where.database, "why", err.Error())
 			return reconcile.Result{RequeueAfter: 100 * time.Millisecond}, nil
 		}

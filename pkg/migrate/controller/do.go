@@ -24,18 +24,8 @@ func (c *Controller) do(ctx context.Context, where place, world migrate.World, p
 	if err := c.lift(ctx, plan.Lift); err != nil {
 		return err
 	}
-	for _, need := range plan.Create {
-		record := &v1alpha1.PluginMigration{
-			ObjectMeta: metav1.ObjectMeta{
-				Namespace: where.namespace, Name: need.Record(), Labels: map[string]string{annotations.Database: where.database},
-			},
-			Spec: need.Spec(),
-		}
-		if err := c.Client.Create(ctx, record); err != nil {
-			return fmt.Errorf("make PluginMigration %q: %w", where.namespace+"/"+record.Name, err)
-		}
-		c.Log.Info("a database is to be migrated", "namespace", where.namespace, "pluginMigration", record.Name, "plugins", record.Spec.Request, "database", record.Spec.Database.Description)
-	}
+	// One that cannot be made keeps none of the others back.
+	notMade := c.create(ctx, where, plan.Create)
 	if plan.Start != nil {
 		if err := c.start(ctx, world, plan); err != nil {
 			return err
@@ -57,7 +47,30 @@ func (c *Controller) do(ctx context.Context, where place, world migrate.World, p
 			}
 		}
 	}
-	return nil
+	return notMade
+}
+
+// create makes the PluginMigrations of needs.
+func (c *Controller) create(ctx context.Context, where place, needs []migrate.Need) error {
+	var failed []error
+	for _, need := range needs {
+		record := &v1alpha1.PluginMigration{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: where.namespace, Name: need.Record(), Labels: map[string]string{annotations.Database: where.database},
+			},
+			Spec: need.Spec(),
+		}
+		switch err := c.Client.Create(ctx, record); {
+		case apierrors.IsAlreadyExists(err):
+			failed = append(failed, fmt.Errorf("PluginMigration %q is there without label %s, by which it is found: give it the value %s, or delete it",
+				where.namespace+"/"+record.Name, annotations.Database, where.database))
+		case err != nil:
+			failed = append(failed, fmt.Errorf("make PluginMigration %q: %w", where.namespace+"/"+record.Name, err))
+		default:
+			c.Log.Info("a database is to be migrated", "namespace", where.namespace, "pluginMigration", record.Name, "plugins", record.Spec.Request, "database", record.Spec.Database.Description)
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // lifters is how many gates are lifted at once.

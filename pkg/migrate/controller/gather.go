@@ -88,11 +88,14 @@ func (c *Controller) unmarked(ctx context.Context, where place) ([]migrate.Pod, 
 	}
 }
 
+// mostAttempts is more than a record ever has: one every five minutes, for years.
+const mostAttempts = 1 << 20
+
 // jobOf is what a plan has to know of a Job.
 func (c *Controller) jobOf(ctx context.Context, job *batchv1.Job, records []v1alpha1.PluginMigration) (migrate.Job, error) {
 	read := migrate.Job{Name: job.Name, Step: migrate.Step(job.Labels[annotations.Step])}
 	attempt, err := strconv.ParseInt(job.Labels[annotations.Attempt], 10, 32)
-	if err != nil {
+	if err != nil || attempt < 0 || attempt > mostAttempts {
 		attempt = 0 // somebody has changed the label: it is busy, and nobody's
 	}
 	read.Attempt = int32(attempt)
@@ -116,6 +119,10 @@ func (c *Controller) jobOf(ctx context.Context, job *batchv1.Job, records []v1al
 
 // addResult adds what a Job's pods say.
 func (c *Controller) addResult(ctx context.Context, job *batchv1.Job, read *migrate.Job) error {
+	if waits, known := c.looks.recent(job.UID); known && !read.Done {
+		read.Waits = waits
+		return nil
+	}
 	var pods corev1.PodList
 	if err := c.Live.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
 		return fmt.Errorf("read the pods of Job %q: %w", job.Namespace+"/"+job.Name, err)
@@ -123,12 +130,15 @@ func (c *Controller) addResult(ctx context.Context, job *batchv1.Job, read *migr
 	if len(pods.Items) == 0 {
 		if read.Done {
 			read.Result = migrate.ParseResult(failureOf(job))
+		} else {
+			c.looks.remember(job.UID, "")
 		}
 		return nil
 	}
 	last := slices.MaxFunc(pods.Items, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	if !read.Done {
 		read.Waits = waits(&last)
+		c.looks.remember(job.UID, read.Waits)
 		return nil
 	}
 	// Of several the one counts that came to say something.

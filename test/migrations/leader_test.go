@@ -1,0 +1,114 @@
+package migrations
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/installation"
+)
+
+// TestNobodyLeads proves that pods of a database that is migrated never wait for
+// the controller: they go also while another holds the Lease that is not there.
+// Others wait, and go when that one's time is over.
+func TestNobodyLeads(t *testing.T) {
+	ns := namespace(t)
+	daoTest(t, ns)
+	migrated(t, ns, "first", "dao-test@1.0.0")
+	restart(t, func() {
+		giveUpLease(t)
+		held := lease()
+		held.Spec = coordinationv1.LeaseSpec{
+			HolderIdentity: new("another"), LeaseDurationSeconds: new(int32(3600)), LeaseTransitions: new(int32(1)),
+			AcquireTime: new(metav1.NowMicro()), RenewTime: new(metav1.NowMicro()),
+		}
+		create(t, held)
+	})
+	out, other := pod(ns, "scaled-out", "dao-test@1.0.0"), pod(ns, "other", "dao-test@1.1.0")
+	create(t, out, other)
+	if isGated(out) {
+		t.Error("a pod of a database that is migrated waits while nobody leads")
+	}
+	if !isGated(other) {
+		t.Error("a pod of a database that is not does not wait")
+	}
+	serve(t, out)
+	if records, err := recordsOf(t.Context(), ns); err != nil || len(records) != 1 {
+		t.Errorf("%d PluginMigrations, of which one was made by nobody who leads: %v", len(records), err)
+	}
+	giveUpLease(t)
+	end(t, job(t, ns, "up"), done())
+	lifted(t, other)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+}
+
+// TestTheLeaseIsGivenUp proves that one who is told to end lets the next lead at
+// once.
+func TestTheLeaseIsGivenUp(t *testing.T) {
+	ns := namespace(t)
+	daoTest(t, ns)
+	migrated(t, ns, "first", "dao-test@1.0.0") // it leads
+	if err := webhook.Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	// controller-runtime ends what leads last, and calls that an error.
+	expect("leader election lost")
+	began := time.Now()
+	if err := webhook.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	create(t, pod(ns, "second", "dao-test@1.1.0"))
+	end(t, job(t, ns, "up"), done())
+	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("the next has led after %v, which is when the Lease expires", took)
+	}
+}
+
+// TestWithoutTheCRD proves that a webhook which is to run migrations on a cluster
+// that knows no PluginMigrations ends with words that say what to do.
+func TestWithoutTheCRD(t *testing.T) {
+	definition, err := installation.CRDs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := webhook.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	giveUpLease(t)
+	remove(t, definition)
+	waitUntilGone(t, definition)
+	before, err := os.ReadFile(webhook.LogFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = webhook.Run(t.Context())
+	if err == nil {
+		t.Error("it runs")
+	}
+	log, readErr := os.ReadFile(webhook.LogFile())
+	if readErr != nil {
+		t.Fatal(readErr)
+	}
+	log = bytes.TrimPrefix(log, before)
+	const want = "the cluster knows no kind PluginMigration of kongdao.io/v1alpha1: install kongdao's CRDs, or start without --migrations"
+	if !strings.Contains(string(log), want) {
+		t.Errorf("it does not say %q, but: %s", want, log)
+	}
+	expect("knows no kind PluginMigration")
+	if err := installation.InstallCRDs(t.Context(), webhook.Admin); err != nil {
+		t.Fatal(err)
+	}
+	if err := webhook.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ns := namespace(t)
+	daoTest(t, ns)
+	migrated(t, ns, "first", "dao-test@1.0.0")
+}
