@@ -2,6 +2,8 @@ package migrations
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -69,6 +71,40 @@ func TestTheLeaseIsGivenUp(t *testing.T) {
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("the next has led after %v, which is when the Lease expires", took)
 	}
+}
+
+// TestWithoutARight proves that a webhook which may not read PluginMigrations says
+// so, goes on to serve metrics and to admit, with what brings migrations waiting,
+// and goes on when it has the right.
+func TestWithoutARight(t *testing.T) {
+	ns := namespace(t)
+	daoTest(t, ns)
+	// The cache can do with either.
+	list, watch := right{"list", "kongdao.io", "pluginmigrations", ""}, right{"watch", "kongdao.io", "pluginmigrations", ""}
+	var giveList, giveWatch func()
+	restart(t, func() { giveList, giveWatch = list.take(t), watch.take(t) })
+	made := pod(ns, "kong", "dao-test@1.0.0")
+	create(t, made)
+	if !isGated(made) {
+		t.Error("the pod does not wait")
+	}
+	eventually(t, logged(list.missed()))
+	eventually(t, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // as Prometheus does
+		defer cancel()
+		text, err := webhook.Metrics(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text, "\nkongdao_gated_pods 1\n") || strings.Contains(text, "\nkongdao_plugin_migrations{") {
+			return errors.New("the metrics lack the gated pod, or tell what nobody knows")
+		}
+		return nil
+	})
+	giveWatch()
+	giveList()
+	end(t, job(t, ns, "up"), done())
+	lifted(t, made)
 }
 
 // TestWithoutTheCRD proves that a webhook which is to run migrations on a cluster
