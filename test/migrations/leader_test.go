@@ -50,6 +50,43 @@ func TestNobodyLeads(t *testing.T) {
 	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
 }
 
+// TestTheOtherReplicaTakesOver proves that of two replicas one does what there is
+// to do, and that the other goes on with it when the first is killed and its Lease
+// has expired.
+func TestTheOtherReplicaTakesOver(t *testing.T) {
+	ns := namespace(t)
+	daoTest(t, ns)
+	_, kubeconfig, err := plane.User(installation.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := installation.New(plane, program, t.TempDir(), kubeconfig, "--migrations", "--namespace", system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrated(t, ns, "first", "dao-test@1.0.0") // so the first leads
+	if err := other.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := pod(ns, "second", "dao-test@1.1.0")
+	create(t, second)
+	up := job(t, ns, "up")
+	if err := webhook.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	end(t, up, done())
+	lifted(t, second)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	wantJobs(t, ns, "up", "up")
+	if err := errors.Join(other.Kill(), checkLog(other)); err != nil {
+		t.Error(err)
+	}
+	giveUpLease(t)
+	if err := webhook.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTheLeaseIsGivenUp proves that one who is told to end lets the next lead at
 // once.
 func TestTheLeaseIsGivenUp(t *testing.T) {
