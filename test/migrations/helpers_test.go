@@ -138,9 +138,9 @@ func onDatabase(of *corev1.Pod, database string) *corev1.Pod {
 	return of
 }
 
-// deployment is one of such pods, labelled app with its name.
-func deployment(namespace, name, plugins string, replicas int32) *appsv1.Deployment {
-	of := pod(namespace, name, plugins)
+// deployment is one of such pods with dao-test 1.0.0, labelled app with its name.
+func deployment(namespace, name string, replicas int32) *appsv1.Deployment {
+	of := pod(namespace, name, "dao-test@1.0.0")
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: appsv1.DeploymentSpec{

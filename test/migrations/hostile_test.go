@@ -136,16 +136,16 @@ func TestRecordsOfOthers(t *testing.T) {
 	create(t, made)
 	end(t, job(t, ns, "up"), done())
 	lifted(t, made)
-	real := record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
+	ours := record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
 	for i, labels := range []map[string]string{
-		nil, {annotations.Database: ""}, {annotations.Database: "x"}, {annotations.Database: "a.b_c"}, {annotations.Database: real.Spec.Database.Key},
+		nil, {annotations.Database: ""}, {annotations.Database: "x"}, {annotations.Database: "a.b_c"}, {annotations.Database: ours.Spec.Database.Key},
 	} {
 		other := &v1alpha1.PluginMigration{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: ns, Name: fmt.Sprintf("other-%d", i), Labels: labels,
 				Annotations: map[string]string{annotations.Migrations: "maybe", annotations.AcceptEdited: "yes"},
 			},
-			Spec: *real.Spec.DeepCopy(),
+			Spec: *ours.Spec.DeepCopy(),
 		}
 		other.Spec.Request = other.Name
 		create(t, other)
@@ -154,17 +154,36 @@ func TestRecordsOfOthers(t *testing.T) {
 
 	const words = "is there without label " + annotations.Database
 	expect(words)
-	change(t, real, func(real *v1alpha1.PluginMigration) { real.Labels = nil })
+	change(t, ours, func(ours *v1alpha1.PluginMigration) { ours.Labels = nil })
 	second := pod(ns, "second", "dao-test@1.1.0")
 	create(t, second)
 	end(t, job(t, ns, "up"), done())
 	lifted(t, second)
 	eventually(t, logged(words))
-	before := callsIn(t, ns)["create pluginmigrations"]
-	if before > 30 {
-		t.Errorf("it was tried %d times to make a PluginMigration that is there", before)
+	if tries := callsIn(t, ns)["create pluginmigrations"]; tries > 30 {
+		t.Errorf("it was tried %d times to make a PluginMigration that is there", tries)
 	}
-	if get(t, real); len(real.Labels) > 0 {
-		t.Errorf("it has labels again: %v", real.Labels)
+	if get(t, ours); len(ours.Labels) > 0 {
+		t.Errorf("it has labels again: %v", ours.Labels)
+	}
+}
+
+// TestACopyOfTheJobsPod proves that what a pod says which only bears the Job's
+// label, as one that was copied to look into trouble, is not taken for the Job's.
+func TestACopyOfTheJobsPod(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	daoTest(t, ns)
+	made := pod(ns, "kong", "dao-test@1.0.0")
+	create(t, made)
+	up := job(t, ns, "up")
+	copied := pod(ns, "copy", "")
+	copied.Labels = map[string]string{batchv1.JobNameLabel: up.Name}
+	create(t, copied)
+	finishPod(t, copied, done())
+	end(t, up, failed("Error: x"))
+	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobFailed, "Error: x")
+	if get(t, made); !isGated(made) {
+		t.Error("the pod does not wait")
 	}
 }

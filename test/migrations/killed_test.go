@@ -36,7 +36,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		{lacks: &records, begins: func() { create(t, first) }, reached: signs{hasGate(first, true), logged(records.missed())}},
 		{lacks: &jobs, reached: signs{phaseIs(ns, ""), logged(jobs.missed())}},
 		{lacks: &statuses, reached: signs{phaseIs(ns, ""), jobsAre(ns, 1), logged(statuses.missed())}},
-		{reached: signs{phaseIs(ns, v1alpha1.Migrating), jobsAre(ns, 1)}, meanwhile: func() { end(t, job(t, ns, "up"), pending("dao-test: "+next)) }},
+		{reached: signs{phaseIs(ns, v1alpha1.Migrating), jobsAre(ns, 1)}, meanwhile: func() { end(t, job(t, ns, "up"), pending()) }},
 		{lacks: &gates, reached: signs{hasGate(first, true), logged(gates.missed())}},
 		{lacks: &statuses, reached: signs{hasGate(first, false), phaseIs(ns, v1alpha1.Migrating)}, meanwhile: func() { serve(t, first) }},
 		// What "up" came to is written down before "finish" begins.

@@ -22,7 +22,7 @@ type ending struct {
 
 // What job.sh leaves behind.
 func done() ending                { return ending{0, "done\n"} }
-func pending(lines string) ending { return ending{0, "pending\n" + lines} }
+func pending() ending             { return ending{0, "pending\ndao-test: " + next + "\n"} }
 func blocked(lines string) ending { return ending{10, "blocked\n" + lines} }
 func failed(words string) ending  { return ending{13, "failed\n" + words} }
 
@@ -58,19 +58,31 @@ func endPod(t *testing.T, job *batchv1.Job, how ending) *corev1.Pod {
 			return fmt.Errorf("no pod of Job %s runs", job.Name)
 		}
 		ended = &pods.Items[at]
-		ended.Status.Phase = corev1.PodSucceeded
-		if how.code != 0 {
-			ended.Status.Phase = corev1.PodFailed
+		return nil
+	})
+	finishPod(t, ended, how)
+	return ended
+}
+
+// finishPod has a pod end.
+func finishPod(t *testing.T, pod *corev1.Pod, how ending) {
+	t.Helper()
+	eventually(t, func(ctx context.Context) error {
+		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
+			return err
 		}
-		ended.Status.ContainerStatuses = []corev1.ContainerStatus{{
-			Name: ended.Spec.Containers[0].Name, Image: ended.Spec.Containers[0].Image,
+		pod.Status.Phase = corev1.PodSucceeded
+		if how.code != 0 {
+			pod.Status.Phase = corev1.PodFailed
+		}
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			Name: pod.Spec.Containers[0].Name, Image: pod.Spec.Containers[0].Image,
 			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
 				ExitCode: how.code, Message: how.message, StartedAt: metav1.Now(), FinishedAt: metav1.Now(),
 			}},
 		}}
-		return webhook.Admin.Status().Update(ctx, ended)
+		return webhook.Admin.Status().Update(ctx, pod)
 	})
-	return ended
 }
 
 func isOver(job *batchv1.Job) bool {

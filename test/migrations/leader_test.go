@@ -2,6 +2,8 @@ package migrations
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -48,6 +50,43 @@ func TestNobodyLeads(t *testing.T) {
 	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
 }
 
+// TestTheOtherReplicaTakesOver proves that of two replicas one does what there is
+// to do, and that the other goes on with it when the first is killed and its Lease
+// has expired.
+func TestTheOtherReplicaTakesOver(t *testing.T) {
+	ns := namespace(t)
+	daoTest(t, ns)
+	_, kubeconfig, err := plane.User(installation.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := installation.New(plane, program, t.TempDir(), kubeconfig, "--migrations", "--namespace", system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrated(t, ns, "first", "dao-test@1.0.0") // so the first leads
+	if err := other.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := pod(ns, "second", "dao-test@1.1.0")
+	create(t, second)
+	up := job(t, ns, "up")
+	if err := webhook.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	end(t, up, done())
+	lifted(t, second)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	wantJobs(t, ns, "up", "up")
+	if err := errors.Join(other.Kill(), checkLog(other)); err != nil {
+		t.Error(err)
+	}
+	giveUpLease(t)
+	if err := webhook.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTheLeaseIsGivenUp proves that one who is told to end lets the next lead at
 // once.
 func TestTheLeaseIsGivenUp(t *testing.T) {
@@ -69,6 +108,40 @@ func TestTheLeaseIsGivenUp(t *testing.T) {
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("the next has led after %v, which is when the Lease expires", took)
 	}
+}
+
+// TestWithoutARight proves that a webhook which may not read PluginMigrations says
+// so, goes on to serve metrics and to admit, with what brings migrations waiting,
+// and goes on when it has the right.
+func TestWithoutARight(t *testing.T) {
+	ns := namespace(t)
+	daoTest(t, ns)
+	// The cache can do with either.
+	list, watch := right{"list", "kongdao.io", "pluginmigrations", ""}, right{"watch", "kongdao.io", "pluginmigrations", ""}
+	var giveList, giveWatch func()
+	restart(t, func() { giveList, giveWatch = list.take(t), watch.take(t) })
+	made := pod(ns, "kong", "dao-test@1.0.0")
+	create(t, made)
+	if !isGated(made) {
+		t.Error("the pod does not wait")
+	}
+	eventually(t, logged(list.missed()))
+	eventually(t, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // as Prometheus does
+		defer cancel()
+		text, err := webhook.Metrics(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text, "\nkongdao_gated_pods 1\n") || strings.Contains(text, "\nkongdao_plugin_migrations{") {
+			return errors.New("the metrics lack the gated pod, or tell what nobody knows")
+		}
+		return nil
+	})
+	giveWatch()
+	giveList()
+	end(t, job(t, ns, "up"), done())
+	lifted(t, made)
 }
 
 // TestWithoutTheCRD proves that a webhook which is to run migrations on a cluster

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"kongdao.io/kongdao/test/installation"
 )
 
 // line is what tests look at of a line of the webhook's log.
@@ -33,9 +35,9 @@ func expect(parts ...string) {
 	expected.parts = append(expected.parts, parts...)
 }
 
-// checkLog says what the webhook's log should not hold.
-func checkLog() error {
-	text, err := os.ReadFile(webhook.LogFile())
+// checkLog says what a webhook's log should not hold.
+func checkLog(of *installation.Webhook) error {
+	text, err := os.ReadFile(of.LogFile())
 	if err != nil {
 		return err
 	}

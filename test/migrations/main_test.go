@@ -36,6 +36,8 @@ const system = "kongdao-system"
 var (
 	plane   *controlplane.ControlPlane
 	webhook *installation.Webhook
+	// program is the webhook's, built with the race detector.
+	program string
 	// auditLog is where the API server writes what auditPolicy tells it to.
 	auditLog string
 )
@@ -71,8 +73,7 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	program, err := installation.Build(ctx, "webhook", dir, "-race")
-	if err != nil {
+	if program, err = installation.Build(ctx, "webhook", dir, "-race"); err != nil {
 		return 0, err
 	}
 	if err := startPlane(ctx, dir); err != nil {
@@ -89,7 +90,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	code = m.Run()
 	// What all tests together have brought about.
-	return code, errors.Join(watched.stop(), checkLog(), checkMetrics(ctx))
+	return code, errors.Join(watched.stop(), checkLog(webhook), checkMetrics(ctx))
 }
 
 func startPlane(ctx context.Context, dir string) (err error) {

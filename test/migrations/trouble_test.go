@@ -11,7 +11,6 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
@@ -66,7 +65,7 @@ func TestAFailedMigration(t *testing.T) {
 	daoTest(t, ns)
 	const metric = `kongdao_migration_failures_total{reason="MigrationFailed"}`
 	before := counted(t, metric)
-	create(t, deployment(ns, "kong", "dao-test@1.0.0", 2))
+	create(t, deployment(ns, "kong", 2))
 	waiting := podsOf(t, ns, "kong", 2, isGated)
 	first := job(t, ns, "up")
 	const words = `Error: [PostgreSQL error] relation "x" does not exist`
@@ -191,53 +190,4 @@ func TestAJobThatCannotRun(t *testing.T) {
 	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonRunning, `runs "kong migrations up"`)
 	end(t, up, done())
 	record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
-}
-
-// TestLeftToAPerson proves that with "up" nobody but a person starts "finish",
-// and that pods do not wait for that.
-func TestLeftToAPerson(t *testing.T) {
-	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
-	careful := pod(ns, "careful", "dao-test@1.1.0")
-	careful.Annotations[annotations.Migrations] = "up"
-	create(t, careful)
-	up := job(t, ns, "up")
-	end(t, up, pending("dao-test: "+next))
-	lifted(t, careful)
-	serve(t, careful)
-	left := waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonManual, "pending: dao-test: "+next, "kubectl annotate pluginmigration")
-	wantJobs(t, ns, "up")
-	kubectl(t, ns, "annotate", "pluginmigration", left.Name, annotations.Migrations+"=auto")
-	end(t, job(t, ns, "finish"), done())
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
-}
-
-// TestAnEditedMigration proves that one which was executed is held, in words that
-// name the file and both digests, until a person says that it makes no difference.
-func TestAnEditedMigration(t *testing.T) {
-	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
-	source(t, ns, "dao-test", "1.0.1", base, "CREATE and more")
-	migrated(t, ns, "first", "dao-test@1.0.0")
-	const metric = `kongdao_migration_failures_total{reason="MigrationHeld"}`
-	before := counted(t, metric)
-	edited := pod(ns, "edited", "dao-test@1.0.1")
-	create(t, edited)
-	held := record(t, ns, "dao-test@1.0.1", v1alpha1.Held)
-	was := record(t, ns, "dao-test@1.0.0", v1alpha1.Finished).Spec.Plugins[0].Migrations[0].Digest
-	now := held.Spec.Plugins[0].Migrations[0].Digest
-	if was == now {
-		t.Fatalf("both files have digest %s", was)
-	}
-	waitsFor(t, ns, "dao-test@1.0.1", v1alpha1.ReasonEdited, base, was, now, annotations.AcceptEdited+"=true")
-	wantEvent(t, ns, "PluginMigration", "MigrationHeld", base, was, now)
-	if counted := counted(t, metric); counted <= before {
-		t.Errorf("%s is %v, and was %v", metric, counted, before)
-	}
-	wantJobs(t, ns, "up")
-	kubectl(t, ns, "annotate", "pluginmigration", held.Name, annotations.AcceptEdited+"=true")
-	end(t, job(t, ns, "up"), done())
-	record(t, ns, "dao-test@1.0.1", v1alpha1.Finished)
 }

@@ -127,6 +127,8 @@ func (c *Controller) addResult(ctx context.Context, job *batchv1.Job, read *migr
 	if err := c.Live.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
 		return fmt.Errorf("read the pods of Job %q: %w", job.Namespace+"/"+job.Name, err)
 	}
+	// A copy of one may bear the label too.
+	pods.Items = slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return !metav1.IsControlledBy(&pod, job) })
 	if len(pods.Items) == 0 {
 		if read.Done {
 			read.Result = migrate.ParseResult(failureOf(job))

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -48,12 +49,17 @@ func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- m.gated
 }
 
+// collectLimit is how long the cache is waited for.
+const collectLimit = time.Second
+
 // Collect is that of a prometheus.Collector.
 func (m *Metrics) Collect(collected chan<- prometheus.Metric) {
 	collected <- prometheus.MustNewConstMetric(m.gated, prometheus.GaugeValue, float64(m.pods.gated()))
+	// A cache that is not filled yet, or cannot be, must not keep all other metrics back.
+	ctx, cancel := context.WithTimeout(context.Background(), collectLimit)
+	defer cancel()
 	var records v1alpha1.PluginMigrationList
-	if err := m.reader.List(context.Background(), &records); err != nil {
-		collected <- prometheus.NewInvalidMetric(m.phases, err)
+	if err := m.reader.List(ctx, &records); err != nil {
 		return
 	}
 	counts := map[v1alpha1.Phase]int{}
