@@ -27,7 +27,7 @@ func StartMigrating(ctx context.Context, plane *controlplane.ControlPlane, progr
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	if err := InstallCRDs(ctx, admin); err != nil {
+	if err := InstallCRDs(ctx, plane); err != nil {
 		return nil, err
 	}
 	kubeconfig, err := grant(ctx, plane, migrationsFile)
@@ -75,30 +75,48 @@ func CRDs() (*unstructured.Unstructured, error) {
 }
 
 // InstallCRDs makes the API server know kongdao's kinds, and returns when it does.
-func InstallCRDs(ctx context.Context, admin client.Client) error {
+func InstallCRDs(ctx context.Context, plane *controlplane.ControlPlane) error {
 	definition, err := CRDs()
 	if err != nil {
 		return err
+	}
+	admin, err := client.New(plane.Config(), client.Options{})
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
 	}
 	if err := admin.Create(ctx, definition); err != nil {
 		return fmt.Errorf("install the CRDs: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
-	kind, _, _ := unstructured.NestedString(definition.Object, "spec", "names", "listKind")
 	for {
-		list := &unstructured.UnstructuredList{}
-		list.SetAPIVersion(group + "/v1alpha1")
-		list.SetKind(kind)
-		err := admin.List(ctx, list)
+		err := UseCRDs(ctx, plane)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait until the API server knows %s: %w", kind, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("wait until the API server knows the CRDs: %w", errors.Join(ctx.Err(), err))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// UseCRDs is nil when a client that comes anew is told of kongdao's kinds, and
+// can use them: the one comes some time after the other, as they go.
+func UseCRDs(ctx context.Context, plane *controlplane.ControlPlane) error {
+	definition, err := CRDs()
+	if err != nil {
+		return err
+	}
+	anew, err := client.New(plane.Config(), client.Options{})
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(definition.Object, "spec", "names", "listKind")
+	list := &unstructured.UnstructuredList{}
+	list.SetAPIVersion(group + "/v1alpha1")
+	list.SetKind(kind)
+	return anew.List(ctx, list)
 }

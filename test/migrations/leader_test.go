@@ -10,6 +10,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
@@ -156,7 +157,12 @@ func TestWithoutTheCRD(t *testing.T) {
 	}
 	giveUpLease(t)
 	remove(t, definition)
-	waitUntilGone(t, definition)
+	eventually(t, func(ctx context.Context) error {
+		if err := installation.UseCRDs(ctx, plane); !meta.IsNoMatchError(err) {
+			return errors.Join(errors.New("the API server tells of the CRD"), err)
+		}
+		return nil
+	})
 	before, err := os.ReadFile(webhook.LogFile())
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +181,7 @@ func TestWithoutTheCRD(t *testing.T) {
 		t.Errorf("it does not say %q, but: %s", want, log)
 	}
 	expect("knows no kind PluginMigration")
-	if err := installation.InstallCRDs(t.Context(), webhook.Admin); err != nil {
+	if err := installation.InstallCRDs(t.Context(), plane); err != nil {
 		t.Fatal(err)
 	}
 	if err := webhook.Run(t.Context()); err != nil {

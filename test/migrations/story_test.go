@@ -17,7 +17,7 @@ import (
 // and digests are left out and columns are parted by one bar.
 func table(t *testing.T, namespace string) string {
 	t.Helper()
-	text := kubectl(t, namespace, "get", "pluginmigrations")
+	text := kubectl(t, namespace, "get", "pluginmigrations", "--sort-by=.spec.request")
 	text = regexp.MustCompile(`[0-9a-f]{10}\b`).ReplaceAllString(text, "*")
 	text = regexp.MustCompile(`\b(\d+m)?\d+s\b`).ReplaceAllString(text, "AGES")
 	text = strings.ReplaceAll(text, namespace, "NAMESPACE")
