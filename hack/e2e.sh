@@ -61,4 +61,5 @@ else
   export E2E_RESTART_API_SERVER="'$PWD/hack/cluster/restart.sh' kube-apiserver"
   run=(hack/cluster/in.sh)
 fi
-"${run[@]}" "$folder/e2e.test" -test.v -test.timeout=20m "$@"
+# Most of what these tests do is waiting: more of them at once than there are processors.
+"${run[@]}" "$folder/e2e.test" -test.v -test.timeout=30m -test.parallel=4 "$@"

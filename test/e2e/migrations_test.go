@@ -31,7 +31,7 @@ func TestMigrations(t *testing.T) {
 		for name, test := range map[string]func(t *testing.T){
 			"releases": releases, "two Deployments": twoDeployments, "edited": editedMigration, "failing SQL": failingSQL,
 			"slow": slowMigration, "unreachable": unreachable, "not visible": notVisible, "the chart's jobs": besideTheChartsJobs,
-			"left to a person": leftToAPerson, "switched off": switchedOff,
+			"left to a person": leftToAPerson, "switched off": switchedOff, "Kong itself": kongItself,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
