@@ -22,7 +22,7 @@ func TestLongAnswer(t *testing.T) {
 // TestSmallAllocations proves that an admission stays cheap: most of a pod is
 // passed over and not kept.
 func TestSmallAllocations(t *testing.T) {
-	const allowed = 230
+	const allowed = 240 // 214 of ours; the race detector adds up to 18
 	c := goldenCase(t, chartCase)
 	body := chartReview(t, c)
 	if len(body) < 21<<10 || len(body) > 25<<10 {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Run by "sh -c" in the Kong container of a migration's Job, until the database is where it is to be or cannot get there.
 # Nothing is believed but what "kong migrations list" says afterwards (K10). It needs sh, sed, date, sleep, head and kong.
 #
@@ -13,7 +14,7 @@
 #   11 deadline | 12 unlisted: Kong does not see them | 13 failed | 14 empty | 15 stopped
 set -fu
 export LC_ALL=C
-end=$(($(date +%s) + KONGDAO_DEADLINE)) failures=0 wait=1 last= stopped=
+end=$(($(date +%s) + KONGDAO_DEADLINE)) failures=0 wait=1 last="" stopped=""
 trap 'stopped=yes' TERM # the step that runs is not broken off (K29, K34)
 
 say() { echo "kongdao: $*"; }
@@ -116,7 +117,7 @@ while :; do
     up/5) run up ;;
     */0 | finish/5)
       verify
-      over done "" 0
+      over "done" "" 0
       ;;
     */4)
       pending=$(section 'Pending migrations')

@@ -43,7 +43,7 @@ func TestAnOlderKubernetes(t *testing.T) {
 		}
 		return seen
 	}
-	if version := run("version", "-o", "json").out; !strings.Contains(version, `"minor": "`+strings.TrimPrefix(oldest, "1.")+`"`) {
+	if version := run("version", "-o", "json").out; !strings.Contains(version, `"emulationMinor": "`+strings.TrimPrefix(oldest, "1.")+`"`) {
 		t.Errorf("the API server is not what it should be: %s", version)
 	}
 	base := filepath.Join(installation.Root(), "deploy", "kustomize", "base")

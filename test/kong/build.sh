@@ -8,9 +8,9 @@ set -euo pipefail
 umask 022
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
-# shellcheck source=../../hack/build-lib.sh
+# shellcheck source=hack/build-lib.sh
 source ../../hack/build-lib.sh
-# shellcheck source=image/packages.sh
+# shellcheck source=test/kong/image/packages.sh
 source image/packages.sh
 
 kong_packages=(bash coreutils dash debianutils diffutils findutils grep gzip hostname libc-bin libpq5 lua-cjson luajit mawk sed tar)
