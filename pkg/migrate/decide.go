@@ -134,7 +134,7 @@ func (p *planner) mode(record *v1alpha1.PluginMigration) annotations.MigrationsM
 func (p *planner) start(record *v1alpha1.PluginMigration, start Start) {
 	switch {
 	case p.busy != "":
-		say(&record.Status, p.Now, v1alpha1.ReasonOtherRuns, fmt.Sprintf("Job %q runs on the same database", p.busy))
+		say(&record.Status, p.Now, v1alpha1.ReasonOtherRuns, p.busy+" runs on the same database")
 		return
 	case p.plan.Start != nil:
 		say(&record.Status, p.Now, v1alpha1.ReasonOtherRuns, fmt.Sprintf("PluginMigration %q comes first on the same database", p.plan.Start.Record))

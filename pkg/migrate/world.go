@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -67,6 +68,15 @@ type Job struct {
 	Result Result
 	// Waits says why its pod does not run, "" where it does.
 	Waits string
+	// Pod names the pod that is left of it where the Job itself is gone, "" where it is there.
+	Pod string
+}
+
+func (j *Job) String() string {
+	if j.Pod != "" {
+		return fmt.Sprintf("pod %q, whose Job was deleted,", j.Pod)
+	}
+	return fmt.Sprintf("Job %q", j.Name)
 }
 
 // Plan is what has to be done next. Doing it twice does no harm.
@@ -115,7 +125,7 @@ type planner struct {
 	records []*v1alpha1.PluginMigration
 	// running are the pods that do not wait for us, or will not after this plan.
 	running []*Pod
-	// busy names the Job that runs, "" for none.
+	// busy says which Job runs, "" for none.
 	busy string
 }
 
@@ -130,7 +140,7 @@ func (w World) Plan() Plan {
 	})
 	for _, job := range w.Jobs {
 		if !job.Done {
-			p.busy = job.Name
+			p.busy = job.String()
 		}
 	}
 	p.create()

@@ -1,11 +1,14 @@
 package migrations
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
@@ -111,4 +114,35 @@ func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 	remove(t, old)
 	end(t, job(t, other, "finish"), done())
 	record(t, other, "dao-test@1.1.0", v1alpha1.Finished)
+}
+
+// TestARunnerThatOutlivesItsJob proves that no second runner starts beside a pod
+// whose Job went with its deleted record, and that one does when that pod is gone.
+func TestARunnerThatOutlivesItsJob(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	daoTest(t, ns)
+	create(t, pod(ns, "first", "dao-test@1.1.0"))
+	old := job(t, ns, "up")
+	var runner *corev1.Pod
+	eventually(t, func(ctx context.Context) error {
+		var pods corev1.PodList
+		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(ns), client.MatchingLabels{batchv1.JobNameLabel: old.Name}); err != nil {
+			return err
+		}
+		if len(pods.Items) != 1 {
+			return fmt.Errorf("job %s has %d pods", old.Name, len(pods.Items))
+		}
+		runner = &pods.Items[0]
+		return nil
+	})
+	const held = "kongdao.io/held-by-a-test"
+	change(t, runner, func(pod *corev1.Pod) { pod.Finalizers = append(pod.Finalizers, held) })
+	remove(t, record(t, ns, "dao-test@1.1.0", v1alpha1.Migrating))
+	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherRuns, "pod", runner.Name)
+	wantJobs(t, ns)
+	change(t, runner, func(pod *corev1.Pod) {
+		pod.Finalizers = slices.DeleteFunc(pod.Finalizers, func(name string) bool { return name == held })
+	})
+	end(t, job(t, ns, "up"), pending())
 }

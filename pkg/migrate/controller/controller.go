@@ -112,7 +112,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	held := false
 	if plan.Start != nil {
-		if err := c.addUnmarked(ctx, where, &world); err != nil {
+		if err := c.addUnwatched(ctx, where, &world); err != nil {
 			return reconcile.Result{}, err
 		}
 		plan = world.Plan()
@@ -133,11 +133,11 @@ func onlyLifts(plan migrate.Plan) bool {
 }
 
 // lookAgain is how often is looked at what no watch here tells: that a Job's pod
-// cannot start, and that a pod is gone which was never injected.
+// cannot start, and that a pod is gone which was never injected, or outlived its Job.
 const lookAgain = 15 * time.Second
 
 // again is when to look again though nothing has happened. held says that pods
-// which were never injected keep a Job from being started.
+// which are not watched keep a Job from being started.
 func again(world migrate.World, plan migrate.Plan, held bool) time.Duration {
 	after := time.Duration(plan.Again) * time.Second
 	unwatched := held || slices.ContainsFunc(world.Jobs, func(job migrate.Job) bool { return !job.Done })

@@ -51,41 +51,47 @@ func (c *Controller) gather(ctx context.Context, reader client.Reader, where pla
 // pageSize bounds what one read holds of pods.
 const pageSize = 200
 
-// addUnmarked adds to a world the pods of its namespace that were never injected
-// and whose Kong uses the database all the same: they too are older ones.
-func (c *Controller) addUnmarked(ctx context.Context, where place, world *migrate.World) error {
-	unmarked, err := c.unmarked(ctx, where)
-	if err != nil {
-		return fmt.Errorf("look for other pods on database %q in namespace %q: %w", where.database, where.namespace, err)
-	}
-	world.Pods = append(world.Pods, unmarked...)
-	return nil
-}
-
-func (c *Controller) unmarked(ctx context.Context, where place) ([]migrate.Pod, error) {
-	var found []migrate.Pod
+// addUnwatched adds to a world what only a look at every pod of its namespace
+// shows: pods that were never injected and whose Kong uses the database all the
+// same, which too are older ones; and pods that migrate it still.
+func (c *Controller) addUnwatched(ctx context.Context, where place, world *migrate.World) error {
 	page := &corev1.PodList{}
 	for {
 		err := c.Live.List(ctx, page, client.InNamespace(where.namespace), client.Limit(pageSize), client.Continue(page.Continue))
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("look for other pods on database %q in namespace %q: %w", where.database, where.namespace, err)
 		}
 		for i := range page.Items {
-			if page.Items[i].Labels[annotations.Injected] == "true" {
-				continue
-			}
-			pod, counts, err := podOf(&page.Items[i])
-			if err != nil {
-				return nil, err
-			}
-			if counts && pod.Need.Database.Key == where.database {
-				found = append(found, pod)
+			if err := addPod(&page.Items[i], where, world); err != nil {
+				return err
 			}
 		}
 		if page.Continue == "" {
-			return found, nil
+			return nil
 		}
 	}
+}
+
+func addPod(pod *corev1.Pod, where place, world *migrate.World) error {
+	switch {
+	case pod.Labels[annotations.Injected] == "true":
+		return nil // the index has it
+	case migrates(pod, where):
+		// A Job that was deleted with its record may be gone before its pod is.
+		world.Jobs = append(world.Jobs, migrate.Job{Step: migrate.Step(pod.Labels[annotations.Step]), Pod: pod.Name})
+		return nil
+	}
+	read, counts, err := podOf(pod)
+	if err == nil && counts && read.Need.Database.Key == where.database {
+		world.Pods = append(world.Pods, read)
+	}
+	return err
+}
+
+// migrates says whether a pod is one of our Jobs', for a database, and has not ended.
+func migrates(pod *corev1.Pod, where place) bool {
+	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	return !ended && pod.Labels[annotations.Database] == where.database && pod.Labels[annotations.Step] != ""
 }
 
 // mostAttempts is more than a record ever has: one every five minutes, for years.
