@@ -40,6 +40,7 @@ func TestFlags(t *testing.T) {
 		"log-level":        {"debug", func(o *Options) { o.LogLevel = "debug" }},
 		"shutdown-timeout": {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
 
+		"policies":           {"true", func(o *Options) { o.Policies = true }},
 		"migrations":         {"true", func(o *Options) { o.Migrations = true }},
 		"migration-timeout":  {"1m", func(o *Options) { o.MigrationTimeout = time.Minute }},
 		"migration-deadline": {"2h", func(o *Options) { o.MigrationDeadline = 2 * time.Hour }},

@@ -77,7 +77,9 @@ func answerDecision(decision mutate.Decision) (answer, error) {
 	case len(decision.Refusals) > 0:
 		return answerRefusals(decision.Refusals), nil
 	case len(decision.Request.Plugins) == 0:
-		return allow(), nil
+		given := allow()
+		given.response.Warnings = decision.Warnings
+		return given, nil
 	}
 	given := answer{result: resultUnchanged, status: http.StatusOK, response: admissionv1.AdmissionResponse{
 		Allowed:          true,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/mutate"
@@ -30,6 +31,8 @@ const usualBody = 64 << 10
 // here: size, content type, API version, panics.
 type Pods struct {
 	Sources *Sources
+	// Policies may be nil: then there are none.
+	Policies *Policies
 	// Migrated reports whether a PluginMigration of a namespace is known to be
 	// migrated, so that the pods which need it may start. Without it no pod waits
 	// for a migration.
@@ -75,11 +78,14 @@ func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review
 	if !review.creates() {
 		return review, allow()
 	}
-	decision, err := p.Sources.Decide(request.Context(), review.namespace, review.pod)
+	decision, outcome, err := decide(request.Context(), p.Policies, p.Sources, review.namespace, review.pod)
 	if err != nil {
 		return review, answerFailure(err)
 	}
-	record, err := p.gate(request.Context(), review, &decision)
+	if !review.dryRun {
+		p.Policies.told(outcome, review.owner())
+	}
+	record, err := p.gate(request.Context(), &review, &decision)
 	if err != nil {
 		return review, answerFailure(err)
 	}
@@ -96,11 +102,17 @@ func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review
 // known to be migrated, and names the PluginMigration that it waits for, "" for
 // a pod that waits for none. A scaled-out or rescheduled pod of a database that
 // is migrated never waits, whether the controller is there or not.
-func (p *Pods) gate(ctx context.Context, review podReview, decision *mutate.Decision) (string, error) {
-	if p.Migrated == nil || len(decision.Refusals) > 0 || !migrate.CanGate(review.pod, review.ownerKind()) {
+func (p *Pods) gate(ctx context.Context, review *podReview, decision *mutate.Decision) (string, error) {
+	if len(decision.Refusals) > 0 || len(decision.Request.Plugins) == 0 {
 		return "", nil
 	}
-	need, needed := migrate.NeedOf(review.namespace, review.pod, decision.Releases)
+	if !review.pod.HasNode && !p.Sources.copies.has(review.namespace, decision.Releases) {
+		decision.Patch = mutate.AddGate(decision.Patch, &review.pod, annotations.LibraryGate)
+	}
+	if p.Migrated == nil || !migrate.CanGate(review.pod, review.ownerKind()) {
+		return "", nil
+	}
+	need, needed := migrate.NeedOf(review.namespace, review.pod, decision.Request, decision.Releases)
 	if !needed {
 		return "", nil
 	}
@@ -109,7 +121,7 @@ func (p *Pods) gate(ctx context.Context, review podReview, decision *mutate.Deci
 	if err != nil || migrated {
 		return "", err
 	}
-	decision.Patch = append(decision.Patch, migrate.Gate(review.pod))
+	decision.Patch = mutate.AddGate(decision.Patch, &review.pod, annotations.MigrationsGate)
 	return record, nil
 }
 

@@ -16,12 +16,16 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/policy"
+	"kongdao.io/kongdao/pkg/refusal"
 )
 
 // Sources knows the plugins' sources of the cluster.
 type Sources struct {
 	index catalog.Index
-	live  client.Reader
+	// copies are what the cache has of copies of libraries' releases.
+	copies copies
+	live   client.Reader
 	// synced reports whether the index holds what the cluster held at the start.
 	synced func() bool
 }
@@ -98,6 +102,7 @@ func reduce(object any) (any, error) {
 func (s *Sources) put(object any) {
 	if kept, ok := object.(*reduced); ok {
 		s.index.Put(kept.source)
+		s.copies.put(kept.source)
 	}
 }
 
@@ -107,6 +112,7 @@ func (s *Sources) delete(object any) {
 	}
 	if kept, ok := object.(*reduced); ok {
 		s.index.Delete(kept.Namespace, kept.Name)
+		s.copies.delete(kept.Namespace, kept.Name)
 	}
 }
 
@@ -114,15 +120,38 @@ func (s *Sources) delete(object any) {
 // the API server waits for the webhook, so that it hears why instead of nothing.
 const liveTimeout = 3 * time.Second
 
+// ask is a pod to be decided on: what it asks for when policies have had their
+// say, and where that may come from.
+type ask struct {
+	namespace string
+	pod       mutate.Pod
+	request   annotations.Request
+	refused   refusal.List
+	origins   map[string]policy.Origin
+}
+
+// askOf is what a pod asks for itself.
+func askOf(namespace string, pod mutate.Pod) ask {
+	request, refused := annotations.Parse(pod.Annotations)
+	return ask{namespace: namespace, pod: pod, request: request, refused: refused}
+}
+
+// over decides over some releases.
+func (a *ask) over(all policy.Releases) mutate.Decision {
+	return mutate.DecideRequest(a.namespace, a.pod, a.request, a.refused, policy.Finder(a.namespace, a.request.Plugins, a.origins, all))
+}
+
 // Decide is mutate.Decide over the cache; and over the cluster itself where
 // the cache lacks something, for a ConfigMap may be younger than the cache and
 // its pod be made in the same instant. An error says that the cluster could
 // not be read, which decides nothing about the pod. Only what the cache lacks
 // is read: of a thousand plugins asked for, mostly nothing or one.
 func (s *Sources) Decide(ctx context.Context, namespace string, pod mutate.Pod) (mutate.Decision, error) {
-	decision := mutate.Decide(namespace, pod, func(plugin string) []*catalog.Release {
-		return s.index.Releases(namespace, plugin)
-	})
+	return s.decide(ctx, askOf(namespace, pod))
+}
+
+func (s *Sources) decide(ctx context.Context, asked ask) (mutate.Decision, error) {
+	decision := asked.over(s.index.Releases)
 	if len(decision.Unresolved) == 0 {
 		return decision, nil
 	}
@@ -130,15 +159,21 @@ func (s *Sources) Decide(ctx context.Context, namespace string, pod mutate.Pod) 
 	// still has to answer those in flight.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liveTimeout)
 	defer cancel()
-	now, err := s.read(ctx, namespace, decision.Unresolved)
-	if err != nil {
-		return mutate.Decision{}, err
-	}
+	now := &catalog.Index{}
 	anew := make(map[string]bool, len(decision.Unresolved))
+	missing := map[string][]string{}
 	for _, plugin := range decision.Unresolved {
 		anew[plugin] = true
+		for _, namespace := range asked.origins[plugin].Namespaces(asked.namespace) {
+			missing[namespace] = append(missing[namespace], plugin)
+		}
 	}
-	return mutate.Decide(namespace, pod, func(plugin string) []*catalog.Release {
+	for namespace, plugins := range missing {
+		if err := s.read(ctx, now, namespace, plugins); err != nil {
+			return mutate.Decision{}, err
+		}
+	}
+	return asked.over(func(namespace, plugin string) []*catalog.Release {
 		if anew[plugin] {
 			return now.Releases(namespace, plugin)
 		}
@@ -149,25 +184,25 @@ func (s *Sources) Decide(ctx context.Context, namespace string, pod mutate.Pod) 
 // pageSize bounds what one read holds of ConfigMaps of up to 1 MiB each.
 const pageSize = 10
 
-// read indexes the sources of some plugins in a namespace as they are now.
-func (s *Sources) read(ctx context.Context, namespace string, plugins []string) (*catalog.Index, error) {
+// read puts into an index the sources of some plugins in a namespace as they are
+// now.
+func (s *Sources) read(ctx context.Context, index *catalog.Index, namespace string, plugins []string) error {
 	asked, err := labels.NewRequirement(annotations.Plugin, selection.In, plugins)
 	if err != nil {
-		return nil, fmt.Errorf("select the ConfigMaps of plugins %q: %w", plugins, err)
+		return fmt.Errorf("select the ConfigMaps of plugins %q: %w", plugins, err)
 	}
-	index := &catalog.Index{}
 	page := &corev1.ConfigMapList{}
 	for {
 		err := s.live.List(ctx, page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(page.Continue),
 			client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*asked)})
 		if err != nil {
-			return nil, fmt.Errorf("read the ConfigMaps labelled %s in namespace %q: %w", annotations.Plugin, namespace, err)
+			return fmt.Errorf("read the ConfigMaps labelled %s in namespace %q: %w", annotations.Plugin, namespace, err)
 		}
 		for i := range page.Items {
 			index.Put(catalog.SourceOf(&page.Items[i]))
 		}
 		if page.Continue == "" {
-			return index, nil
+			return nil
 		}
 	}
 }

@@ -47,7 +47,8 @@ func TestNeedOf(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			need, needs := migrate.NeedOf("kong", pod, test.releases)
+			request, _ := annotations.Parse(pod.Annotations)
+			need, needs := migrate.NeedOf("kong", pod, request, test.releases)
 			if needs != (test.want != "") || need.Set.Request() != test.want {
 				t.Errorf("%v %q, want %q: %s", needs, need.Set.Request(), test.want, test.reason)
 			}
@@ -147,7 +148,7 @@ func TestGate(t *testing.T) {
 			} else if !can {
 				return
 			}
-			if got := string(goldens.Apply(t, text, []mutate.Operation{migrate.Gate(pod)})); got != `{"spec":`+test.want+`}` {
+			if got := string(goldens.Apply(t, text, mutate.AddGate(nil, &pod, annotations.MigrationsGate))); got != `{"spec":`+test.want+`}` {
 				t.Error(got)
 			}
 		})

@@ -49,6 +49,7 @@ func (p *Pod) Decode(d *jsonview.Decoder) bool {
 func (p *Pod) DecodeMetadata(name string, d *jsonview.Decoder) bool {
 	switch name {
 	case "labels":
+		p.labelsIn, p.labelsAt = d, d.Place()
 		kept, all := d.StringMap(annotations.Prefix)
 		p.Labels, p.HasLabels = kept, all > 0
 	case "annotations":

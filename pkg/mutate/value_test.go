@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
@@ -98,7 +99,7 @@ func TestKongContainer(t *testing.T) {
 				named = []string{test.annotation}
 			}
 			got := ""
-			if container := mutate.KongContainer(pod, named); container != nil {
+			if container := mutate.KongContainer(pod, annotations.Request{Containers: named}); container != nil {
 				got = container.Name
 			}
 			if got != test.want {

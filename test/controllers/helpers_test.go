@@ -1,0 +1,221 @@
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/annotations"
+)
+
+// patience is how long anything is waited for. An idle machine needs a small
+// part of it.
+const patience = time.Minute
+
+// eventually asks until check is content.
+func eventually(t *testing.T, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	var last error
+	for {
+		err := check(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err // not the one that only says that the time is over
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("not within %v: %v", patience, last)
+		}
+	}
+}
+
+// namespace makes a namespace in which pods can be created.
+func namespace(t *testing.T) string {
+	t.Helper()
+	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	create(t, made)
+	eventually(t, func(ctx context.Context) error { // P3
+		return webhook.Admin.Get(ctx, client.ObjectKey{Namespace: made.Name, Name: "default"}, &corev1.ServiceAccount{})
+	})
+	return made.Name
+}
+
+func create(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, object := range objects {
+		if err := webhook.Admin.Create(t.Context(), object); err != nil {
+			t.Fatalf("create %T %s: %v", object, object.GetName(), err)
+		}
+	}
+}
+
+func get(t *testing.T, object client.Object) {
+	t.Helper()
+	if err := webhook.Admin.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, object client.Object) {
+	t.Helper()
+	if err := webhook.Admin.Delete(t.Context(), object); err != nil {
+		t.Fatalf("delete %T %s: %v", object, object.GetName(), err)
+	}
+}
+
+// source makes a release of a plugin: its migrations are pairs of a name and
+// what the file holds.
+func source(t *testing.T, namespace, plugin, version string, migrations ...string) {
+	t.Helper()
+	made := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: plugin + "-" + version,
+			Labels: map[string]string{annotations.Plugin: plugin, annotations.PluginVersion: version},
+		},
+		Immutable: new(true),
+		Data:      map[string]string{"handler.lua": "return { PRIORITY = 1, VERSION = \"" + version + "\" }", "schema.lua": "return {}"},
+	}
+	var names []string
+	for pair := range slices.Chunk(migrations, 2) {
+		names = append(names, fmt.Sprintf("%q", pair[0]))
+		made.Data["migrations."+pair[0]+".lua"] = "return { postgres = { up = [[" + pair[1] + "]] } }"
+	}
+	if len(names) > 0 {
+		made.Data["migrations.init.lua"] = "return { " + strings.Join(names, ", ") + " }"
+	}
+	create(t, made)
+}
+
+// The migrations of dao-test's releases.
+const (
+	base = "000_base_my_plugin"
+	next = "001_100_to_110"
+)
+
+// daoTest makes the releases 1.0.0 and 1.1.0 of the plugin dao-test.
+func daoTest(t *testing.T, namespace string) {
+	t.Helper()
+	source(t, namespace, "dao-test", "1.0.0", base, "CREATE")
+	source(t, namespace, "dao-test", "1.1.0", base, "CREATE", next, "ALTER")
+}
+
+// pod is a pod of one Kong container with a database that asks for plugins.
+func pod(namespace, name, plugins string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, Annotations: map[string]string{annotations.Plugins: plugins},
+		},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{
+			Name: "proxy", Image: "kong:3.9", Env: []corev1.EnvVar{{Name: "KONG_PG_HOST", Value: "postgres"}},
+		}}},
+	}
+}
+
+// onDatabase is a pod on another database.
+func onDatabase(of *corev1.Pod, database string) *corev1.Pod {
+	container := &of.Spec.Containers[0]
+	container.Env = append(container.Env, corev1.EnvVar{Name: "KONG_PG_DATABASE", Value: database})
+	return of
+}
+
+// deployment is one of such pods with dao-test 1.0.0, labelled app with its name.
+func deployment(namespace, name string, replicas int32) *appsv1.Deployment {
+	of := pod(namespace, name, "dao-test@1.0.0")
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas,
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": name}, Annotations: of.Annotations},
+				Spec:       of.Spec,
+			},
+		},
+	}
+}
+
+// change changes an object as it is in the cluster now.
+func change[T client.Object](t *testing.T, object T, how func(T)) {
+	t.Helper()
+	eventually(t, func(ctx context.Context) error {
+		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return err
+		}
+		how(object)
+		return webhook.Admin.Update(ctx, object)
+	})
+}
+
+// kubectl runs the real one as an administrator and yields what it prints.
+func kubectl(t *testing.T, namespace string, arguments ...string) string {
+	t.Helper()
+	out, _ := runKubectl(t, namespace, arguments...)
+	return out
+}
+
+// kubectlSays is kubectl that yields what it says beside, warnings above all.
+func kubectlSays(t *testing.T, namespace string, arguments ...string) string {
+	t.Helper()
+	_, errs := runKubectl(t, namespace, arguments...)
+	return errs
+}
+
+func runKubectl(t *testing.T, namespace string, arguments ...string) (printed, said string) {
+	t.Helper()
+	arguments = append([]string{"--kubeconfig", plane.Kubeconfig(), "--cache-dir", t.TempDir(), "--namespace", namespace}, arguments...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), arguments...)
+	// Nothing of the environment of who runs the tests, and no kubeconfig of theirs.
+	command.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+	var out, errs bytes.Buffer
+	command.Stdout, command.Stderr = &out, &errs
+	if err := command.Run(); err != nil {
+		t.Fatalf("kubectl %s: %v: %s", strings.Join(arguments, " "), err, errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+// inParallel calls work for 0 to count-1 from some workers at once, and yields
+// all errors.
+func inParallel(workers, count int, work func(i int) error) error {
+	jobs, results := make(chan int), make(chan error)
+	for range workers {
+		go func() {
+			for i := range jobs {
+				results <- work(i)
+			}
+		}()
+	}
+	go func() {
+		defer close(jobs)
+		for i := range count {
+			jobs <- i
+		}
+	}()
+	var all []error
+	for range count {
+		all = append(all, <-results)
+	}
+	return errors.Join(all...)
+}
