@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kongdao.io/kongdao/test/wait"
 )
 
 // TestAfterASleep proves that replicas which were asleep for longer than their
@@ -30,7 +32,7 @@ func TestAfterASleep(t *testing.T) {
 		}
 	}
 	signal(syscall.SIGSTOP)
-	eventuallyWithin(t, 2*time.Minute, o.expired)
+	wait.For(t, 2*time.Minute, o.expired)
 	signal(syscall.SIGCONT)
 	began := time.Now()
 	eventually(t, func(ctx context.Context) error { return errors.Join(o.trusted(ctx), o.admits(ctx)) })

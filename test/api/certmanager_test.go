@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/test/certmanager"
+	"kongdao.io/kongdao/test/wait"
 )
 
 // certManagerRights are what --cert-provider cert-manager needs beside those of plugins.
@@ -86,7 +87,7 @@ func TestCertManager(t *testing.T) {
 		})
 	}
 	began = time.Now()
-	eventuallyWithin(t, 3*time.Minute, func(ctx context.Context) error {
+	wait.For(t, 3*time.Minute, func(ctx context.Context) error {
 		now, err := o.serials(ctx)
 		if err == nil && (now[0] == before[0] || now[1] == before[1]) {
 			err = errors.New("some replica still serves the old certificate")

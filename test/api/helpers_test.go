@@ -19,6 +19,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/test/fixtures"
+	"kongdao.io/kongdao/test/wait"
 )
 
 // patience is how long anything is waited for. An idle machine needs a small
@@ -28,30 +29,7 @@ const patience = time.Minute
 // eventually asks until check is content.
 func eventually(t *testing.T, check func(ctx context.Context) error) {
 	t.Helper()
-	eventuallyWithin(t, patience, check)
-}
-
-func eventuallyWithin(t *testing.T, patience time.Duration, check func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	var last error
-	for {
-		err := check(ctx)
-		if err == nil {
-			return
-		}
-		if ctx.Err() == nil || last == nil {
-			last = err // not the one that only says that the time is over
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			t.Fatalf("not within %v: %v", patience, last)
-		}
-	}
+	wait.For(t, patience, check)
 }
 
 // namespace makes a namespace in which pods can be created.

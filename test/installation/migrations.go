@@ -2,7 +2,6 @@ package installation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"kongdao.io/kongdao/test/controlplane"
+	"kongdao.io/kongdao/test/wait"
 )
 
 const migrationsFile = "rbac-migrations.yaml"
@@ -89,17 +89,10 @@ func InstallCRDs(ctx context.Context, plane *controlplane.ControlPlane) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for {
-		err := UseCRDs(ctx, plane)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait until the API server knows the CRDs: %w", errors.Join(ctx.Err(), err))
-		case <-time.After(20 * time.Millisecond):
-		}
+	if err := wait.Until(ctx, func(ctx context.Context) error { return UseCRDs(ctx, plane) }); err != nil {
+		return fmt.Errorf("wait until the API server knows the CRDs: %w", err)
 	}
+	return nil
 }
 
 // UseCRDs is nil when a client that comes anew is told of kongdao's kinds, and

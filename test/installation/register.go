@@ -22,6 +22,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/test/controlplane"
+	"kongdao.io/kongdao/test/wait"
 )
 
 // User is whom the webhook's program comes as.
@@ -126,7 +127,7 @@ func (w *Webhook) waitUntilCalled(ctx context.Context) error {
 	const unknown = "no-such-plugin"
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for {
+	err := wait.Until(ctx, func(ctx context.Context) error {
 		probe := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: metav1.NamespaceDefault, GenerateName: "probe-",
@@ -135,13 +136,16 @@ func (w *Webhook) waitUntilCalled(ctx context.Context) error {
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy", Image: "kong:3.9"}}},
 		}
 		err := w.Admin.Create(ctx, probe, client.DryRunAll)
-		if err != nil && strings.Contains(err.Error(), unknown) {
+		switch {
+		case err == nil:
+			return errors.New("a pod that the webhook refuses is admitted")
+		case strings.Contains(err.Error(), unknown):
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait until the API server calls the webhook: %w", errors.Join(ctx.Err(), err))
-		case <-time.After(20 * time.Millisecond):
-		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wait until the API server calls the webhook: %w", err)
 	}
+	return nil
 }
