@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -99,17 +98,11 @@ func (p podRunner) Background(ctx context.Context, files contract.Files, env map
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		words = append(words, name+"="+variables[name])
 	}
-	process := &podProcess{runner: p, done: make(chan struct{})}
-	process.command = p.kubectl(context.WithoutCancel(ctx), nil, append(words, command...)...)
-	process.command.Stdout, process.command.Stderr = &process.stdout, &process.stderr
-	if err := process.command.Start(); err != nil {
+	started, err := contract.Start(p.kubectl(context.WithoutCancel(ctx), nil, append(words, command...)...))
+	if err != nil {
 		return nil, err
 	}
-	go func() {
-		process.err = process.command.Wait()
-		close(process.done)
-	}()
-	return process, nil
+	return &podProcess{started, p}, nil
 }
 
 // SQL implements contract.Runner.
@@ -163,36 +156,24 @@ func (p podRunner) kubectl(ctx context.Context, stdin io.Reader, arguments ...st
 
 // podProcess is a command that goes on in the pod.
 type podProcess struct {
-	runner         podRunner
-	command        *exec.Cmd
-	stdout, stderr bytes.Buffer
-	done           chan struct{}
-	err            error
+	*contract.Started
+	runner podRunner
 }
 
 // Kill implements contract.Process. What the command has started ends with it:
 // all that runs in the pod.
 func (p *podProcess) Kill() error {
 	_, _ = p.runner.exec(context.Background(), nil, "kong", "sh", "-c", "kill -9 -1")
-	<-p.done
+	<-p.Done()
 	return nil
 }
 
-// Wait implements contract.Process.
+// Wait implements contract.Process. Whoever runs the table ends what is left.
 func (p *podProcess) Wait(ctx context.Context) (contract.Result, error) {
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return contract.Result{}, ctx.Err() // whoever runs the table ends what is left
-	}
-	exited := (*exec.ExitError)(nil)
-	if p.err != nil && !errors.As(p.err, &exited) {
-		return contract.Result{}, p.err
-	}
-	errs := p.stderr.String()
+	result, err := p.Started.Wait(ctx)
 	// kubectl's own word, behind the command's.
-	if at := strings.LastIndex(errs, "command terminated with exit code"); at >= 0 {
-		errs = errs[:at]
+	if at := strings.LastIndex(result.Stderr, "command terminated with exit code"); at >= 0 {
+		result.Stderr = result.Stderr[:at]
 	}
-	return contract.Result{Stdout: p.stdout.String(), Stderr: errs, Exit: p.command.ProcessState.ExitCode()}, nil
+	return result, err
 }

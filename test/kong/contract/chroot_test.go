@@ -3,7 +3,6 @@
 package contract
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,15 +66,10 @@ func command(root string, user uint32, env map[string]string, words ...string) *
 }
 
 // process is a command by chroot, in a process group of its own.
-type process struct {
-	command        *exec.Cmd
-	stdout, stderr bytes.Buffer
-	done           chan struct{}
-	err            error
-}
+type process struct{ *Started }
 
 func (p *process) Kill() error {
-	err := syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL)
+	err := syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	if errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
@@ -83,15 +77,12 @@ func (p *process) Kill() error {
 }
 
 func (p *process) Wait(ctx context.Context) (Result, error) {
-	select {
-	case <-p.done:
-	case <-ctx.Done():
+	result, err := p.Started.Wait(ctx)
+	if err != nil && ctx.Err() != nil {
 		_ = p.Kill()
-		return Result{}, fmt.Errorf("%w: %s%s", ctx.Err(), p.stdout.String(), p.stderr.String())
+		<-p.Done() // what it has printed is complete then
+		printed, _ := p.Started.Wait(context.WithoutCancel(ctx))
+		return Result{}, fmt.Errorf("%w: %s%s", err, printed.Stdout, printed.Stderr)
 	}
-	var exited *exec.ExitError
-	if p.err != nil && !errors.As(p.err, &exited) {
-		return Result{}, p.err
-	}
-	return Result{Stdout: p.stdout.String(), Stderr: p.stderr.String(), Exit: p.command.ProcessState.ExitCode()}, nil
+	return result, err
 }

@@ -211,16 +211,11 @@ func (l *local) start(files Files, env map[string]string, words ...string) (*pro
 			return nil, err
 		}
 	}
-	started := &process{command: command(l.kong, 1000, all, words...), done: make(chan struct{})}
-	started.command.Stdout, started.command.Stderr = &started.stdout, &started.stderr
-	if err := started.command.Start(); err != nil {
+	started, err := Start(command(l.kong, 1000, all, words...))
+	if err != nil {
 		return nil, err
 	}
-	go func() {
-		started.err = started.command.Wait()
-		close(started.done)
-	}()
-	return started, nil
+	return &process{started}, nil
 }
 
 func (l *local) SQL(ctx context.Context, text string) (string, error) {
