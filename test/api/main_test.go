@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -28,8 +27,6 @@ var (
 	webhook *installation.Webhook
 	// program is the webhook's, built with the race detector.
 	program string
-	// auditLog is where the API server writes what auditPolicy tells it to.
-	auditLog string
 )
 
 // auditPolicy has written down the pods that are created, and when the webhook
@@ -65,14 +62,8 @@ func run(m *testing.M) (code int, err error) {
 	if program, err = installation.Build(ctx, "webhook", dir, "-race"); err != nil {
 		return 0, err
 	}
-	auditLog = filepath.Join(dir, "audit.log")
-	policy := filepath.Join(dir, "audit.yaml")
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
-		return 0, err
-	}
 	plane, err = controlplane.Start(ctx, controlplane.Options{
-		Assets: os.Getenv("KUBEBUILDER_ASSETS"), Log: os.Stderr,
-		APIServerFlags: map[string]string{"audit-policy-file": policy, "audit-log-path": auditLog},
+		Assets: os.Getenv("KUBEBUILDER_ASSETS"), Log: os.Stderr, AuditPolicy: auditPolicy,
 	})
 	if err != nil {
 		return 0, err

@@ -1,18 +1,16 @@
 package api
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/test/controlplane"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -85,37 +83,10 @@ func volumeOf(pod *corev1.Pod, name string) corev1.Volume {
 	return corev1.Volume{}
 }
 
-// auditEntry is what tests look at of an entry of the audit log.
-type auditEntry struct {
-	Verb        string            `json:"verb"`
-	RequestURI  string            `json:"requestURI"`
-	Annotations map[string]string `json:"annotations"`
-	User        struct {
-		Username string `json:"username"`
-	} `json:"user"`
-	Object struct {
-		Namespace string `json:"namespace"`
-	} `json:"objectRef"`
-}
-
-func audit(t *testing.T) []auditEntry {
+func audit(t *testing.T) []controlplane.AuditEntry {
 	t.Helper()
-	file, err := os.Open(auditLog)
+	entries, err := plane.Audit()
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	var entries []auditEntry
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 4<<20)
-	for lines.Scan() {
-		var entry auditEntry
-		// The last line may still be being written.
-		if json.Unmarshal(lines.Bytes(), &entry) == nil {
-			entries = append(entries, entry)
-		}
-	}
-	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return entries

@@ -34,6 +34,8 @@ type Options struct {
 	Dir string
 	// Log is told, a line each, how far Start is. By default nobody is.
 	Log io.Writer
+	// AuditPolicy is an audit.k8s.io/v1 Policy in YAML: what Audit tells of. By default nothing is written down.
+	AuditPolicy string
 	// APIServerFlags, ControllerManagerFlags and EtcdFlags are flags by name, without dashes. They win over this package's.
 	APIServerFlags         map[string]string
 	ControllerManagerFlags map[string]string
@@ -151,6 +153,9 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	}
 	defer asker.close()
 
+	if err := c.writeAuditPolicy(); err != nil {
+		return err
+	}
 	apiServer := c.ports.apiServer.url("https")
 	for _, step := range []struct {
 		program string

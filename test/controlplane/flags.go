@@ -61,7 +61,7 @@ func (c *ControlPlane) apiServerFlags() flags {
 		"service-account-issuer":           "https://kubernetes.default.svc.cluster.local",
 		"service-account-key-file":         c.pki.serviceAccountKeyFile(),
 		"service-account-signing-key-file": c.pki.serviceAccountKeyFile(),
-	}.with(c.options.APIServerFlags)
+	}.with(c.auditFlags()).with(c.options.APIServerFlags)
 }
 
 // controllers are those that what we test rests on. The others (nodes, volumes, certificates, autoscaling and more) would

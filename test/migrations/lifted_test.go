@@ -1,11 +1,8 @@
 package migrations
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,41 +13,19 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// call is what tests look at of an entry of the audit log.
-type call struct {
-	Verb       string `json:"verb"`
-	RequestURI string `json:"requestURI"`
-	User       struct {
-		Username string `json:"username"`
-	} `json:"user"`
-	Object struct {
-		Resource    string `json:"resource"`
-		Namespace   string `json:"namespace"`
-		Subresource string `json:"subresource"`
-	} `json:"objectRef"`
-}
-
 // callsIn yields how often the webhook has asked for something about a namespace
 // until now, by what it asked for.
 func callsIn(t *testing.T, namespace string) map[string]int {
 	t.Helper()
-	file, err := os.Open(auditLog)
+	entries, err := plane.Audit()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
 	calls := map[string]int{}
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 4<<20)
-	for lines.Scan() {
-		var made call
-		// The last line may still be being written.
-		if json.Unmarshal(lines.Bytes(), &made) == nil && made.User.Username == installation.User && made.Object.Namespace == namespace {
+	for _, made := range entries {
+		if made.User.Username == installation.User && made.Object.Namespace == namespace {
 			calls[strings.TrimSuffix(made.Verb+" "+made.Object.Resource+"/"+made.Object.Subresource, "/")]++
 		}
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 	return calls
 }

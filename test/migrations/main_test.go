@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -38,8 +37,6 @@ var (
 	webhook *installation.Webhook
 	// program is the webhook's, built with the race detector.
 	program string
-	// auditLog is where the API server writes what auditPolicy tells it to.
-	auditLog string
 )
 
 // auditPolicy has written down all that the webhook asks of the API server.
@@ -76,7 +73,7 @@ func run(m *testing.M) (code int, err error) {
 	if program, err = installation.Build(ctx, "webhook", dir, "-race"); err != nil {
 		return 0, err
 	}
-	if err := startPlane(ctx, dir); err != nil {
+	if err := startPlane(ctx); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, plane.Stop()) }()
@@ -93,15 +90,9 @@ func run(m *testing.M) (code int, err error) {
 	return code, errors.Join(watched.stop(), checkLog(webhook), checkMetrics(ctx))
 }
 
-func startPlane(ctx context.Context, dir string) (err error) {
-	auditLog = filepath.Join(dir, "audit.log")
-	policy := filepath.Join(dir, "audit.yaml")
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
-		return err
-	}
+func startPlane(ctx context.Context) (err error) {
 	plane, err = controlplane.Start(ctx, controlplane.Options{
-		Assets: os.Getenv("KUBEBUILDER_ASSETS"), Log: os.Stderr,
-		APIServerFlags: map[string]string{"audit-policy-file": policy, "audit-log-path": auditLog},
+		Assets: os.Getenv("KUBEBUILDER_ASSETS"), Log: os.Stderr, AuditPolicy: auditPolicy,
 	})
 	if err != nil {
 		return err
