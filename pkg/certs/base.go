@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,8 +23,10 @@ type Base struct {
 	Keeper
 	// Secret is where the serving certificate is.
 	Secret client.ObjectKey
-	// Configuration is the name of the MutatingWebhookConfiguration.
+	// Configuration is the name of the MutatingWebhookConfiguration, and Further
+	// those of others that may be there and call the same webhook.
 	Configuration string
+	Further       []string
 	// Now is the clock.
 	Now     func() time.Time
 	Log     logr.Logger
@@ -43,13 +44,13 @@ type Base struct {
 const lookAgain = time.Minute
 
 // step does what there is to do now, and says when there will be more.
-type step func(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, now time.Time) (next time.Time, err error)
+type step func(ctx context.Context, configurations configurations, now time.Time) (next time.Time, err error)
 
 // setUp has the manager take the step at the start and whenever the Secret or
 // the configuration changes.
 func (b *Base) setUp(manager manager.Manager, next step) error {
 	b.client, b.live = manager.GetClient(), manager.GetAPIReader()
-	b.publisher = publisher{name: b.Configuration, live: b.live, client: b.client}
+	b.publisher = publisher{names: append([]string{b.Configuration}, b.Further...), live: b.live, client: b.client}
 	b.wait("the Secret %q is not read yet", b.Secret)
 	return watch(manager, reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 		return b.reconcile(ctx, next)
@@ -75,12 +76,12 @@ func (b *Base) wait(format string, args ...any) {
 func (b *Base) starting() bool { return b.unready.Load() != nil }
 
 func (b *Base) reconcile(ctx context.Context, take step) (reconcile.Result, error) {
-	// The configuration is read before the Secret: see publish.
-	configuration, err := b.publisher.read(ctx)
+	// The configurations are read before the Secret: see publish.
+	configurations, err := b.publisher.read(ctx)
 	now := b.Now()
 	var next time.Time
 	if err == nil {
-		next, err = take(ctx, configuration, now)
+		next, err = take(ctx, configurations, now)
 	}
 	switch {
 	case apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err):
@@ -95,21 +96,23 @@ func (b *Base) reconcile(ctx context.Context, take step) (reconcile.Result, erro
 	return reconcile.Result{RequeueAfter: max(time.Millisecond, min(next.Sub(now), lookAgain))}, nil
 }
 
-// publish brings the CAs into the configuration. Once they are there for the
+// publish brings the CAs into the configurations. Once they are there for the
 // first time the webhook is ready.
-func (b *Base) publish(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, trusted []*x509.Certificate) error {
-	if configuration == nil {
+func (b *Base) publish(ctx context.Context, configurations configurations, trusted []*x509.Certificate) error {
+	if len(configurations) == 0 {
 		if b.starting() {
 			b.wait("there is no MutatingWebhookConfiguration %q to put the CA into; install the whole of kongdao", b.Configuration)
 		}
 		return nil
 	}
-	changed, err := b.publisher.publish(ctx, configuration, encodeBundle(trusted))
-	if err != nil {
-		return err
-	}
-	if changed {
-		b.Log.Info("published the CA bundle", "configuration", b.Configuration, "CAs", len(trusted))
+	for _, configuration := range configurations {
+		changed, err := b.publisher.publish(ctx, configuration, encodeBundle(trusted))
+		if err != nil {
+			return err
+		}
+		if changed {
+			b.Log.Info("published the CA bundle", "configuration", configuration.Name, "CAs", len(trusted))
+		}
 	}
 	b.unready.Store(nil)
 	return nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -38,7 +37,7 @@ func (c *CertManager) SetUp(manager manager.Manager) error { return c.setUp(mana
 // is missing.
 const lookForCertManager = 2 * time.Second
 
-func (c *CertManager) step(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, now time.Time) (time.Time, error) {
+func (c *CertManager) step(ctx context.Context, configurations configurations, now time.Time) (time.Time, error) {
 	soon := now.Add(lookForCertManager)
 	if err := c.order(ctx); meta.IsNoMatchError(err) {
 		c.missing("cert-manager is not installed: the cluster knows no kind %s of %s; install it, or choose another --cert-provider",
@@ -52,8 +51,8 @@ func (c *CertManager) step(ctx context.Context, configuration *admissionregistra
 		c.missing("%v; %s", err, c.progress(ctx))
 		return soon, nil
 	}
-	trusted := stillTrusted(configuration, authorities, now)
-	published := c.publisher.publishedFor(configuration, authorities[0], now)
+	trusted := stillTrusted(configurations, authorities, now)
+	published := c.publisher.publishedFor(configurations, authorities[0], now)
 	serving := c.serving.Load()
 	next := now.Add(lookAgain)
 	switch {
@@ -64,7 +63,7 @@ func (c *CertManager) step(ctx context.Context, configuration *admissionregistra
 		c.Log.Info("serving a new certificate", "secret", c.Secret.String(), "until", offered.Leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	c.Metrics.show(authorities[0], c.serving.Load().Leaf)
-	return next, c.publish(ctx, configuration, trusted)
+	return next, c.publish(ctx, configurations, trusted)
 }
 
 // missing says what there is to wait for, while nothing is served.
@@ -100,12 +99,9 @@ func (c *CertManager) offered(ctx context.Context) (*tls.Certificate, []*x509.Ce
 // stillTrusted is the CAs of what is offered, and those that the bundle holds of
 // the same name, until they end: what some replica still serves is of one of
 // them. Certificates of other names were put there by others.
-func stillTrusted(configuration *admissionregistrationv1.MutatingWebhookConfiguration, authorities []*x509.Certificate, now time.Time) []*x509.Certificate {
+func stillTrusted(configurations configurations, authorities []*x509.Certificate, now time.Time) []*x509.Certificate {
 	trusted := slices.Clone(authorities)
-	if configuration == nil {
-		return trusted
-	}
-	for _, webhook := range configuration.Webhooks {
+	for _, webhook := range configurations.webhooks() {
 		bundle, _ := parseCertificates(webhook.ClientConfig.CABundle) // what cannot be read is nothing to keep
 		for _, ca := range bundle {
 			sameName := slices.ContainsFunc(authorities, func(other *x509.Certificate) bool { return string(other.RawSubject) == string(ca.RawSubject) })

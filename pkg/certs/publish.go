@@ -18,10 +18,22 @@ import (
 // whoever applies the rest of it has no conflict with us.
 const fieldOwner = client.FieldOwner("kongdao-certificates")
 
-// publisher keeps the CA bundle of a MutatingWebhookConfiguration right.
+// configurations are MutatingWebhookConfigurations that call this webhook.
+type configurations []*admissionregistrationv1.MutatingWebhookConfiguration
+
+// webhooks are those of all of them.
+func (c configurations) webhooks() []admissionregistrationv1.MutatingWebhook {
+	var all []admissionregistrationv1.MutatingWebhook
+	for _, configuration := range c {
+		all = append(all, configuration.Webhooks...)
+	}
+	return all
+}
+
+// publisher keeps the CA bundles of MutatingWebhookConfigurations right.
 type publisher struct {
-	// name is the configuration's.
-	name string
+	// names are the configurations'. The first has to be there, others may.
+	names []string
 	// live reads without a cache; client writes.
 	live   client.Reader
 	client client.Client
@@ -31,25 +43,33 @@ type publisher struct {
 	since time.Time
 }
 
-// read yields the configuration as it is now, nil where there is none.
-func (p *publisher) read(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
-	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	switch err := p.live.Get(ctx, client.ObjectKey{Name: p.name}, configuration); {
-	case apierrors.IsNotFound(err):
-		return nil, nil //nolint:nilnil // there may be none: it is installed, and removed, by somebody else
-	case err != nil:
-		return nil, fmt.Errorf("read MutatingWebhookConfiguration %q: %w", p.name, err)
+// read yields the configurations as they are now, none where the first is not
+// there: it is installed, and removed, by somebody else.
+func (p *publisher) read(ctx context.Context) (configurations, error) {
+	var found configurations
+	for i, name := range p.names {
+		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+		switch err := p.live.Get(ctx, client.ObjectKey{Name: name}, configuration); {
+		case apierrors.IsNotFound(err) && i == 0:
+			return nil, nil
+		case apierrors.IsNotFound(err):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("read MutatingWebhookConfiguration %q: %w", name, err)
+		}
+		found = append(found, configuration)
 	}
-	return configuration, nil
+	return found, nil
 }
 
-// publishedFor is how long a CA has been in all bundles of the configuration,
+// publishedFor is how long a CA has been in all bundles of the configurations,
 // as far as this process has seen. A new process waits anew, which is safe.
-func (p *publisher) publishedFor(configuration *admissionregistrationv1.MutatingWebhookConfiguration, ca *x509.Certificate, now time.Time) time.Duration {
-	if ca == nil || configuration == nil || len(configuration.Webhooks) == 0 {
+func (p *publisher) publishedFor(configurations configurations, ca *x509.Certificate, now time.Time) time.Duration {
+	webhooks := configurations.webhooks()
+	if ca == nil || len(webhooks) == 0 {
 		return 0
 	}
-	for _, webhook := range configuration.Webhooks {
+	for _, webhook := range webhooks {
 		trusted, err := parseCertificates(webhook.ClientConfig.CABundle)
 		if err != nil || !slices.ContainsFunc(trusted, ca.Equal) {
 			p.ca = nil
@@ -62,12 +82,12 @@ func (p *publisher) publishedFor(configuration *admissionregistrationv1.Mutating
 	return now.Sub(p.since)
 }
 
-// publish makes bundle that of all webhooks of the configuration, and reports
+// publish makes bundle that of all webhooks of a configuration, and reports
 // whether it was another. The configuration's version goes along: where somebody
 // else has changed it since it was read the API server says so, and nobody's
 // newer bundle is overwritten by an older one. The Secret must be read after it.
 func (p *publisher) publish(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, bundle []byte) (bool, error) {
-	apply := applyv1.MutatingWebhookConfiguration(p.name).WithResourceVersion(configuration.ResourceVersion)
+	apply := applyv1.MutatingWebhookConfiguration(configuration.Name).WithResourceVersion(configuration.ResourceVersion)
 	changed := false
 	for _, webhook := range configuration.Webhooks {
 		changed = changed || !bytes.Equal(webhook.ClientConfig.CABundle, bundle)
@@ -78,7 +98,7 @@ func (p *publisher) publish(ctx context.Context, configuration *admissionregistr
 		return false, nil
 	}
 	if err := p.client.Apply(ctx, apply, fieldOwner, client.ForceOwnership); err != nil {
-		return false, fmt.Errorf("write the caBundle of MutatingWebhookConfiguration %q: %w", p.name, err)
+		return false, fmt.Errorf("write the caBundle of MutatingWebhookConfiguration %q: %w", configuration.Name, err)
 	}
 	return true, nil
 }

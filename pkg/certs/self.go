@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -28,13 +27,13 @@ type Self struct {
 // SetUp registers the controller.
 func (s *Self) SetUp(manager manager.Manager) error { return s.setUp(manager, s.step) }
 
-func (s *Self) step(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, now time.Time) (time.Time, error) {
+func (s *Self) step(ctx context.Context, configurations configurations, now time.Time) (time.Time, error) {
 	secret, err := s.read(ctx, s.Secret)
 	if err != nil {
 		return time.Time{}, err
 	}
 	material := s.materialOf(secret)
-	published := s.publisher.publishedFor(configuration, material.signer(), now)
+	published := s.publisher.publishedFor(configurations, material.signer(), now)
 	_, rotate := secret.Annotations[annotations.Rotate]
 	planned, err := s.Plan(material, published, rotate, now)
 	if err != nil {
@@ -46,7 +45,7 @@ func (s *Self) step(ctx context.Context, configuration *admissionregistrationv1.
 	s.kept = planned.Material
 	s.Serve(s.kept.Serving)
 	s.Metrics.show(s.kept.signer(), s.kept.Serving.Leaf)
-	return planned.Next, s.publish(ctx, configuration, s.kept.Trusted)
+	return planned.Next, s.publish(ctx, configurations, s.kept.Trusted)
 }
 
 // materialOf yields what a Secret holds; what this process knows, where the
