@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/mutate"
@@ -100,7 +101,7 @@ func (p *Pods) gate(ctx context.Context, review podReview, decision *mutate.Deci
 	if p.Migrated == nil || len(decision.Refusals) > 0 || !migrate.CanGate(review.pod, review.ownerKind()) {
 		return "", nil
 	}
-	need, needed := migrate.NeedOf(review.namespace, review.pod, decision.Releases)
+	need, needed := migrate.NeedOf(review.namespace, review.pod, decision.Request, decision.Releases)
 	if !needed {
 		return "", nil
 	}
@@ -109,7 +110,7 @@ func (p *Pods) gate(ctx context.Context, review podReview, decision *mutate.Deci
 	if err != nil || migrated {
 		return "", err
 	}
-	decision.Patch = append(decision.Patch, migrate.Gate(review.pod))
+	decision.Patch = mutate.AddGate(decision.Patch, &review.pod, annotations.MigrationsGate)
 	return record, nil
 }
 

@@ -22,6 +22,10 @@ const (
 	// their variables and images.
 	Containers = "kongdao.io/containers"
 
+	// Inject lets a pod do without what policies give to gateways that did not ask
+	// for it: "false". What the pod itself asks for it gets all the same.
+	Inject = "kongdao.io/inject"
+
 	// Migrations says who migrates the pod's database: "auto", as without it,
 	// has kongdao run "up" before the pod starts and "finish" when no older pod
 	// is left; "up" leaves "finish" to a person; "off" leaves both. On a
@@ -31,7 +35,7 @@ const (
 
 // Carried lists the annotations of a workload that are carried into its pod
 // template, sorted.
-func Carried() []string { return []string{Containers, Migrations, Plugins} }
+func Carried() []string { return []string{Containers, Inject, Migrations, Plugins} }
 
 // MigrationsGate is the name of the scheduling gate of a pod whose database is
 // not known to be migrated (fact P1).
@@ -91,6 +95,20 @@ const (
 	// ConfigMap is a part of, "sha256:" and 64 hexadecimal digits. With it a
 	// release that lacks a part, or mixes two packings, is noticed.
 	Digest = "kongdao.io/digest"
+)
+
+// On copies: the ConfigMaps that carry a library's release to the namespaces of
+// its pods. Their label kongdao.io/plugin is empty, so that they are nobody's
+// sources.
+const (
+	// CopyOf is a label: the plugin.
+	CopyOf = "kongdao.io/copy-of"
+	// Origin is an annotation: the library's namespace and the release,
+	// "plugins/dao-test@1.1.0".
+	Origin = "kongdao.io/origin"
+	// LibraryGate is the name of the scheduling gate of a pod whose copies are not
+	// there yet, or are not what they should be.
+	LibraryGate = "kongdao.io/library"
 )
 
 // On the Secret that holds the webhook's certificate.

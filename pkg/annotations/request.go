@@ -15,6 +15,9 @@ type Request struct {
 	// Containers are the names that Containers gives, each once; nil where the
 	// Kong containers are to be found by their looks.
 	Containers []string
+	// EveryKong says that the plugins go to the containers that look like Kong
+	// too, where others are named: a policy wants them there.
+	EveryKong bool
 	// Migrations says who migrates the database.
 	Migrations MigrationsMode
 }
@@ -54,20 +57,19 @@ func Parse(annotations map[string]string) (Request, refusal.List) {
 		return Request{}, refused
 	}
 	plugins, refused := parsePlugins(annotations[Plugins])
-	request := Request{Plugins: plugins}
+	mode, malformed := ParseMigrations(annotations[Migrations])
+	request := Request{Plugins: plugins, Migrations: mode}
 	if len(plugins) == 0 && len(refused) == 0 {
 		return request, nil // who asks for nothing is never refused (W7)
 	}
 	if value, ok := annotations[Containers]; ok {
-		containers, malformed := parseContainers(value)
+		containers, wrong := parseContainers(value)
 		request.Containers = containers
-		refused = append(refused, malformed...)
+		refused = append(refused, wrong...)
 	}
-	mode, err := ParseMigrations(annotations[Migrations])
-	if err != nil {
-		refused = append(refused, refusal.New(refusal.MalformedAnnotation, "annotation %s: %v", Migrations, err))
+	if malformed != nil {
+		refused = append(refused, refusal.New(refusal.MalformedAnnotation, "annotation %s: %v", Migrations, malformed))
 	}
-	request.Migrations = mode
 	return request, refused
 }
 

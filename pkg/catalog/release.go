@@ -28,6 +28,11 @@ type Release struct {
 	MigrationsDigest string
 	// Sources are the ConfigMaps that the release was assembled from, sorted by name.
 	Sources []SourceRef
+	// Library is the namespace that the files come from, "" for the pods' own.
+	Library string
+	// Copies are the ConfigMaps that carry the files of a library's release to the
+	// pods' namespace; nil for any other.
+	Copies []Copy
 	// Refusals is why the release cannot be given to a pod; empty for a good one.
 	Refusals refusal.List
 }

@@ -28,12 +28,12 @@ type Need struct {
 	Mode      annotations.MigrationsMode
 }
 
-// NeedOf yields what a pod in a namespace needs that is given releases. It is
+// NeedOf yields what a pod in a namespace needs that is given releases for a request. It is
 // false for a pod that needs no migration, or whose database is not ours to
 // migrate: it is off, the pod is a data plane, or annotation kongdao.io/migrations
 // says so.
-func NeedOf(namespace string, pod mutate.Pod, releases []*catalog.Release) (Need, bool) {
-	return needOf(namespace, pod, setOfReleases(releases))
+func NeedOf(namespace string, pod mutate.Pod, request annotations.Request, releases []*catalog.Release) (Need, bool) {
+	return needOf(namespace, pod, request, setOfReleases(releases))
 }
 
 // NeedOfInjected is NeedOf for a pod that was injected before, by the mark that
@@ -58,15 +58,15 @@ func NeedOfInjected(namespace string, pod mutate.Pod) (Need, bool) {
 			})
 		}
 	}
-	return needOf(namespace, pod, set.sorted())
+	request, _ := annotations.Parse(pod.Annotations)
+	return needOf(namespace, pod, request, set.sorted())
 }
 
-func needOf(namespace string, pod mutate.Pod, set Set) (Need, bool) {
-	request, _ := annotations.Parse(pod.Annotations)
+func needOf(namespace string, pod mutate.Pod, request annotations.Request, set Set) (Need, bool) {
 	if len(set) == 0 || request.Migrations == annotations.MigrationsOff {
 		return Need{}, false
 	}
-	container := mutate.KongContainer(pod, request.Containers)
+	container := mutate.KongContainer(pod, request)
 	if container == nil {
 		return Need{}, false
 	}

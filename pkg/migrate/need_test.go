@@ -47,7 +47,8 @@ func TestNeedOf(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			need, needs := migrate.NeedOf("kong", pod, test.releases)
+			request, _ := annotations.Parse(pod.Annotations)
+			need, needs := migrate.NeedOf("kong", pod, request, test.releases)
 			if needs != (test.want != "") || need.Set.Request() != test.want {
 				t.Errorf("%v %q, want %q: %s", needs, need.Set.Request(), test.want, test.reason)
 			}
@@ -147,8 +148,12 @@ func TestGate(t *testing.T) {
 			} else if !can {
 				return
 			}
-			if got := string(goldens.Apply(t, text, []mutate.Operation{migrate.Gate(pod)})); got != `{"spec":`+test.want+`}` {
+			patch := mutate.AddGate(nil, &pod, annotations.MigrationsGate)
+			if got := string(goldens.Apply(t, text, patch)); got != `{"spec":`+test.want+`}` {
 				t.Error(got)
+			}
+			if again := mutate.AddGate(patch, &pod, annotations.MigrationsGate); len(again) != len(patch) {
+				t.Errorf("it is added twice: %v", again)
 			}
 		})
 	}

@@ -16,10 +16,11 @@ type target struct {
 }
 
 // findContainers yields the containers and init containers that run Kong: those
-// that are named, else those that look like it.
-func findContainers(pod Pod, named []string) ([]target, refusal.List) {
-	if named != nil {
-		return namedContainers(pod, named)
+// that the request names, else those that look like it; both where a policy
+// wants that.
+func findContainers(pod Pod, request annotations.Request) ([]target, refusal.List) {
+	if request.Containers != nil {
+		return namedContainers(pod, request.Containers, request.EveryKong)
 	}
 	targets := make([]target, 0, len(pod.InitContainers)+len(pod.Containers))
 	for found := range allContainers(pod) {
@@ -35,7 +36,19 @@ func findContainers(pod Pod, named []string) ([]target, refusal.List) {
 	return targets, nil
 }
 
-func namedContainers(pod Pod, named []string) ([]target, refusal.List) {
+// IsKong reports whether some container of the pod looks like Kong.
+func IsKong(pod Pod) bool {
+	for found := range allContainers(pod) {
+		if looksLikeKong(found.container) {
+			return true
+		}
+	}
+	return false
+}
+
+// namedContainers yields those that are named and, with every, those that look
+// like Kong too.
+func namedContainers(pod Pod, named []string, every bool) ([]target, refusal.List) {
 	var refused refusal.List
 	missing := make(map[string]bool, len(named))
 	for _, name := range named {
@@ -45,6 +58,9 @@ func namedContainers(pod Pod, named []string) ([]target, refusal.List) {
 	for found := range allContainers(pod) {
 		name := found.container.Name
 		if _, asked := missing[name]; !asked {
+			if every && looksLikeKong(found.container) {
+				targets = append(targets, found)
+			}
 			continue
 		}
 		missing[name] = false

@@ -1,8 +1,11 @@
 package mutate
 
 import (
+	"slices"
+
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/refusal"
 )
 
 // Decision is what a pod gets, and from which releases.
@@ -22,6 +25,12 @@ type Decision struct {
 // at once: the annotations, the catalog and the pod.
 func Decide(namespace string, pod Pod, find catalog.Finder) Decision {
 	request, refused := annotations.Parse(pod.Annotations)
+	return DecideRequest(namespace, pod, request, refused, find)
+}
+
+// DecideRequest goes the way from a request on, which policies have changed or
+// refused.
+func DecideRequest(namespace string, pod Pod, request annotations.Request, refused refusal.List, find catalog.Finder) Decision {
 	releases, unresolved := catalog.Resolve(namespace, request.Plugins, find)
 	decision := Decision{
 		Injection:  Inject(pod, request, releases),
@@ -29,7 +38,7 @@ func Decide(namespace string, pod Pod, find catalog.Finder) Decision {
 		Releases:   releases,
 		Unresolved: unresolvedOf(request.Plugins, releases),
 	}
-	refused = append(append(refused, unresolved...), decision.Refusals...)
+	refused = slices.Concat(refused, unresolved, decision.Refusals)
 	if len(refused) > 0 {
 		decision.Injection = Injection{Refusals: refused}
 	}

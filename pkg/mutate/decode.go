@@ -49,6 +49,7 @@ func (p *Pod) Decode(d *jsonview.Decoder) bool {
 func (p *Pod) DecodeMetadata(name string, d *jsonview.Decoder) bool {
 	switch name {
 	case "labels":
+		p.labelsIn, p.labelsAt = d, d.Place()
 		kept, all := d.StringMap(annotations.Prefix)
 		p.Labels, p.HasLabels = kept, all > 0
 	case "annotations":
@@ -82,14 +83,15 @@ func (p *Pod) DecodeSpec(d *jsonview.Decoder) {
 
 func (p *Pod) decodeGates(d *jsonview.Decoder) {
 	for ok := d.Array(); ok && d.More(); {
-		p.Gates++
+		name := ""
 		for ok := d.Object(); ok && d.More(); {
 			if string(d.Name()) == "name" {
-				p.Gated = string(d.Bytes()) == annotations.MigrationsGate || p.Gated
+				name = d.String()
 			} else {
 				d.Skip()
 			}
 		}
+		p.Gates = append(p.Gates, name)
 	}
 }
 

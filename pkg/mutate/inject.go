@@ -23,7 +23,7 @@ func Inject(pod Pod, request annotations.Request, releases []*catalog.Release) I
 	if len(request.Plugins) == 0 {
 		return Injection{}
 	}
-	targets, refused := findContainers(pod, request.Containers)
+	targets, refused := findContainers(pod, request)
 	if len(refused) > 0 || len(releases) == 0 {
 		return Injection{Refusals: refused}
 	}

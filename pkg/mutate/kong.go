@@ -1,12 +1,16 @@
 package mutate
 
-import "strings"
+import (
+	"strings"
+
+	"kongdao.io/kongdao/pkg/annotations"
+)
 
 // KongContainer yields the container whose database a pod is about: the first of
 // those that run Kong which has one, a main container before an init container;
-// nil where none has. named are those that annotation kongdao.io/containers names.
-func KongContainer(pod Pod, named []string) *Container {
-	targets, _ := findContainers(pod, named)
+// nil where none has.
+func KongContainer(pod Pod, request annotations.Request) *Container {
+	targets, _ := findContainers(pod, request)
 	var found *Container
 	for _, target := range targets {
 		if !target.container.HasDatabase() {

@@ -20,6 +20,8 @@ type ReleaseMark struct {
 	// Migrations is the digest of the migrations, "" where there are none.
 	Migrations string   `json:"migrations,omitempty"`
 	Sources    []string `json:"sources"`
+	// Library is the namespace that the sources are copies from, "" for the pod's own.
+	Library string `json:"library,omitempty"`
 }
 
 // MarkOf is the mark that an injection of the releases leaves.
@@ -30,7 +32,7 @@ func MarkOf(releases []*catalog.Release) Mark {
 		for j, source := range release.Sources {
 			sources[j] = source.Name
 		}
-		mark.Releases[i] = ReleaseMark{release.Plugin, release.Version, release.Digest, release.MigrationsDigest, sources}
+		mark.Releases[i] = ReleaseMark{release.Plugin, release.Version, release.Digest, release.MigrationsDigest, sources, release.Library}
 	}
 	return mark
 }

@@ -1,6 +1,10 @@
 package mutate
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"kongdao.io/kongdao/pkg/jsonview"
+)
 
 // Pod is the view of a pod that an injection decides on.
 type Pod struct {
@@ -16,9 +20,22 @@ type Pod struct {
 	Volumes                    []Volume
 	// HasNode says that the pod is bound to a node already.
 	HasNode bool
-	// Gates is how many scheduling gates the pod has, Gated whether ours is one of them.
-	Gates int
-	Gated bool
+	// Gates are the names of the pod's scheduling gates.
+	Gates []string
+
+	// labelsIn and labelsAt are where all labels stand, for AllLabels.
+	labelsIn *jsonview.Decoder
+	labelsAt int64
+}
+
+// AllLabels are the pod's labels, ours and others'. They are read when asked for:
+// most pods are decided without.
+func (p *Pod) AllLabels() map[string]string {
+	if p.labelsIn == nil {
+		return nil
+	}
+	all, _ := p.labelsIn.Again(p.labelsAt).StringMap("")
+	return all
 }
 
 // Container is the view of a container or init container.

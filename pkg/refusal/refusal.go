@@ -34,6 +34,11 @@ const (
 	NoKongContainer Reason = "NoKongContainer"
 	// UnknownContainer: a container asked for that is not there or not Kong.
 	UnknownContainer Reason = "UnknownContainer"
+	// NotAllowed: a policy does not let annotations ask for the plugin.
+	NotAllowed Reason = "NotAllowed"
+	// ConflictingPolicies: policies, or one and the annotation, want a plugin in
+	// different versions.
+	ConflictingPolicies Reason = "ConflictingPolicies"
 	// BlockedMount: a mount of the pod's own in which no other can lie.
 	BlockedMount Reason = "BlockedMount"
 )

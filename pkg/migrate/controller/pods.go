@@ -78,10 +78,10 @@ func podOf(pod *corev1.Pod) (migrate.Pod, bool, error) {
 	}
 	read := migrate.Pod{
 		Namespace: pod.Namespace, Name: pod.Name,
-		Gated: view.Gated, Ready: isReady(pod), Ending: pod.DeletionTimestamp != nil,
+		Gated: view.HasGate(annotations.MigrationsGate), Ready: isReady(pod), Ending: pod.DeletionTimestamp != nil,
 	}
 	request, _ := annotations.Parse(view.Annotations)
-	container := mutate.KongContainer(view, request.Containers)
+	container := mutate.KongContainer(view, request)
 	if container == nil {
 		return migrate.Pod{}, false, nil
 	}
