@@ -18,7 +18,7 @@ func GroupVersion() schema.GroupVersion {
 
 // AddToScheme makes a scheme know the kinds.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion(), &PluginMigration{}, &PluginMigrationList{})
+	scheme.AddKnownTypes(GroupVersion(), &PluginMigration{}, &PluginMigrationList{}, &PluginPolicy{}, &PluginPolicyList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion())
 	return nil
 }

@@ -1,0 +1,157 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/refusal"
+)
+
+// Origin is where a plugin may come from.
+type Origin struct {
+	// Libraries are namespaces, sorted.
+	Libraries []string
+	// Only: not from the pod's own namespace, whatever it has.
+	Only bool
+}
+
+// Namespaces are those where the plugin of a pod in this one may come from.
+func (o Origin) Namespaces(own string) []string {
+	if o.Only {
+		return o.Libraries
+	}
+	return append([]string{own}, o.Libraries...)
+}
+
+// findLibraries says where the plugins may come from.
+func (o *Outcome) findLibraries(policies []*Policy, wishes map[string][]wish) {
+	all := map[string]bool{}
+	byName := map[string]*Policy{}
+	for _, policy := range policies {
+		byName[policy.Name] = policy
+		if policy.Library != "" {
+			all[policy.Library] = true
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	o.Libraries = make(map[string]Origin, len(wishes))
+	for plugin, wanted := range wishes {
+		only := map[string]bool{}
+		for _, wish := range wanted {
+			if policy := byName[wish.by]; policy != nil && policy.Library != "" {
+				only[policy.Library] = true
+			}
+		}
+		if len(only) > 0 {
+			o.Libraries[plugin] = Origin{Libraries: slices.Sorted(maps.Keys(only)), Only: true}
+		} else {
+			o.Libraries[plugin] = Origin{Libraries: slices.Sorted(maps.Keys(all))}
+		}
+	}
+}
+
+// MayCopy reports whether pods of a namespace with these policies may have a
+// library's release. What a pod says of itself does not show it: whoever makes pods
+// can write that down.
+func MayCopy(policies []*Policy, library string, ref annotations.PluginRef) bool {
+	offered, given, allowed := false, false, true
+	for _, policy := range policies {
+		if policy.Audits {
+			continue
+		}
+		offered = offered || policy.Library == library
+		given = given || slices.ContainsFunc(policy.Plugins, func(wanted annotations.PluginRef) bool {
+			return wanted.Name == ref.Name && (wanted.Version == "" || wanted.Version == ref.Version)
+		})
+		allowed = allowed && policy.allows(ref)
+	}
+	return offered && (given || allowed)
+}
+
+// Releases yields those of a plugin in a namespace, sorted by version.
+type Releases func(namespace, plugin string) []*catalog.Release
+
+// finder finds the releases for the pods of a namespace, that ask for these
+// plugins, where the plugins may come from.
+func finder(namespace string, plugins []annotations.PluginRef, origins map[string]Origin, all Releases) catalog.Finder {
+	if origins == nil {
+		return func(plugin string) []*catalog.Release { return all(namespace, plugin) }
+	}
+	asked := byName(plugins)
+	return func(plugin string) []*catalog.Release {
+		origin, elsewhere := origins[plugin]
+		if !elsewhere {
+			return all(namespace, plugin)
+		}
+		found := fromLibraries(namespace, plugin, origin, all)
+		if len(found) == 0 && !origin.Only {
+			return all(namespace, plugin)
+		}
+		return origin.chosen(asked[plugin], found)
+	}
+}
+
+// fromLibraries yields a plugin's releases in libraries, as the pods of a
+// namespace get them. A version that two libraries have with different files is
+// one that is refused.
+func fromLibraries(namespace, plugin string, origin Origin, all Releases) []*catalog.Release {
+	versions := map[string]*catalog.Release{}
+	for _, library := range origin.Libraries {
+		for _, release := range all(library, plugin) {
+			if library != namespace {
+				release = release.CopiedFrom(library)
+			}
+			before, there := versions[release.Version]
+			switch {
+			case !there:
+				versions[release.Version] = release
+			case before.Digest != release.Digest:
+				versions[release.Version] = refused(annotations.PluginRef{Name: plugin, Version: release.Version}, refusal.ConflictingSources,
+					"the libraries %s have it with different files; keep one", refusal.Names(origin.Libraries))
+			}
+		}
+	}
+	found := make([]*catalog.Release, 0, len(versions))
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		found = append(found, versions[version])
+	}
+	return found
+}
+
+// chosen is the one of the libraries' releases that is asked for; where there is
+// none, one that says so: the catalog would look for it in the pod's namespace.
+func (o Origin) chosen(ref annotations.PluginRef, found []*catalog.Release) []*catalog.Release {
+	libraries := refusal.Names(o.Libraries)
+	if len(found) == 0 {
+		return []*catalog.Release{refused(ref, refusal.UnknownPlugin,
+			"a policy has it come from the library %s, where no ConfigMap is labelled %s=%s; publish it there with \"kubectl kongdao pack\"", libraries, annotations.Plugin, ref.Name)}
+	}
+	if ref.Version == "" && len(found) == 1 {
+		return found
+	}
+	versions := make([]string, len(found))
+	for i, release := range found {
+		if versions[i] = release.Version; ref.Version != "" && ref.Version == release.Version {
+			return found[i : i+1]
+		}
+	}
+	if ref.Version != "" {
+		return []*catalog.Release{refused(ref, refusal.UnknownVersion,
+			"the library %s has it as %s; publish this version there, or have one asked for that is there", libraries, refusal.Names(versions))}
+	}
+	latest := annotations.PluginRef{Name: ref.Name, Version: versions[len(versions)-1]}
+	return []*catalog.Release{refused(ref, refusal.AmbiguousVersion,
+		"the library %s has it as %s, and neither a policy nor annotation %s chooses; write %q in one of them", libraries, refusal.Names(versions), annotations.Plugins, latest.String())}
+}
+
+// refused is a release that no pod gets.
+func refused(ref annotations.PluginRef, reason refusal.Reason, format string, args ...any) *catalog.Release {
+	return &catalog.Release{Plugin: ref.Name, Version: ref.Version, Refusals: refusal.List{
+		refusal.New(reason, "plugin %q: %s", ref.String(), fmt.Sprintf(format, args...)),
+	}}
+}
