@@ -16,11 +16,15 @@ const injectExample = `  # What the webhook would make of a chart's Deployment, 
 
   # Manifests that need no webhook
   kubectl kongdao pack ./dao-test -n kong > dao-test.yaml
-  kubectl kongdao inject -f dao-test.yaml -f kong.yaml -n kong > injected.yaml`
+  kubectl kongdao inject -f dao-test.yaml -f kong.yaml -n kong > injected.yaml
+
+  # What a policy would make of them, before it is in the cluster
+  kubectl kongdao inject -f dao-test.yaml -f kong.yaml -n kong --policy policy.yaml --diff`
 
 // injectOptions are the flags of "kubectl kongdao inject".
 type injectOptions struct {
 	files     []string
+	policies  []string
 	recursive bool
 	diff      bool
 	output    string
@@ -32,7 +36,8 @@ func newInjectCommand(streams genericiooptions.IOStreams, where *place) *cobra.C
 		Use:   "inject -f FILE|DIR|-",
 		Short: "Injects plugins into manifests, as the webhook does into pods",
 		Long: "Gives the pods and pod templates in manifests the plugins that they ask for by annotation kongdao.io/plugins, from\n" +
-			"ConfigMaps in the same manifests. Prints all manifests; of those that are injected only the changed lines differ.",
+			"ConfigMaps in the same manifests; with --policy, what policies give and allow them too. Prints all manifests; of those\n" +
+			"that are injected only the changed lines differ.",
 		Example: injectExample,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -45,6 +50,7 @@ func newInjectCommand(streams genericiooptions.IOStreams, where *place) *cobra.C
 	}
 	flags := command.Flags()
 	flags.StringSliceVarP(&options.files, "filename", "f", nil, "Files, folders (their *.yaml, *.yml and *.json), or - for standard input")
+	flags.StringSliceVar(&options.policies, "policy", nil, "Files, folders or - with PluginPolicies, and Namespaces whose labels they select; not printed")
 	flags.BoolVarP(&options.recursive, "recursive", "R", false, "Read folders within folders too")
 	flags.BoolVar(&options.diff, "diff", false, "Print what changes, as a unified diff")
 	addOutputFlag(flags, &options.output)
@@ -58,11 +64,13 @@ func runInject(streams genericiooptions.IOStreams, namespace string, options inj
 	if err := checkOutput(options.output); err != nil {
 		return err
 	}
-	documents, err := readInputs(streams.In, options.files, options.recursive)
-	if err != nil {
+	inputs := inputs{stdin: streams.In, recursive: options.recursive}
+	documents, err := inputs.read("-f", options.files)
+	policies, malformed := inputs.read("--policy", options.policies)
+	if err := errors.Join(err, malformed); err != nil {
 		return err
 	}
-	result := manifest.Inject(documents, namespace)
+	result := manifest.Inject(documents, policies, namespace)
 	for _, warning := range result.Warnings {
 		fmt.Fprintf(streams.ErrOut, "warning: %s\n", warning)
 	}

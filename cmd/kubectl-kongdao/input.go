@@ -12,24 +12,38 @@ import (
 	"kongdao.io/kongdao/pkg/manifest"
 )
 
-// readInputs reads what -f names, in that order; in a folder, by name.
-func readInputs(stdin io.Reader, names []string, recursive bool) ([]*manifest.Document, error) {
+// inputs reads what flags name.
+type inputs struct {
+	stdin     io.Reader
+	recursive bool
+	// stdinBy is the flag that has named standard input, "" for none.
+	stdinBy string
+}
+
+// read reads what a flag names, in that order; in a folder, by name.
+func (i *inputs) read(flag string, names []string) ([]*manifest.Document, error) {
 	var documents []*manifest.Document
 	var wrong []error
-	seen := false
 	for _, name := range names {
-		if name == "-" && seen {
-			wrong = append(wrong, errors.New("-f - is given twice, and standard input can be read once"))
-			continue
+		if name == "-" {
+			switch i.stdinBy {
+			case "":
+				i.stdinBy = flag
+			case flag:
+				wrong = append(wrong, fmt.Errorf("%s - is given twice, and standard input can be read once", flag))
+				continue
+			default:
+				wrong = append(wrong, fmt.Errorf("%s - and %s - are both given, and standard input can be read once; name a file with one of them", i.stdinBy, flag))
+				continue
+			}
 		}
-		seen = seen || name == "-"
-		files, err := filesOf(name, recursive)
+		files, err := filesOf(name, i.recursive)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
 		}
 		for _, file := range files {
-			read, err := readInput(stdin, file)
+			read, err := readInput(i.stdin, file)
 			if err != nil {
 				wrong = append(wrong, err)
 			}
@@ -58,7 +72,7 @@ func readInput(stdin io.Reader, file string) ([]*manifest.Document, error) {
 	return manifest.Read(file, text)
 }
 
-// filesOf yields the files that a name given with -f means.
+// filesOf yields the files that a name given with a flag means.
 func filesOf(name string, recursive bool) ([]string, error) {
 	if name == "-" {
 		return []string{name}, nil

@@ -85,6 +85,15 @@ func TestGolden(t *testing.T) {
 			args:   []string{"inject", "-f", "input.yaml", "-n", "kong"},
 			code:   1,
 		},
+		"inject-policy": {
+			reason: "a Kong pod that asks for nothing gets a policy's plugin from the library alone, its copy is named; others, in other namespaces or without, do not; audits warn",
+			args:   []string{"inject", "-f", "source.yaml", "-f", "pods.yaml", "--policy", "policy.yaml", "--policy", "audits.json", "--diff"},
+		},
+		"inject-policy-refused": {
+			reason: "what policies refuse, and policies that the API server would refuse, with file and line",
+			args:   []string{"inject", "-f", "pods.yaml", "-n", "kong", "--policy", "policy.yaml"},
+			code:   1,
+		},
 		"inject-malformed": {
 			reason: "malformed documents are named with file and line, all of them",
 			args:   []string{"inject", "-f", "input.yaml", "-f", "absent.yaml"},
@@ -177,6 +186,18 @@ func TestCommandLine(t *testing.T) {
 		"standard input twice": {
 			reason: "it can be read once",
 			args:   []string{"inject", "-f", "-", "-f", "-"}, code: 1, stderr: "error: -f - is given twice",
+		},
+		"standard input for two flags": {
+			reason: "one of them would read nothing",
+			args:   []string{"inject", "-f", "-", "--policy", "-"}, code: 1, stderr: "error: -f - and --policy - are both given, and standard input can be read once; name a file with one of them",
+		},
+		"policies twice from standard input": {
+			reason: "it can be read once",
+			args:   []string{"inject", "-f", "testdata/inject-diff", "--policy", "-,-"}, code: 1, stderr: "error: --policy - is given twice",
+		},
+		"absent policy": {
+			reason: "without it everything would be allowed",
+			args:   []string{"inject", "-f", "testdata/inject-diff", "--policy", "absent.yaml"}, code: 1, stderr: "error: stat absent.yaml: no such file or directory",
 		},
 		"one version for two folders": {
 			reason: "two plugins have one version by accident at most",

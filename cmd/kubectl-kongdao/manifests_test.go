@@ -221,3 +221,32 @@ func TestColors(t *testing.T) {
 		}
 	}
 }
+
+// TestPolicyTwice proves that under a policy, too, injecting again changes
+// nothing, and that without the policy its plugins stay as they were given.
+func TestPolicyTwice(t *testing.T) {
+	folder := filepath.Join("testdata", "inject-policy")
+	policy := []string{"--policy", filepath.Join(folder, "policy.yaml")}
+	once := succeed(t, "", append([]string{"inject", "-f", filepath.Join(folder, "source.yaml"), "-f", filepath.Join(folder, "pods.yaml")}, policy...)...)
+	for _, flags := range [][]string{policy, nil} {
+		if diff := cmp.Diff(once, succeed(t, once, append([]string{"inject", "-f", "-"}, flags...)...)); diff != "" {
+			t.Errorf("injecting again with %q changes it (-once +twice):\n%s", flags, diff)
+		}
+	}
+}
+
+// TestPolicyOrder proves that the order of files and of policies in them changes
+// nothing, and that one file may stand on standard input.
+func TestPolicyOrder(t *testing.T) {
+	folder := filepath.Join("testdata", "inject-policy")
+	in := func(name string) string { return filepath.Join(folder, name) }
+	audits, err := os.ReadFile(in("audits.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := succeed(t, "", "inject", "-f", in("source.yaml"), "-f", in("pods.yaml"), "--policy", in("policy.yaml"), "--policy", in("audits.json"))
+	got := succeed(t, string(audits), "inject", "-f", in("source.yaml"), "-f", in("pods.yaml"), "--policy", "-,"+in("policy.yaml"))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("in another order (-want +got):\n%s", diff)
+	}
+}

@@ -38,7 +38,7 @@ func inject(t *testing.T, text []byte) (written []byte, changed bool) {
 	if err != nil {
 		return nil, false
 	}
-	if result := Inject(documents, "default"); len(result.Refusals) > 0 {
+	if result := Inject(documents, nil, "default"); len(result.Refusals) > 0 {
 		return nil, false
 	}
 	for _, document := range documents {

@@ -13,6 +13,7 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/policy"
 	"kongdao.io/kongdao/pkg/refusal"
 )
 
@@ -20,15 +21,22 @@ import (
 // no state to be written.
 type Result struct{ Warnings, Refusals Problems }
 
-// Inject gives every pod and pod template in the documents what it asks for
-// from the sources in the documents. Objects that name no namespace are in the
-// given one.
-func Inject(documents []*Document, namespace string) Result {
-	injector := injector{namespace: namespace, homes: map[string]map[string]bool{}}
+// Inject gives every pod and pod template in the documents what it asks for, and
+// what the policies in further documents say, from the sources in the documents.
+// Objects that name no namespace are in the given one.
+func Inject(documents, policies []*Document, namespace string) Result {
+	injector := injector{namespace: namespace, homes: map[string]map[string]bool{}, places: map[string]Problem{}}
+	injector.readPolicies(policies)
 	for _, document := range documents {
 		for _, object := range document.Objects {
-			if object.isConfigMap() {
+			switch {
+			case object.isConfigMap():
 				injector.addSource(object)
+			case object.isNamespace():
+				injector.addNamespace(object)
+			case object.isPolicy():
+				injector.result.Warnings = append(injector.result.Warnings, object.problem(clusterLabel(object)+
+					": decides nothing here; name its file with --policy"))
 			}
 		}
 	}
@@ -37,7 +45,7 @@ func Inject(documents []*Document, namespace string) Result {
 			injector.inject(object)
 		}
 	}
-	return injector.result.sorted(documents)
+	return injector.result.sorted(slices.Concat(policies, documents))
 }
 
 // sorted puts the problems into the order of the input.
@@ -60,7 +68,10 @@ type injector struct {
 	namespace string
 	index     catalog.Index
 	// homes are the namespaces with sources, by plugin.
-	homes  map[string]map[string]bool
+	homes    map[string]map[string]bool
+	policies policy.Index
+	// labels are those of the namespaces in the input.
+	labels map[string]map[string]string
 	places map[string]Problem
 	result Result
 }
@@ -100,19 +111,21 @@ func (j *injector) addSource(object *Object) {
 	}
 	configMap.Namespace = j.namespaceOf(object)
 	source := catalog.SourceOf(&configMap)
-	where := j.label(object)
-	if first, twice := j.places[where]; twice {
-		j.warn(object, fmt.Sprintf("is in the input twice, first at %s:%d; this one counts", first.File, first.Line))
-	}
-	if j.places == nil {
-		j.places = map[string]Problem{}
-	}
-	j.places[where] = object.problem("")
+	j.once(object, j.label(object))
 	j.index.Put(source)
 	if j.homes[source.Plugin] == nil {
 		j.homes[source.Plugin] = map[string]bool{}
 	}
 	j.homes[source.Plugin][source.Namespace] = true
+}
+
+// once warns of an object that is in the input twice.
+func (j *injector) once(object *Object, label string) {
+	if first, twice := j.places[label]; twice {
+		j.result.Warnings = append(j.result.Warnings,
+			object.problem(fmt.Sprintf("%s: is in the input twice, first at %s:%d; this one counts", label, first.File, first.Line)))
+	}
+	j.places[label] = object.problem("")
 }
 
 // inject decides on one object and patches it.
@@ -138,9 +151,9 @@ func (j *injector) inject(object *Object) {
 		return
 	}
 	namespace := j.namespaceOf(object)
-	decision := mutate.Decide(namespace, pod, func(plugin string) []*catalog.Release { return j.index.Releases(namespace, plugin) })
+	decision := j.decide(namespace, pod)
 	for _, refused := range decision.Refusals.Sorted() {
-		j.refuse(object, refused.Message+j.elsewhere(namespace, refused, decision.Request))
+		j.refuse(object, refused.Message+j.elsewhere(namespace, refused, decision.Outcome))
 	}
 	for _, warning := range decision.Warnings {
 		j.warn(object, warning)
@@ -167,14 +180,15 @@ func (o *Object) decode(pointer string) (mutate.Pod, error) {
 }
 
 // elsewhere adds to the refusal of an unknown plugin where the input has it.
-func (j *injector) elsewhere(namespace string, refused refusal.Refusal, request annotations.Request) string {
+func (j *injector) elsewhere(namespace string, refused refusal.Refusal, outcome policy.Outcome) string {
 	if refused.Reason != refusal.UnknownPlugin {
 		return ""
 	}
-	for _, ref := range request.Plugins {
+	for _, ref := range outcome.Request.Plugins {
 		homes := slices.Collect(maps.Keys(j.homes[ref.Name]))
-		if strings.HasPrefix(refused.Message, fmt.Sprintf("plugin %q:", ref.Name)) && len(homes) > 0 {
-			return fmt.Sprintf("; the input has it in namespace %s: pack it with -n %s", refusal.Names(homes), namespace)
+		said := strings.HasPrefix(refused.Message, fmt.Sprintf("plugin %q:", ref.Name)) || strings.HasPrefix(refused.Message, fmt.Sprintf("plugin %q:", ref.String()))
+		if said && len(homes) > 0 {
+			return fmt.Sprintf("; the input has it in namespace %s: pack it with -n %s", refusal.Names(homes), outcome.Libraries[ref.Name].Namespaces(namespace)[0])
 		}
 	}
 	return ", and add it to the input with -f"
