@@ -8,9 +8,7 @@ import (
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/validation"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -18,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"kongdao.io/kongdao/pkg/certs"
+	"kongdao.io/kongdao/pkg/policy/controller"
 )
 
 // The values of --cert-provider.
@@ -92,6 +91,7 @@ func newProvider(options Options) (certs.Provider, error) {
 	base := &certs.Base{
 		Secret:        client.ObjectKey{Namespace: options.Namespace, Name: options.CertSecret},
 		Configuration: options.WebhookConfiguration,
+		Further:       furtherConfigurations(options),
 		Now:           time.Now,
 		Log:           ctrl.Log.WithName("certificate"),
 		Metrics:       counted,
@@ -103,15 +103,20 @@ func newProvider(options Options) (certs.Provider, error) {
 	return &certs.CertManager{Base: base, Settings: settings, Issuer: issuer}, err
 }
 
-// watched is what the cache may hold for the certificate: the one Secret and
-// the one configuration. It must not ask for more, for the webhook has no right to more.
+// furtherConfigurations are those that call the webhook while there are policies.
+func furtherConfigurations(options Options) []string {
+	if !options.Policies {
+		return nil
+	}
+	return []string{options.WebhookConfiguration + controller.ConfigurationSuffix}
+}
+
+// watched is what the cache may hold for the certificate alone: the one Secret.
 func watched(options Options) map[client.Object]cache.ByObject {
 	if options.CertProvider == certFiles {
 		return nil
 	}
-	named := func(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
 	return map[client.Object]cache.ByObject{
 		&corev1.Secret{}: {Namespaces: map[string]cache.Config{options.Namespace: {FieldSelector: named(options.CertSecret)}}},
-		&admissionregistrationv1.MutatingWebhookConfiguration{}: {Field: named(options.WebhookConfiguration)},
 	}
 }

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/validation"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -19,6 +16,7 @@ import (
 	"kongdao.io/kongdao/pkg/admission"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/injected"
 	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/migrate/controller"
 )
@@ -76,32 +74,19 @@ func migrationCaches(options Options) (map[client.Object]cache.ByObject, error) 
 		records.Namespaces[namespace] = cache.Config{}
 	}
 	return map[client.Object]cache.ByObject{
-		&corev1.Pod{}:               controller.PodCache(options.WatchNamespaces...),
 		&batchv1.Job{}:              jobs,
 		&v1alpha1.PluginMigration{}: records,
 	}, nil
 }
 
-// inWords says of an error that comes of the lack of our kinds what to do.
-func inWords(err error) error {
-	if unknown, ok := errors.AsType[*meta.NoKindMatchError](err); ok && unknown.GroupKind.Group == v1alpha1.GroupVersion().Group {
-		return fmt.Errorf("the cluster knows no kind %s of %s: install kongdao's CRDs, or start without --migrations", unknown.GroupKind.Kind, v1alpha1.GroupVersion())
-	}
-	return err
-}
-
 // migrations registers the controller of migrations, and has pods wait for them.
-func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, pods *admission.Pods) error {
+func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, index *injected.Pods, pods *admission.Pods) error {
 	if !options.Migrations {
 		return nil
 	}
 	records, err := manager.GetCache().GetInformer(ctx, &v1alpha1.PluginMigration{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return fmt.Errorf("watch PluginMigrations: %w", inWords(err))
-	}
-	index, err := controller.NewPods(ctx, manager.GetCache())
-	if err != nil {
-		return err
 	}
 	counted, err := controller.NewMetrics(metrics.Registry, manager.GetClient(), index)
 	if err != nil {

@@ -50,6 +50,10 @@ type Options struct {
 	WatchNamespaces []string
 	// Migrations are run for pods whose plugins bring some.
 	Migrations bool
+	// Policies are followed; CopyRetention is how long the copy of a library's release
+	// stays that nobody needs.
+	Policies      bool
+	CopyRetention time.Duration
 	// MigrationTimeout is how long one migration may take, MigrationDeadline how
 	// long a Job tries, JobRetention how long it stays when it has ended.
 	MigrationTimeout, MigrationDeadline, JobRetention time.Duration
@@ -88,6 +92,7 @@ func DefaultOptions() Options {
 		MigrationTimeout:  10 * time.Minute,
 		MigrationDeadline: 30 * time.Minute,
 		JobRetention:      24 * time.Hour,
+		CopyRetention:     10 * time.Minute,
 		MigrationHistory:  10,
 
 		LogLevel:        "info",
@@ -121,6 +126,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.ProfilingAddress, "profiling-address", o.ProfilingAddress, "the `host:port` to serve Go's profiles on; 0 for none")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces, "the namespaces whose plugins are known; without it, all")
 	flags.BoolVar(&o.Migrations, "migrations", o.Migrations, "have pods wait until their plugins' migrations were run, and run them by Jobs")
+	flags.BoolVar(&o.Policies, "policies", o.Policies, "follow PluginPolicies")
+	flags.DurationVar(&o.CopyRetention, "copy-retention", o.CopyRetention, "how long the copy of a library's release stays that neither a pod nor a policy needs")
 	flags.DurationVar(&o.MigrationTimeout, "migration-timeout", o.MigrationTimeout, "how long one migration may take")
 	flags.DurationVar(&o.MigrationDeadline, "migration-deadline", o.MigrationDeadline, "how long a Job tries, while the database does not answer or another holds its lock")
 	flags.DurationVar(&o.JobRetention, "job-retention", o.JobRetention, "how long a Job stays when it has ended")
@@ -145,6 +152,7 @@ func (o *Options) Validate() error {
 	}
 	wrong = append(wrong, o.validateCertificate()...)
 	wrong = append(wrong, o.validateMigrations()...)
+	wrong = append(wrong, o.validatePolicies()...)
 	files := map[string]string{}
 	if o.CertProvider == certFiles {
 		files["--cert-name"], files["--key-name"] = o.CertName, o.KeyName

@@ -40,6 +40,8 @@ func TestFlags(t *testing.T) {
 		"log-level":        {"debug", func(o *Options) { o.LogLevel = "debug" }},
 		"shutdown-timeout": {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
 
+		"policies":           {"true", func(o *Options) { o.Policies = true }},
+		"copy-retention":     {"1h", func(o *Options) { o.CopyRetention = time.Hour }},
 		"migrations":         {"true", func(o *Options) { o.Migrations = true }},
 		"migration-timeout":  {"1m", func(o *Options) { o.MigrationTimeout = time.Minute }},
 		"migration-deadline": {"2h", func(o *Options) { o.MigrationDeadline = 2 * time.Hour }},
@@ -147,6 +149,10 @@ func TestValidate(t *testing.T) {
 		"no annotation":          {func(o *Options) { migrating(o).JobAnnotations = map[string]string{"/": "c"} }, `--job-annotations "/": no annotation's name`},
 		"no place for the lease": {func(o *Options) { migrating(o).Namespace = "" }, `--namespace "": no namespace's name, and --migrations keeps its lease there`},
 		"migrations":             {func(o *Options) { migrating(o) }, ""},
+		"no place for policies":  {func(o *Options) { o.Policies = true }, `--namespace "": no namespace's name, and --policies keeps its lease there`},
+		"policies of a few":      {func(o *Options) { o.Policies, o.Namespace, o.WatchNamespaces = true, "x", []string{"kong"} }, "--policies and --watch-namespaces: policies are for a whole cluster"},
+		"copies that never stay": {func(o *Options) { o.Policies, o.Namespace, o.CopyRetention = true, "x", 0 }, "--copy-retention 0s: shorter than a second"},
+		"policies":               {func(o *Options) { o.Policies, o.Namespace = true, "x" }, ""},
 		"none":                   {func(o *Options) { o.MigrationTimeout, o.JobRetention = 0, 0 }, ""},
 		"less than no time left": {func(o *Options) { o.ShutdownTimeout = -time.Second }, "--shutdown-timeout -1s: "},
 	} {

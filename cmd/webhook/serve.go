@@ -82,16 +82,18 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(kept.ByObject, sharedCaches(options))
 	maps.Copy(kept.ByObject, watched(options))
 	ofMigrations, err := migrationCaches(options)
 	if err != nil {
 		return nil, err
 	}
 	maps.Copy(kept.ByObject, ofMigrations)
+	maps.Copy(kept.ByObject, policyCaches(options))
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   kept,
-		LeaderElection:          options.Migrations, // admissions and certificates are every replica's
+		LeaderElection:          options.Migrations || options.Policies, // admissions and certificates are every replica's
 		LeaderElectionID:        leaseName,
 		LeaderElectionNamespace: options.Namespace,
 		// The process ends when the manager does, so nothing goes on without the lease.
@@ -137,15 +139,25 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 		Events:  &events.Events{Recorder: manager.GetEventRecorder("kongdao")},
 		Log:     ctrl.Log.WithName("pods"),
 	}
-	if err := migrations(ctx, manager, options, sources, pods); err != nil {
+	index, err := injectedPods(ctx, manager, options)
+	if err != nil {
 		return err
 	}
+	if err := migrations(ctx, manager, options, sources, index, pods); err != nil {
+		return err
+	}
+	ruled, policiesKnown, err := policies(ctx, manager, options, sources, index)
+	if err != nil {
+		return err
+	}
+	pods.Policies = ruled
 	server := manager.GetWebhookServer()
 	server.Register("/mutate/pods", drained.handler(pods))
 	server.Register("/mutate/workloads", drained.handler(&webhook.Admission{Handler: &admission.Workloads{
-		Sources: sources,
-		Metrics: counted,
-		Log:     ctrl.Log.WithName("workloads"),
+		Sources:  sources,
+		Policies: ruled,
+		Metrics:  counted,
+		Log:      ctrl.Log.WithName("workloads"),
 	}}))
 	synced := func(*http.Request) error {
 		if !sources.Synced() {
@@ -156,6 +168,12 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 	return serveHealth(ctx, manager, options.HealthAddress, []check{
 		{"certificate", func(*http.Request) error { return certificate.Ready() }},
 		{"sources", synced},
+		{"policies", func(*http.Request) error {
+			if !policiesKnown() {
+				return errors.New("the policies are not all read yet")
+			}
+			return nil
+		}},
 		{"webhook", server.StartedChecker()},
 	})
 }

@@ -47,6 +47,8 @@ type answer struct {
 	// server go by the webhook's failurePolicy (W2).
 	status   int
 	response admissionv1.AdmissionResponse
+	// audit is what policies which audit would refuse the pod for, "" for nothing.
+	audit string
 }
 
 // body is what goes over the wire to whoever sent the review of that uid. A
@@ -77,7 +79,9 @@ func answerDecision(decision mutate.Decision) (answer, error) {
 	case len(decision.Refusals) > 0:
 		return answerRefusals(decision.Refusals), nil
 	case len(decision.Request.Plugins) == 0:
-		return allow(), nil
+		given := allow()
+		given.response.Warnings = decision.Warnings
+		return given, nil
 	}
 	given := answer{result: resultUnchanged, status: http.StatusOK, response: admissionv1.AdmissionResponse{
 		Allowed:          true,

@@ -59,7 +59,7 @@ func TestLivePages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			decision, err := (&Sources{live: live}).Decide(t.Context(), "kong", pod)
+			decision, err := (&Sources{live: live}).Decide(t.Context(), nil, "kong", pod)
 			if err != nil || len(decision.Refusals) > 0 || len(decision.Releases) != 1 {
 				t.Fatalf("got %v, %v", decision.Refusals, err)
 			}

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -31,6 +32,8 @@ const usualBody = 64 << 10
 // here: size, content type, API version, panics.
 type Pods struct {
 	Sources *Sources
+	// Policies may be nil: then there are none.
+	Policies *Policies
 	// Migrated reports whether a PluginMigration of a namespace is known to be
 	// migrated, so that the pods which need it may start. Without it no pod waits
 	// for a migration.
@@ -50,11 +53,23 @@ func (p *Pods) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	}
 	took := time.Since(began)
 	p.Metrics.observe(endpointPods, answer, took)
-	// Nobody sees the answer that a controller got; a person reads it.
-	if answer.result == resultRefused && !review.dryRun && review.controller != nil {
-		p.Events.Warn(events.OwnerOf(review.controller, review.namespace), "PluginsRefused", "CreatePod", answer.response.Result.Message)
-	}
+	p.tell(review, answer)
 	p.log(review, answer, took)
+}
+
+// tell tells a pod's controller, for nobody sees the answer that it got; a person
+// reads it.
+func (p *Pods) tell(review podReview, answer answer) {
+	if review.dryRun || review.controller == nil {
+		return
+	}
+	owner := events.OwnerOf(review.controller, review.namespace)
+	if answer.result == resultRefused {
+		p.Events.Warn(owner, "PluginsRefused", "CreatePod", answer.response.Result.Message)
+	}
+	if answer.audit != "" {
+		p.Events.Warn(owner, "PolicyAudited", "CreatePod", answer.audit)
+	}
 }
 
 // answer decides, and turns a panic into a failure: one pod must not end the
@@ -76,19 +91,25 @@ func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review
 	if !review.creates() {
 		return review, allow()
 	}
-	decision, err := p.Sources.Decide(request.Context(), review.namespace, review.pod)
+	decision, err := decide(request.Context(), p.Policies, p.Sources, review.namespace, review.pod)
 	if err != nil {
 		return review, answerFailure(err)
 	}
-	record, err := p.gate(request.Context(), review, &decision)
+	if !review.dryRun {
+		p.Policies.told(decision.Outcome, review.owner())
+	}
+	record, err := p.gate(request.Context(), &review, &decision.Decision)
 	if err != nil {
 		return review, answerFailure(err)
 	}
-	if given, err = answerDecision(decision); err != nil {
+	if given, err = answerDecision(decision.Decision); err != nil {
 		return review, answerFailure(err)
 	}
 	if record != "" {
 		given.response.AuditAnnotations[auditMigration] = record
+	}
+	if len(decision.Outcome.WouldRefuse) > 0 {
+		given.audit = strings.Join(decision.Outcome.Warnings, "; ")
 	}
 	return review, given
 }
@@ -97,8 +118,14 @@ func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review
 // known to be migrated, and names the PluginMigration that it waits for, "" for
 // a pod that waits for none. A scaled-out or rescheduled pod of a database that
 // is migrated never waits, whether the controller is there or not.
-func (p *Pods) gate(ctx context.Context, review podReview, decision *mutate.Decision) (string, error) {
-	if p.Migrated == nil || len(decision.Refusals) > 0 || !migrate.CanGate(review.pod, review.ownerKind()) {
+func (p *Pods) gate(ctx context.Context, review *podReview, decision *mutate.Decision) (string, error) {
+	if len(decision.Refusals) > 0 || len(decision.Request.Plugins) == 0 {
+		return "", nil
+	}
+	if !review.pod.HasNode && !p.Sources.copies.has(review.namespace, decision.Releases) {
+		decision.Patch = mutate.AddGate(decision.Patch, &review.pod, annotations.LibraryGate)
+	}
+	if p.Migrated == nil || !migrate.CanGate(review.pod, review.ownerKind()) {
 		return "", nil
 	}
 	need, needed := migrate.NeedOf(review.namespace, review.pod, decision.Request, decision.Releases)

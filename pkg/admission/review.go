@@ -76,6 +76,14 @@ func (r *podReview) ownerKind() string {
 	return r.controller.Kind
 }
 
+// owner names the pod's controller, "" where none is.
+func (r *podReview) owner() string {
+	if r.controller == nil {
+		return ""
+	}
+	return r.namespace + "/" + r.controller.Kind + "/" + r.controller.Name
+}
+
 func (r *podReview) decodeRequest(d *jsonview.Decoder) {
 	for ok := d.Object(); ok && d.More(); {
 		switch string(d.Name()) {

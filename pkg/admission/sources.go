@@ -3,6 +3,8 @@ package admission
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,12 +18,15 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/policy"
 )
 
 // Sources knows the plugins' sources of the cluster.
 type Sources struct {
 	index catalog.Index
-	live  client.Reader
+	// copies are what the cache has of copies of libraries' releases.
+	copies copies
+	live   client.Reader
 	// synced reports whether the index holds what the cluster held at the start.
 	synced func() bool
 }
@@ -98,6 +103,7 @@ func reduce(object any) (any, error) {
 func (s *Sources) put(object any) {
 	if kept, ok := object.(*reduced); ok {
 		s.index.Put(kept.source)
+		s.copies.put(kept.source)
 	}
 }
 
@@ -107,6 +113,7 @@ func (s *Sources) delete(object any) {
 	}
 	if kept, ok := object.(*reduced); ok {
 		s.index.Delete(kept.Namespace, kept.Name)
+		s.copies.delete(kept.Namespace, kept.Name)
 	}
 }
 
@@ -114,32 +121,28 @@ func (s *Sources) delete(object any) {
 // the API server waits for the webhook, so that it hears why instead of nothing.
 const liveTimeout = 3 * time.Second
 
-// Decide is mutate.Decide over the cache; and over the cluster itself where
+// Decide is policy.Decide over the cache; and over the cluster itself where
 // the cache lacks something, for a ConfigMap may be younger than the cache and
 // its pod be made in the same instant. An error says that the cluster could
 // not be read, which decides nothing about the pod. Only what the cache lacks
 // is read: of a thousand plugins asked for, mostly nothing or one.
-func (s *Sources) Decide(ctx context.Context, namespace string, pod mutate.Pod) (mutate.Decision, error) {
-	decision := mutate.Decide(namespace, pod, func(plugin string) []*catalog.Release {
-		return s.index.Releases(namespace, plugin)
-	})
-	if len(decision.Unresolved) == 0 {
+func (s *Sources) Decide(ctx context.Context, policies []*policy.Policy, namespace string, pod mutate.Pod) (policy.Decision, error) {
+	decision := policy.Decide(policies, namespace, pod, s.index.Releases)
+	if len(decision.Missing) == 0 {
 		return decision, nil
 	}
 	// A webhook that is told to stop ends the context of every request, and
 	// still has to answer those in flight.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liveTimeout)
 	defer cancel()
-	now, err := s.read(ctx, namespace, decision.Unresolved)
-	if err != nil {
-		return mutate.Decision{}, err
+	now := &catalog.Index{}
+	for namespace, plugins := range decision.Missing {
+		if err := s.read(ctx, now, namespace, slices.Sorted(maps.Keys(plugins))); err != nil {
+			return policy.Decision{}, err
+		}
 	}
-	anew := make(map[string]bool, len(decision.Unresolved))
-	for _, plugin := range decision.Unresolved {
-		anew[plugin] = true
-	}
-	return mutate.Decide(namespace, pod, func(plugin string) []*catalog.Release {
-		if anew[plugin] {
+	return policy.Decide(policies, namespace, pod, func(namespace, plugin string) []*catalog.Release {
+		if decision.Missing[namespace][plugin] {
 			return now.Releases(namespace, plugin)
 		}
 		return s.index.Releases(namespace, plugin)
@@ -149,25 +152,25 @@ func (s *Sources) Decide(ctx context.Context, namespace string, pod mutate.Pod) 
 // pageSize bounds what one read holds of ConfigMaps of up to 1 MiB each.
 const pageSize = 10
 
-// read indexes the sources of some plugins in a namespace as they are now.
-func (s *Sources) read(ctx context.Context, namespace string, plugins []string) (*catalog.Index, error) {
+// read puts into an index the sources of some plugins in a namespace as they are
+// now.
+func (s *Sources) read(ctx context.Context, index *catalog.Index, namespace string, plugins []string) error {
 	asked, err := labels.NewRequirement(annotations.Plugin, selection.In, plugins)
 	if err != nil {
-		return nil, fmt.Errorf("select the ConfigMaps of plugins %q: %w", plugins, err)
+		return fmt.Errorf("select the ConfigMaps of plugins %q: %w", plugins, err)
 	}
-	index := &catalog.Index{}
 	page := &corev1.ConfigMapList{}
 	for {
 		err := s.live.List(ctx, page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(page.Continue),
 			client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*asked)})
 		if err != nil {
-			return nil, fmt.Errorf("read the ConfigMaps labelled %s in namespace %q: %w", annotations.Plugin, namespace, err)
+			return fmt.Errorf("read the ConfigMaps labelled %s in namespace %q: %w", annotations.Plugin, namespace, err)
 		}
 		for i := range page.Items {
 			index.Put(catalog.SourceOf(&page.Items[i]))
 		}
 		if page.Continue == "" {
-			return index, nil
+			return nil
 		}
 	}
 }

@@ -22,8 +22,10 @@ import (
 // person typing, what the pods would be refused for. It never denies anything.
 type Workloads struct {
 	Sources *Sources
-	Metrics *Metrics
-	Log     logr.Logger
+	// Policies may be nil: then there are none.
+	Policies *Policies
+	Metrics  *Metrics
+	Log      logr.Logger
 }
 
 // Handle answers one review.
@@ -79,7 +81,7 @@ func (w *Workloads) answer(ctx context.Context, request admission.Request) answe
 
 // preview adds to the answer what would be said of the workload's pods.
 func (w *Workloads) preview(ctx context.Context, request admission.Request, template mutate.Pod, given answer) answer {
-	decision, err := w.Sources.Decide(ctx, request.Namespace, template)
+	decision, err := decide(ctx, w.Policies, w.Sources, request.Namespace, template)
 	if err != nil {
 		return given.warn(resultFailed, fmt.Sprintf("kongdao could not see whether the pods can have what they ask for: %v", err))
 	}

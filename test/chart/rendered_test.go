@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"kongdao.io/kongdao/pkg/policy/controller"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -28,7 +29,7 @@ import (
 func TestWebhooks(t *testing.T) {
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
 		service := find[corev1.Service](t, objects, "Service")
-		configuration := find[admissionregistrationv1.MutatingWebhookConfiguration](t, objects, "MutatingWebhookConfiguration")
+		configuration := mainConfiguration(t, objects)
 		if len(configuration.Webhooks) != 2 {
 			t.Fatalf("%d webhooks", len(configuration.Webhooks))
 		}
@@ -64,9 +65,22 @@ func TestWebhooks(t *testing.T) {
 	})
 }
 
+// mainConfiguration is that of the webhooks which are always there.
+func mainConfiguration(t *testing.T, objects []*unstructured.Unstructured) *admissionregistrationv1.MutatingWebhookConfiguration {
+	t.Helper()
+	all := findAll[admissionregistrationv1.MutatingWebhookConfiguration](t, objects, "MutatingWebhookConfiguration")
+	all = slices.DeleteFunc(all, func(one *admissionregistrationv1.MutatingWebhookConfiguration) bool {
+		return strings.HasSuffix(one.Name, controller.ConfigurationSuffix)
+	})
+	if len(all) != 1 {
+		t.Fatalf("%d MutatingWebhookConfigurations beside that of policies, want one", len(all))
+	}
+	return all[0]
+}
+
 // TestNarrowedNamespaces proves that a selector of one's own comes on top.
 func TestNarrowedNamespaces(t *testing.T) {
-	configuration := find[admissionregistrationv1.MutatingWebhookConfiguration](t, render(t, valueSets(t)["full"]...), "MutatingWebhookConfiguration")
+	configuration := mainConfiguration(t, render(t, valueSets(t)["full"]...))
 	selector, err := metav1.LabelSelectorAsSelector(configuration.Webhooks[0].NamespaceSelector)
 	if err != nil {
 		t.Fatal(err)
@@ -200,6 +214,30 @@ func TestInjection(t *testing.T) {
 			t.Errorf("%s: KONG_PLUGINS is %q, mounts %+v", name, got, container.VolumeMounts)
 		}
 	}
+}
+
+// TestWayOut proves that whoever needs kongdao out of the way reads the names of
+// all configurations by which the API server calls it.
+func TestWayOut(t *testing.T) {
+	sets := valueSets(t)
+	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
+		said, err := runHelm(t, append([]string{"install", release, chartDir, "--namespace", releaseNamespace, "--dry-run=client"}, sets[set]...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, command, there := strings.Cut(said, "out of the cluster's way at once:  kubectl delete mutatingwebhookconfiguration ")
+		if !there {
+			t.Fatalf("the notes name no way out:\n%s", said)
+		}
+		line, _, _ := strings.Cut(command, "\n")
+		var want []string
+		for _, one := range findAll[admissionregistrationv1.MutatingWebhookConfiguration](t, objects, "MutatingWebhookConfiguration") {
+			want = append(want, one.Name)
+		}
+		if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(strings.Fields(line)))); diff != "" {
+			t.Errorf("(-rendered +said)\n%s", diff)
+		}
+	})
 }
 
 // TestImage proves how the image is named.

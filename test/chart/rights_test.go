@@ -9,6 +9,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"kongdao.io/kongdao/pkg/policy/controller"
 )
 
 // TestLeastRights proves that no right is wider than it must be.
@@ -61,43 +63,103 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 		t.Errorf("%s: a star grants what nobody thought of: %v", role, rule)
 	}
 	ownKind := slices.Equal(rule.Resources, []string{"pluginmigrations"})
-	if slices.Contains(rule.Verbs, "delete") && !ownKind || slices.Contains(rule.Verbs, "deletecollection") {
+	// Of these the ValidatingAdmissionPolicy leaves it the copies.
+	copies := strings.HasSuffix(role, "-policies") && slices.Equal(rule.Resources, []string{"configmaps"})
+	if slices.Contains(rule.Verbs, "delete") && !ownKind && !copies || slices.Contains(rule.Verbs, "deletecollection") {
 		t.Errorf("%s may delete: %v", role, rule)
+	}
+	if slices.Contains(rule.Resources, "mutatingwebhookconfigurations") && len(rule.ResourceNames) != 1 {
+		t.Errorf("%s reaches others' webhook configurations: %v", role, rule)
 	}
 }
 
 // TestRightsToMigrate proves that kongdao may change nothing of a pod's that it
-// did not make but its gate's list, by a patch, no Job at all, and that without
-// migrations it has none of these rights.
+// did not make but its gates' list, by a patch, and no Job at all, and that
+// without migrations and policies it has none of these rights.
 func TestRightsToMigrate(t *testing.T) {
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
-		granted := map[string][]string{}
-		add := func(rules []rbacv1.PolicyRule) {
-			for _, rule := range rules {
-				for _, resource := range rule.Resources {
-					granted[resource] = append(granted[resource], rule.Verbs...)
-				}
-			}
-		}
-		for _, role := range findAll[rbacv1.ClusterRole](t, objects, "ClusterRole") {
-			add(role.Rules)
-		}
-		for _, role := range findAll[rbacv1.Role](t, objects, "Role") {
-			if role.Namespace != "kong-staging" {
-				add(role.Rules)
-			}
-		}
 		want := map[string][]string{
-			"pods": {"get", "list", "watch", "patch"}, "jobs": {"list", "watch", "create"},
-			"pluginmigrations": {"list", "watch", "create", "delete"}, "pluginmigrations/status": {"update"},
+			"pods": {"get", "list", "patch", "watch"}, "jobs": {"create", "list", "watch"},
+			"pluginmigrations": {"create", "delete", "list", "watch"}, "pluginmigrations/status": {"update"},
 		}
 		if set == "bare" {
 			want = nil
 		}
+		got := granted(t, objects)
 		for _, resource := range []string{"pods", "jobs", "pluginmigrations", "pluginmigrations/status"} {
-			if diff := cmp.Diff(want[resource], granted[resource]); diff != "" {
+			if diff := cmp.Diff(want[resource], got[resource]); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", resource, diff)
 			}
+		}
+	})
+}
+
+// granted are the verbs that all roles together give on each resource, sorted.
+func granted(t *testing.T, objects []*unstructured.Unstructured) map[string][]string {
+	t.Helper()
+	verbs := map[string][]string{}
+	add := func(rules []rbacv1.PolicyRule) {
+		for _, rule := range rules {
+			for _, resource := range rule.Resources {
+				verbs[resource] = slices.Compact(slices.Sorted(slices.Values(append(verbs[resource], rule.Verbs...))))
+			}
+		}
+	}
+	for _, role := range findAll[rbacv1.ClusterRole](t, objects, "ClusterRole") {
+		add(role.Rules)
+	}
+	for _, role := range findAll[rbacv1.Role](t, objects, "Role") {
+		add(role.Rules)
+	}
+	return verbs
+}
+
+// TestRightsOfPolicies proves that following policies takes these rights and no
+// others, each for what is written beside it, and that without policies nobody
+// has those that are theirs alone.
+func TestRightsOfPolicies(t *testing.T) {
+	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
+		main := mainConfiguration(t, objects).Name
+		var got []rbacv1.PolicyRule
+		for _, role := range findAll[rbacv1.ClusterRole](t, objects, "ClusterRole") {
+			if strings.HasSuffix(role.Name, "-policies") {
+				got = append(got, role.Rules...)
+			}
+		}
+		if set == "bare" || set == "namespaced" {
+			all := granted(t, objects)
+			for _, resource := range []string{"pluginpolicies", "pluginpolicies/status", "namespaces"} {
+				if len(got) > 0 || all[resource] != nil {
+					t.Errorf("no policy is followed, and %s may be %v", resource, all[resource])
+				}
+			}
+			return
+		}
+		// The caBundle is written by a patch, by who keeps that of the other one.
+		written := []string{"get", "update", "patch"}
+		if set == "files" {
+			written = written[:2]
+		}
+		want := []rbacv1.PolicyRule{
+			// Every replica decides by them.
+			{APIGroups: []string{"kongdao.io"}, Resources: []string{"pluginpolicies"}, Verbs: []string{"list", "watch"}},
+			// The leader updates what it has counted, each replica applies what it has refused.
+			{APIGroups: []string{"kongdao.io"}, Resources: []string{"pluginpolicies/status"}, Verbs: []string{"update", "patch"}},
+			// One that is younger than the cache is got.
+			{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"list", "watch"}},
+			// A gate is lifted by a patch.
+			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch", "patch"}},
+			// Copies are never changed, for they are immutable.
+			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "create", "delete"}},
+			// What the webhook for policies is made of is never written here.
+			{APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{main}, Verbs: []string{"list", "watch"}},
+			{
+				APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"},
+				ResourceNames: []string{main + controller.ConfigurationSuffix}, Verbs: written,
+			},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
 		}
 	})
 }

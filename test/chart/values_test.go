@@ -45,6 +45,7 @@ func TestMistakes(t *testing.T) {
 		},
 		"alerts on nothing":         {[]string{"metrics.enabled=false", "metrics.prometheusRule.enabled=true"}, []string{"metrics.prometheusRule.enabled is true and metrics.enabled is false"}},
 		"a deadline before the end": {[]string{"migrations.deadlineSeconds=10"}, []string{"migrations.deadlineSeconds is 10, shorter than migrations.timeoutSeconds, which is 600"}},
+		"copies that never stay":    {[]string{"policies.copyRetentionSeconds=0"}, []string{"/policies/copyRetentionSeconds", "minimum"}},
 		"no time to migrate":        {[]string{"migrations.timeoutSeconds=0"}, []string{"/migrations/timeoutSeconds", "minimum"}},
 		"an account unnamed":        {[]string{"serviceAccount.create=false"}, []string{"serviceAccount.name"}},
 		"Kubernetes too old ":       {nil, []string{"kubeVersion: >=1.30.0-0", "incompatible with Kubernetes v1.29.0"}},
@@ -128,17 +129,21 @@ func TestArguments(t *testing.T) {
 	common := []string{
 		"--namespace=$(POD_NAMESPACE)", "--port=9443", "--metrics-address=:8080", "--health-address=:8081", "--log-level=info", "--shutdown-timeout=30s",
 	}
-	made := []string{"--cert-service=kongdao-webhook", "--webhook-configuration=kongdao"}
+	const configuration = "--webhook-configuration=kongdao"
+	made := []string{"--cert-service=kongdao-webhook", configuration}
 	for set, want := range map[string][]string{
 		"default":             slices.Concat(common, []string{"--cert-provider=self", "--cert-secret=kongdao-webhook-certificate"}, made),
 		"namespaced":          slices.Concat(common, []string{"--watch-namespaces=kong,kong-staging", "--cert-provider=self", "--cert-secret=kongdao-webhook-certificate"}, made),
 		"cert-manager":        slices.Concat(common, []string{"--cert-provider=cert-manager", "--cert-secret=kongdao-webhook-certificate"}, made),
 		"cert-manager-issuer": slices.Concat(common, []string{"--cert-provider=cert-manager", "--cert-secret=kongdao-certificate"}, made, []string{"--cert-issuer=ClusterIssuer/company"}),
-		"files":               slices.Concat(common, []string{"--cert-provider=files", "--cert-dir=/etc/kongdao/certs"}),
+		"files":               slices.Concat(common, []string{"--cert-provider=files", "--cert-dir=/etc/kongdao/certs", configuration}), // for policies
 	} {
 		t.Run(set, func(t *testing.T) {
 			got := find[appsv1.Deployment](t, render(t, valueSets(t)[set]...), "Deployment").Spec.Template.Spec.Containers[0].Args
 			want = append(slices.Clone(want), "--migrations", "--migration-timeout=600s", "--migration-deadline=1800s", "--migration-history=10", "--job-retention=86400s")
+			if set != "namespaced" {
+				want = append(want, "--policies", "--copy-retention=600s")
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -146,22 +151,28 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestMigrationArguments proves what the process is told about Jobs.
-func TestMigrationArguments(t *testing.T) {
+// TestFeatureArguments proves what the process is told about Jobs and copies, in
+// whole numbers however large they are, and that it is told nothing of what is
+// off.
+func TestFeatureArguments(t *testing.T) {
 	arguments := func(set string) []string {
 		return find[appsv1.Deployment](t, render(t, valueSets(t)[set]...), "Deployment").Spec.Template.Spec.Containers[0].Args
 	}
 	full := arguments("full")
 	for _, want := range []string{
-		"--migrations", "--migration-timeout=3600s", "--migration-deadline=7200s", "--migration-history=3", "--job-retention=3600s",
+		"--migrations", "--migration-timeout=3600s", "--migration-deadline=7200s", "--migration-history=3", "--job-retention=2592000s",
 		"--job-labels=network=database", "--job-annotations=example.com/owner=gateways",
+		"--policies", "--copy-retention=1209600s",
 	} {
 		if !slices.Contains(full, want) {
 			t.Errorf("%s is not in %q", want, full)
 		}
 	}
-	if bare := arguments("bare"); strings.Contains(strings.Join(bare, " "), "migration") {
-		t.Errorf("migrations are off: %q", bare)
+	bare := strings.Join(arguments("bare"), " ")
+	for _, off := range []string{"migration", "job", "polic", "copy"} {
+		if strings.Contains(bare, off) {
+			t.Errorf("migrations and policies are off: %q", bare)
+		}
 	}
 }
 

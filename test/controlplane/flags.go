@@ -73,8 +73,9 @@ var controllers = []string{
 	"serviceaccount-controller", "serviceaccount-token-controller", "root-ca-certificate-publisher-controller",
 	// Deleting a workload or a namespace deletes what is in it.
 	"garbage-collector-controller", "namespace-controller",
-	// A Service's endpoints, a PodDisruptionBudget's status and the aggregated roles (view, edit, admin), for what we install.
-	"endpointslice-controller", "disruption-controller", "clusterrole-aggregation-controller",
+	// A Service's endpoints, a PodDisruptionBudget's status, the aggregated roles (view, edit, admin) and the types in a
+	// ValidatingAdmissionPolicy's expressions, for what we install.
+	"endpointslice-controller", "disruption-controller", "clusterrole-aggregation-controller", "validatingadmissionpolicy-status-controller",
 }
 
 func (c *ControlPlane) controllerManagerFlags(kubeconfig string) flags {

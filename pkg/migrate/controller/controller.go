@@ -26,6 +26,7 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/injected"
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
@@ -34,7 +35,7 @@ type Controller struct {
 	// Client reads through the cache and writes; Live reads the API server.
 	Client client.Client
 	Live   client.Reader
-	Pods   *Pods
+	Pods   *injected.Pods
 	// Releases yields the releases of a plugin in a namespace.
 	Releases func(namespace, plugin string) []*catalog.Release
 	Settings migrate.Settings
@@ -66,9 +67,9 @@ const workers = 4
 
 // SetUp registers the controller, which the leader alone runs.
 func (c *Controller) SetUp(to manager.Manager) error {
-	inQueue := func(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) func(place) {
-		return func(where place) {
-			queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: where.namespace, Name: where.database}})
+	inQueue := func(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) func(injected.Place) {
+		return func(where injected.Place) {
+			queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: where.Namespace, Name: where.Database}})
 		}
 	}
 	err := builder.ControllerManagedBy(to).Named("migrations").
@@ -76,7 +77,7 @@ func (c *Controller) SetUp(to manager.Manager) error {
 		Watches(&v1alpha1.PluginMigration{}, handler.EnqueueRequestsFromMapFunc(placeOf)).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(placeOf)).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-			c.Pods.follow(inQueue(queue))
+			c.Pods.Follow(inQueue(queue))
 			return nil
 		})).
 		Complete(c)
@@ -97,7 +98,7 @@ func placeOf(_ context.Context, object client.Object) []reconcile.Request {
 
 // Reconcile looks after one database in one namespace.
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	where := place{request.Namespace, request.Name}
+	where := injected.Place{Namespace: request.Namespace, Database: request.Name}
 	world, err := c.gather(ctx, c.Client, where)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -120,7 +121,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	if err := c.do(ctx, where, world, plan); err != nil {
 		if apierrors.IsConflict(err) {
-			c.Log.V(1).Info("something has changed meanwhile", "namespace", where.namespace, "database", where.database, "why", err.Error())
+			c.Log.V(1).Info("something has changed meanwhile", "namespace", where.Namespace, "database", where.Database, "why", err.Error())
 			return reconcile.Result{RequeueAfter: 100 * time.Millisecond}, nil
 		}
 		return reconcile.Result{}, err

@@ -16,11 +16,12 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/injected"
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // do does what a plan says. It may end after any step: the next plan goes on.
-func (c *Controller) do(ctx context.Context, where place, world migrate.World, plan migrate.Plan) error {
+func (c *Controller) do(ctx context.Context, where injected.Place, world migrate.World, plan migrate.Plan) error {
 	if err := c.lift(ctx, plan.Lift); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (c *Controller) do(ctx context.Context, where place, world migrate.World, p
 			// The version goes along: whoever has begun to need it has changed it.
 			err := c.Client.Delete(ctx, record, client.Preconditions{UID: &record.UID, ResourceVersion: &record.ResourceVersion}, client.PropagationPolicy(metav1.DeletePropagationBackground))
 			if client.IgnoreNotFound(err) != nil {
-				return fmt.Errorf("delete PluginMigration %q, which no pod needs any more: %w", where.namespace+"/"+record.Name, err)
+				return fmt.Errorf("delete PluginMigration %q, which no pod needs any more: %w", where.Namespace+"/"+record.Name, err)
 			}
 		}
 	}
@@ -51,23 +52,23 @@ func (c *Controller) do(ctx context.Context, where place, world migrate.World, p
 }
 
 // create makes the PluginMigrations of needs.
-func (c *Controller) create(ctx context.Context, where place, needs []migrate.Need) error {
+func (c *Controller) create(ctx context.Context, where injected.Place, needs []migrate.Need) error {
 	var failed []error
 	for _, need := range needs {
 		record := &v1alpha1.PluginMigration{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: where.namespace, Name: need.Record(), Labels: map[string]string{annotations.Database: where.database},
+				Namespace: where.Namespace, Name: need.Record(), Labels: map[string]string{annotations.Database: where.Database},
 			},
 			Spec: need.Spec(),
 		}
 		switch err := c.Client.Create(ctx, record); {
 		case apierrors.IsAlreadyExists(err):
 			failed = append(failed, fmt.Errorf("PluginMigration %q is there without label %s, by which it is found: give it the value %s, or delete it",
-				where.namespace+"/"+record.Name, annotations.Database, where.database))
+				where.Namespace+"/"+record.Name, annotations.Database, where.Database))
 		case err != nil:
-			failed = append(failed, fmt.Errorf("make PluginMigration %q: %w", where.namespace+"/"+record.Name, err))
+			failed = append(failed, fmt.Errorf("make PluginMigration %q: %w", where.Namespace+"/"+record.Name, err))
 		default:
-			c.Log.Info("a database is to be migrated", "namespace", where.namespace, "pluginMigration", record.Name, "plugins", record.Spec.Request, "database", record.Spec.Database.Description)
+			c.Log.Info("a database is to be migrated", "namespace", where.Namespace, "pluginMigration", record.Name, "plugins", record.Spec.Request, "database", record.Spec.Database.Description)
 		}
 	}
 	return errors.Join(failed...)
@@ -156,9 +157,9 @@ func (c *Controller) write(ctx context.Context, record *v1alpha1.PluginMigration
 func (c *Controller) tell(record *v1alpha1.PluginMigration, reason string) {
 	c.Events.Warn(record, reason, "Migrate", record.Status.Message)
 	told := map[types.UID]bool{}
-	for _, kept := range c.Pods.of(record.Spec.Database.Key) {
-		needs := kept.Namespace == record.Namespace && len(kept.pod.Need.Set) > 0 && kept.pod.Need.Record() == record.Name
-		if owner := kept.owner; needs && owner != nil && !told[owner.UID] {
+	for _, kept := range c.Pods.Of(record.Spec.Database.Key) {
+		needs := kept.Namespace == record.Namespace && len(kept.Migrates.Need.Set) > 0 && kept.Migrates.Need.Record() == record.Name
+		if owner := kept.Owner; needs && owner != nil && !told[owner.UID] {
 			told[owner.UID] = true
 			c.Events.Warn(events.OwnerOf(owner, kept.Namespace), reason, "Migrate", fmt.Sprintf("PluginMigration %q: %s", record.Name, record.Status.Message))
 		}

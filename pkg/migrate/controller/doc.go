@@ -1,7 +1,7 @@
 // Package controller owns the doing of migrations: the shell around package
 // migrate.
 //
-//	pods -> Pods (an index by database) -+
+//	pods -> injected.Pods, by database --+
 //	PluginMigrations, Jobs --------------+-> gather -> migrate.World -> Plan -> do
 //
 // One reconciliation is about one database in one namespace. A plan is made of

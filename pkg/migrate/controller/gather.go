@@ -16,17 +16,18 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/injected"
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // gather is the world of a place, its records and Jobs read through a reader.
-func (c *Controller) gather(ctx context.Context, reader client.Reader, where place) (migrate.World, error) {
-	world := migrate.World{Namespace: where.namespace, Now: metav1.Now(), History: c.Settings.History}
-	ours := []client.ListOption{client.InNamespace(where.namespace), client.MatchingLabels{annotations.Database: where.database}}
+func (c *Controller) gather(ctx context.Context, reader client.Reader, where injected.Place) (migrate.World, error) {
+	world := migrate.World{Namespace: where.Namespace, Now: metav1.Now(), History: c.Settings.History}
+	ours := []client.ListOption{client.InNamespace(where.Namespace), client.MatchingLabels{annotations.Database: where.Database}}
 	var records v1alpha1.PluginMigrationList
 	var jobs batchv1.JobList
 	if err := errors.Join(reader.List(ctx, &records, ours...), reader.List(ctx, &jobs, ours...)); err != nil {
-		return world, fmt.Errorf("read what there is of database %q in namespace %q: %w", where.database, where.namespace, err)
+		return world, fmt.Errorf("read what there is of database %q in namespace %q: %w", where.Database, where.Namespace, err)
 	}
 	for _, record := range records.Items {
 		if record.DeletionTimestamp == nil {
@@ -40,9 +41,9 @@ func (c *Controller) gather(ctx context.Context, reader client.Reader, where pla
 		}
 		world.Jobs = append(world.Jobs, job)
 	}
-	for _, kept := range c.Pods.of(where.database) {
-		pod := kept.pod
-		pod.Need.Set = pod.Need.Set.Named(func(plugin string) []*catalog.Release { return c.Releases(kept.Namespace, plugin) })
+	for _, kept := range c.Pods.Of(where.Database) {
+		pod := kept.Migrates
+		pod.Need.Set = pod.Need.Set.Named(func(plugin string) []*catalog.Release { return c.Releases(kept.From(plugin), plugin) })
 		world.Pods = append(world.Pods, pod)
 	}
 	return world, nil
@@ -54,12 +55,12 @@ const pageSize = 200
 // addUnwatched adds to a world what only a look at every pod of its namespace
 // shows: pods that were never injected and whose Kong uses the database all the
 // same, which too are older ones; and pods that migrate it still.
-func (c *Controller) addUnwatched(ctx context.Context, where place, world *migrate.World) error {
+func (c *Controller) addUnwatched(ctx context.Context, where injected.Place, world *migrate.World) error {
 	page := &corev1.PodList{}
 	for {
-		err := c.Live.List(ctx, page, client.InNamespace(where.namespace), client.Limit(pageSize), client.Continue(page.Continue))
+		err := c.Live.List(ctx, page, client.InNamespace(where.Namespace), client.Limit(pageSize), client.Continue(page.Continue))
 		if err != nil {
-			return fmt.Errorf("look for other pods on database %q in namespace %q: %w", where.database, where.namespace, err)
+			return fmt.Errorf("look for other pods on database %q in namespace %q: %w", where.Database, where.Namespace, err)
 		}
 		for i := range page.Items {
 			if err := addPod(&page.Items[i], where, world); err != nil {
@@ -72,7 +73,7 @@ func (c *Controller) addUnwatched(ctx context.Context, where place, world *migra
 	}
 }
 
-func addPod(pod *corev1.Pod, where place, world *migrate.World) error {
+func addPod(pod *corev1.Pod, where injected.Place, world *migrate.World) error {
 	switch {
 	case pod.Labels[annotations.Injected] == "true":
 		return nil // the index has it
@@ -81,17 +82,17 @@ func addPod(pod *corev1.Pod, where place, world *migrate.World) error {
 		world.Jobs = append(world.Jobs, migrate.Job{Step: migrate.Step(pod.Labels[annotations.Step]), Pod: pod.Name})
 		return nil
 	}
-	read, counts, err := podOf(pod)
-	if err == nil && counts && read.Need.Database.Key == where.database {
+	read, counts, err := injected.Read(pod)
+	if err == nil && counts && read.Need.Database.Key == where.Database {
 		world.Pods = append(world.Pods, read)
 	}
 	return err
 }
 
 // migrates says whether a pod is one of our Jobs', for a database, and has not ended.
-func migrates(pod *corev1.Pod, where place) bool {
+func migrates(pod *corev1.Pod, where injected.Place) bool {
 	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-	return !ended && pod.Labels[annotations.Database] == where.database && pod.Labels[annotations.Step] != ""
+	return !ended && pod.Labels[annotations.Database] == where.Database && pod.Labels[annotations.Step] != ""
 }
 
 // mostAttempts is more than a record ever has: one every five minutes, for years.

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/injected"
 )
 
 // Metrics count what Jobs there were and what failed, and show how far
@@ -19,11 +20,11 @@ type Metrics struct {
 	phases   *prometheus.Desc
 	gated    *prometheus.Desc
 	reader   client.Reader
-	pods     *Pods
+	pods     *injected.Pods
 }
 
 // NewMetrics registers the metrics. reader is a cache.
-func NewMetrics(registry prometheus.Registerer, reader client.Reader, pods *Pods) (*Metrics, error) {
+func NewMetrics(registry prometheus.Registerer, reader client.Reader, pods *injected.Pods) (*Metrics, error) {
 	metrics := &Metrics{
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kongdao_migration_jobs_total", Help: "Jobs started, by what they run: up or finish.",
@@ -54,7 +55,7 @@ const collectLimit = time.Second
 
 // Collect is that of a prometheus.Collector.
 func (m *Metrics) Collect(collected chan<- prometheus.Metric) {
-	collected <- prometheus.MustNewConstMetric(m.gated, prometheus.GaugeValue, float64(m.pods.gated()))
+	collected <- prometheus.MustNewConstMetric(m.gated, prometheus.GaugeValue, float64(m.pods.Gated()))
 	// A cache that is not filled yet, or cannot be, must not keep all other metrics back.
 	ctx, cancel := context.WithTimeout(context.Background(), collectLimit)
 	defer cancel()

@@ -152,6 +152,11 @@ rules:
     verbs: [create, patch]
 {{- end }}
 
+{{/* Not empty where policies are followed: they are for a whole cluster. */}}
+{{- define "kongdao.policies" -}}
+{{- if and .Values.policies.enabled (not .Values.watchNamespaces) }}true{{ end -}}
+{{- end }}
+
 {{/* What running migrations takes, in a ClusterRole or in Roles. */}}
 {{- define "kongdao.migrationRules" -}}
 rules:

@@ -1,13 +1,15 @@
-// Package migrations proves on a real API server that pods wait for their
-// plugins' migrations, and that these are run: once, one after the other, and
-// whatever happens to who runs them.
+// Package controllers proves on a real API server what kongdao does beside
+// admissions. Pods wait for their plugins' migrations, and these are run: once, one
+// after the other, and whatever happens to who runs them. Policies give pods what
+// they do not ask for, and have a say in what may be asked for; libraries' plugins
+// come to the namespaces that need them.
 //
 // No pod runs here: the tests play the kubelet, which says how the pods of Jobs
 // ended and which pods are ready; what Kong itself says is for test/e2e. All
 // tests share one control plane and one webhook, and each has a namespace of its
 // own. Those that take the webhook down are not parallel: Go runs them before the
 // parallel ones.
-package migrations
+package controllers
 
 import (
 	"context"
@@ -65,7 +67,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	dir, err := os.MkdirTemp("", "kongdao-migrations-")
+	dir, err := os.MkdirTemp("", "kongdao-controllers-")
 	if err != nil {
 		return 0, err
 	}
@@ -77,7 +79,7 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, plane.Stop()) }()
-	if webhook, err = installation.StartMigrating(ctx, plane, program, dir, system); err != nil {
+	if webhook, err = installation.StartWith(ctx, plane, program, dir, system, []string{"migrations", "policies"}, "--copy-retention=2s"); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, webhook.Kill()) }()

@@ -1,4 +1,4 @@
-package migrations
+package controllers
 
 import (
 	"bytes"
@@ -149,11 +149,24 @@ func change[T client.Object](t *testing.T, object T, how func(T)) {
 	})
 }
 
-// kubectl runs the real one as an administrator and yields what a person sees.
+// kubectl runs the real one as an administrator and yields what it prints.
 func kubectl(t *testing.T, namespace string, arguments ...string) string {
 	t.Helper()
+	out, _ := runKubectl(t.Context(), t, namespace, arguments...)
+	return out
+}
+
+// kubectlSays is kubectl that yields what it says beside, warnings above all.
+func kubectlSays(ctx context.Context, t *testing.T, namespace string, arguments ...string) string {
+	t.Helper()
+	_, errs := runKubectl(ctx, t, namespace, arguments...)
+	return errs
+}
+
+func runKubectl(ctx context.Context, t *testing.T, namespace string, arguments ...string) (printed, said string) {
+	t.Helper()
 	arguments = append([]string{"--kubeconfig", plane.Kubeconfig(), "--cache-dir", t.TempDir(), "--namespace", namespace}, arguments...)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), arguments...)
 	// Nothing of the environment of who runs the tests, and no kubeconfig of theirs.
@@ -163,7 +176,7 @@ func kubectl(t *testing.T, namespace string, arguments ...string) string {
 	if err := command.Run(); err != nil {
 		t.Fatalf("kubectl %s: %v: %s", strings.Join(arguments, " "), err, errs.String())
 	}
-	return out.String()
+	return out.String(), errs.String()
 }
 
 // inParallel calls work for 0 to count-1 from some workers at once, and yields

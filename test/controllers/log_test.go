@@ -1,4 +1,4 @@
-package migrations
+package controllers
 
 import (
 	"bytes"
@@ -60,13 +60,15 @@ func checkLog(of *installation.Webhook) error {
 	return errors.Join(wrong...)
 }
 
-// logged is content when the webhook's log has an error with these words.
+// logged is content when the log of the webhook that runs now has an error with
+// these words.
 func logged(words string) func(ctx context.Context) error {
 	return func(context.Context) error {
 		text, err := os.ReadFile(webhook.LogFile())
 		if err != nil {
 			return err
 		}
+		text = text[max(0, bytes.LastIndex(text, []byte(`"msg":"starting"`))):]
 		for text := range bytes.Lines(text) {
 			var read line
 			if json.Unmarshal(text, &read) == nil && strings.Contains(read.Error, words) {

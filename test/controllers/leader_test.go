@@ -1,4 +1,4 @@
-package migrations
+package controllers
 
 import (
 	"bytes"
@@ -145,10 +145,10 @@ func TestWithoutARight(t *testing.T) {
 	lifted(t, made)
 }
 
-// TestWithoutTheCRD proves that a webhook which is to run migrations on a cluster
-// that knows no PluginMigrations ends with words that say what to do.
-func TestWithoutTheCRD(t *testing.T) {
-	definition, err := installation.CRDs()
+// TestWithoutTheCRDs proves that a webhook on a cluster that does not know its
+// kinds ends with words that say what to do.
+func TestWithoutTheCRDs(t *testing.T) {
+	definitions, err := installation.CRDs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,13 +156,15 @@ func TestWithoutTheCRD(t *testing.T) {
 		t.Fatal(err)
 	}
 	giveUpLease(t)
-	remove(t, definition)
-	eventually(t, func(ctx context.Context) error {
-		if err := installation.UseCRDs(ctx, plane); !meta.IsNoMatchError(err) {
-			return errors.Join(errors.New("the API server tells of the CRD"), err)
-		}
-		return nil
-	})
+	for _, definition := range definitions {
+		remove(t, definition)
+		eventually(t, func(ctx context.Context) error {
+			if err := installation.UseCRD(ctx, plane, definition); !meta.IsNoMatchError(err) {
+				return errors.Join(errors.New("the API server tells of the CRD"), err)
+			}
+			return nil
+		})
+	}
 	before, err := os.ReadFile(webhook.LogFile())
 	if err != nil {
 		t.Fatal(err)
@@ -176,11 +178,11 @@ func TestWithoutTheCRD(t *testing.T) {
 		t.Fatal(readErr)
 	}
 	log = bytes.TrimPrefix(log, before)
-	const want = "the cluster knows no kind PluginMigration of kongdao.io/v1alpha1: install kongdao's CRDs, or start without --migrations"
+	const want = "of kongdao.io/v1alpha1: install kongdao's CRDs, or start without --migrations and --policies"
 	if !strings.Contains(string(log), want) {
 		t.Errorf("it does not say %q, but: %s", want, log)
 	}
-	expect("knows no kind PluginMigration")
+	expect("the cluster knows no kind")
 	if err := installation.InstallCRDs(t.Context(), plane); err != nil {
 		t.Fatal(err)
 	}

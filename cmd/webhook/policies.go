@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"kongdao.io/kongdao/pkg/admission"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/injected"
+	"kongdao.io/kongdao/pkg/policy"
+	"kongdao.io/kongdao/pkg/policy/controller"
+)
+
+// validatePolicies says what is wrong with the options of policies.
+func (o *Options) validatePolicies() []error {
+	if !o.Policies {
+		return nil
+	}
+	var wrong []error
+	if len(o.WatchNamespaces) > 0 {
+		wrong = append(wrong, errors.New("--policies and --watch-namespaces: policies are for a whole cluster"))
+	}
+	if problems := validation.IsDNS1123Label(o.Namespace); len(problems) > 0 && o.CertProvider == certFiles && !o.Migrations {
+		wrong = append(wrong, fmt.Errorf("--namespace %q: no namespace's name, and --policies keeps its lease there: %s", o.Namespace, problems[0]))
+	}
+	if o.CopyRetention < time.Second {
+		wrong = append(wrong, fmt.Errorf("--copy-retention %v: shorter than a second", o.CopyRetention))
+	}
+	return wrong
+}
+
+// policyCaches is what the cache may hold for policies.
+func policyCaches(options Options) map[client.Object]cache.ByObject {
+	if !options.Policies {
+		return nil
+	}
+	return map[client.Object]cache.ByObject{
+		&v1alpha1.PluginPolicy{}: {},
+		&corev1.Namespace{}:      {Transform: onlyLabels},
+	}
+}
+
+// onlyLabels drops from a namespace what no policy looks at.
+func onlyLabels(object any) (any, error) {
+	if namespace, ok := object.(*corev1.Namespace); ok {
+		namespace.ManagedFields, namespace.Annotations = nil, nil
+	}
+	return object, nil
+}
+
+// policies registers what policies need, and has the handlers ask them. It says
+// when all are known.
+func policies(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, pods *injected.Pods) (*admission.Policies, func() bool, error) {
+	if !options.Policies {
+		return nil, func() bool { return true }, nil
+	}
+	log := ctrl.Log.WithName("policies")
+	index := &policy.Index{}
+	synced, err := controller.Follow(ctx, manager.GetCache(), index, log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("watch PluginPolicies: %w", inWords(err))
+	}
+	if _, err := manager.GetCache().GetInformer(ctx, &corev1.Namespace{}, cache.BlockUntilSynced(false)); err != nil {
+		return nil, nil, fmt.Errorf("watch namespaces: %w", err)
+	}
+	replica, err := os.Hostname() // a pod's name
+	if err != nil {
+		return nil, nil, fmt.Errorf("name this replica: %w", err)
+	}
+	counted, err := controller.NewMetrics(metrics.Registry, pods)
+	if err != nil {
+		return nil, nil, err
+	}
+	refusals := &controller.Refusals{Replica: replica, Client: manager.GetClient(), Now: time.Now}
+	ruling := &admission.Policies{
+		Index: index, Labels: controller.NamespaceLabels(manager.GetClient(), manager.GetAPIReader()),
+		Told: func(outcome policy.Outcome, owner string) {
+			counted.Count(outcome)
+			refusals.Note(slices.Concat(outcome.Refusing, outcome.WouldRefuse), owner)
+		},
+	}
+	library := &controller.Library{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling.Of, Releases: sources.Releases, Copies: sources.Copies, FollowCopies: sources.FollowCopies,
+		Events: &events.Events{Recorder: manager.GetEventRecorder("kongdao")}, Log: ctrl.Log.WithName("library"), Now: time.Now, Retention: options.CopyRetention,
+	}
+	err = errors.Join(manager.Add(refusals), library.SetUp(manager), (&controller.Controller{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(),
+		Configuration: options.WebhookConfiguration, KeepsBundle: options.CertProvider != certFiles,
+		Refusals: refusals, Library: library, Metrics: counted, Log: log,
+	}).SetUp(manager))
+	return ruling, synced, err
+}

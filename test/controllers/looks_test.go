@@ -1,0 +1,64 @@
+package controllers
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/test/goldens"
+	"kongdao.io/kongdao/test/installation"
+)
+
+// TestWhatLooksLikeKong proves, on all pods that the core is tested with, that the
+// API server's conditions have every pod come to kongdao of which a container is
+// Kong, and that of the others none is given anything.
+func TestWhatLooksLikeKong(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	source(t, ns, quiet, "1.0.0")
+	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, ns)
+	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
+	kong, others := 0, 0
+	for _, c := range goldens.Cases(t, filepath.Join(installation.Root(), "pkg", "mutate", "testdata")) {
+		var made corev1.Pod
+		if err := json.Unmarshal(c.Pod, &made); err != nil {
+			continue // the API server would not have it either
+		}
+		made.ObjectMeta = metav1.ObjectMeta{Namespace: ns, Name: "kong"}
+		made.Spec.ServiceAccountName, made.Status = "", corev1.PodStatus{}
+		text, err := json.Marshal(made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		view, err := mutate.DecodePod(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := admitted(t.Context(), &made)
+		came := got.Annotations[annotations.Injection] != "" || err != nil && strings.Contains(err.Error(), "policies.kongdao.io")
+		switch {
+		case err != nil && !came && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)):
+			// A fragment, which shows nothing.
+		case err != nil && !came:
+			t.Errorf("%s: %v", c.Name, err)
+		case came != mutate.IsKong(view):
+			t.Errorf("%s: it is Kong: %v, and comes: %v", c.Name, mutate.IsKong(view), came)
+		case came:
+			kong++
+		default:
+			others++
+		}
+	}
+	t.Logf("%d pods are Kong's, %d are not", kong, others)
+	if kong < 50 || others == 0 {
+		t.Errorf("%d pods are Kong's, %d are not: too few to prove anything", kong, others)
+	}
+}
