@@ -2,18 +2,23 @@ package chart
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"kongdao.io/kongdao/pkg/admission"
+	migrations "kongdao.io/kongdao/pkg/migrate/controller"
+	policies "kongdao.io/kongdao/pkg/policy/controller"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -90,7 +95,7 @@ func TestAlerts(t *testing.T) {
 		}
 		for _, alert := range rule.Spec.Groups[0].Rules {
 			severity := alert.Labels["severity"]
-			if (severity != "critical" && severity != "warning") || alert.Labels["team"] != test.team {
+			if !slices.Contains([]string{"critical", "warning", "info"}, severity) || alert.Labels["team"] != test.team {
 				t.Errorf("%s: labels %v", alert.Alert, alert.Labels)
 			}
 			if alert.Annotations["summary"] == "" || alert.Annotations["description"] == "" || len(alert.Annotations) != 2 {
@@ -122,8 +127,77 @@ func TestExpiryAlert(t *testing.T) {
 	}
 }
 
-// TestDashboard proves that the ConfigMap's JSON is one, and asks for nothing
-// that nobody counts.
+// TestAlertsOfPolicies proves when whoever has policies is told of them, and that
+// nobody else is.
+func TestAlertsOfPolicies(t *testing.T) {
+	const own = `job="kongdao-webhook", namespace="` + releaseNamespace + `"`
+	for name, test := range map[string]struct {
+		flags []string
+		want  map[string]alert
+	}{
+		"policies": {nil, map[string]alert{
+			"KongdaoPolicyRefuses": {
+				Expr: `sum by (policy) (increase(kongdao_policy_admissions_total{` + own + `, effect="refused"}[15m])) > 0`,
+				For:  "15m", Labels: map[string]string{"severity": "warning"},
+			},
+			"KongdaoPodsLack": {
+				Expr: `max by (policy) (kongdao_policy_pods{` + own + `, state="lacking"}) > 0`,
+				For:  "24h", Labels: map[string]string{"severity": "info"},
+			},
+			"KongdaoLibraryLacks": {
+				Expr: `max(kongdao_library_waiting_pods{` + own + `}) > 0`,
+				For:  "10m", Labels: map[string]string{"severity": "warning"},
+			},
+		}},
+		"no policies":     {[]string{"--set", "policies.enabled=false"}, map[string]alert{}},
+		"some namespaces": {[]string{"--set", "watchNamespaces={kong}"}, map[string]alert{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule := find[prometheusRule](t, render(t, append(test.flags, "--set", "metrics.prometheusRule.enabled=true")...), "PrometheusRule")
+			got := map[string]alert{}
+			for _, one := range rule.Spec.Groups[0].Rules {
+				if strings.Contains(one.Expr, "kongdao_policy_") || strings.Contains(one.Expr, "kongdao_library_") {
+					got[one.Alert] = alert{Expr: one.Expr, For: one.For, Labels: one.Labels}
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestCalledWebhooks proves that API servers' own metrics are asked for every
+// webhook of ours by which pods or workloads come, and for nobody else's.
+func TestCalledWebhooks(t *testing.T) {
+	objects := render(t, "--set", "metrics.prometheusRule.enabled=true", "--set", "metrics.dashboard.enabled=true", "--skip-tests")
+	text := find[corev1.ConfigMap](t, objects, "ConfigMap").Data["kongdao.json"]
+	for _, one := range find[prometheusRule](t, objects, "PrometheusRule").Spec.Groups[0].Rules {
+		text += "\n" + one.Expr
+	}
+	selectors := regexp.MustCompile(`apiserver_admission_webhook_[a-z_]+\{name=~\\?"([^"\\]+)`).FindAllStringSubmatch(text, -1)
+	if len(selectors) != 4 {
+		t.Fatalf("%d queries of what API servers count, want 4", len(selectors))
+	}
+	ours := []string{"policies.kongdao.io"} // the controller's, while there are policies
+	for _, webhook := range mainConfiguration(t, objects).Webhooks {
+		ours = append(ours, webhook.Name)
+	}
+	for _, selector := range selectors {
+		name := regexp.MustCompile("^(?:" + selector[1] + ")$") // as Prometheus does
+		for _, webhook := range ours {
+			if !name.MatchString(webhook) {
+				t.Errorf("%s leaves out %s", selector[1], webhook)
+			}
+		}
+		if name.MatchString("pods.example.com") {
+			t.Errorf("%s takes others' in", selector[1])
+		}
+	}
+}
+
+// TestDashboard proves that the ConfigMap's JSON is one, asks for nothing that
+// nobody counts, and puts no panel over another.
 func TestDashboard(t *testing.T) {
 	found := find[corev1.ConfigMap](t, render(t, "--set", "metrics.dashboard.enabled=true", "--skip-tests"), "ConfigMap")
 	if found.Labels["grafana_dashboard"] != "1" {
@@ -131,9 +205,10 @@ func TestDashboard(t *testing.T) {
 	}
 	var dashboard struct {
 		Panels []struct {
-			ID      int
-			Title   string
-			Targets []struct{ Expr string }
+			ID          int
+			Title, Type string
+			GridPos     struct{ X, Y, W, H int }
+			Targets     []struct{ Expr string }
 		}
 	}
 	if err := json.Unmarshal([]byte(found.Data["kongdao.json"]), &dashboard); err != nil {
@@ -142,9 +217,23 @@ func TestDashboard(t *testing.T) {
 	if len(dashboard.Panels) == 0 {
 		t.Fatal("no panels")
 	}
+	taken := map[[2]int]string{}
 	for i, panel := range dashboard.Panels {
-		if panel.ID != i+1 || len(panel.Targets) == 0 {
+		if panel.ID != i+1 || (len(panel.Targets) == 0) != (panel.Type == "row") {
 			t.Errorf("panel %q: id %d, %d targets", panel.Title, panel.ID, len(panel.Targets))
+		}
+		at := panel.GridPos
+		if at.W <= 0 || at.H <= 0 || at.X+at.W > 24 {
+			t.Errorf("panel %q: at %+v, and Grafana has 24 columns", panel.Title, at)
+		}
+		for x := range at.W {
+			for y := range at.H {
+				cell := [2]int{at.X + x, at.Y + y}
+				if taken[cell] != "" {
+					t.Fatalf("panel %q lies over %q", panel.Title, taken[cell])
+				}
+				taken[cell] = panel.Title
+			}
 		}
 		for _, target := range panel.Targets {
 			checkQuery(t, panel.Title, target.Expr)
@@ -175,8 +264,6 @@ func exported(t *testing.T) map[string]bool {
 		"up": true, // Prometheus' own
 		// pkg/certs'.
 		"kongdao_certificate_expiration_timestamp_seconds": true,
-		// pkg/migrate/controller's.
-		"kongdao_plugin_migrations": true, "kongdao_gated_pods": true, "kongdao_migration_jobs_total": true, "kongdao_migration_failures_total": true,
 		// controller-runtime's.
 		"controller_runtime_webhook_requests_total": true, "controller_runtime_webhook_requests_in_flight": true,
 		// The API server's.
@@ -184,7 +271,11 @@ func exported(t *testing.T) map[string]bool {
 		// Of a process, on Linux alone.
 		"process_resident_memory_bytes": true, "process_cpu_seconds_total": true,
 	}
-	if _, err := admission.NewMetrics(&names{known: known}); err != nil {
+	registry := &names{known: known}
+	_, errAdmission := admission.NewMetrics(registry)
+	_, errMigrations := migrations.NewMetrics(registry, nil, nil)
+	_, errPolicies := policies.NewMetrics(registry, nil)
+	if err := errors.Join(errAdmission, errMigrations, errPolicies); err != nil {
 		t.Fatal(err)
 	}
 	return known
