@@ -57,7 +57,7 @@ func TestCertManager(t *testing.T) {
 	load.end("a CA and a certificate issued anew")
 
 	s.refused()
-	r.wantRightsUsed(otherThanMigrations)
+	r.wantRightsUsed(always)
 	if restarts := r.run("get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"); restarts != "0 0" {
 		t.Errorf("the replicas were restarted %s times", restarts)
 	}

@@ -121,12 +121,21 @@ func (s space) annotated(workload *appsv1.Deployment) {
 
 func (s space) rolledOut() {
 	s.t.Helper()
-	s.run("", "rollout", "status", "deployment/kong", "--timeout="+patience.String())
+	s.rolled("kong")
+}
+
+// rolled is rolledOut for a Deployment of another name.
+func (s space) rolled(name string) {
+	s.t.Helper()
+	s.run("", "rollout", "status", "deployment/"+name, "--timeout="+patience.String())
 }
 
 // exec runs a shell command in the main container.
-func (s space) exec(command string) (string, error) {
-	return s.try("", "exec", "deployment/kong", "--container=proxy", "--", "/bin/sh", "-c", command)
+func (s space) exec(command string) (string, error) { return s.execIn("deployment/kong", command) }
+
+// execIn is exec for what has another name: "deployment/other", "pod/kong".
+func (s space) execIn(workload, command string) (string, error) {
+	return s.try("", "exec", workload, "--container=proxy", "--", "/bin/sh", "-c", command)
 }
 
 // wantFiles checks that both containers see these files, and no others.

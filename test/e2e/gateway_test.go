@@ -75,7 +75,8 @@ spec:
       volumes: [{name: prefix, emptyDir: {}}, {name: tmp, emptyDir: {}}%[7]s]
 `
 
-// gatewayOptions are what differs from one gateway to another.
+// gatewayOptions are what differs from one gateway to another. One without
+// plugins asks for nothing.
 type gatewayOptions struct {
 	name, plugins string
 	// annotations, variables, mounts and volumes are further ones, as YAML in one line.
@@ -91,8 +92,11 @@ func (d database) startGateway(options gatewayOptions) gateway {
 	if options.variables == "" {
 		options.variables = `- {name: KONG_LOG_LEVEL, value: notice}`
 	}
-	asks := annotations.Plugins + ": " + options.plugins + options.annotations
-	d.apply(fmt.Sprintf(gatewayManifest, options.name, asks, kongImage, d.host, options.variables, options.mounts, options.volumes))
+	asks := "example.com/asks: nothing"
+	if options.plugins != "" {
+		asks = annotations.Plugins + ": " + options.plugins
+	}
+	d.apply(fmt.Sprintf(gatewayManifest, options.name, asks+options.annotations, kongImage, d.host, options.variables, options.mounts, options.volumes))
 	return gateway{d, options.name}
 }
 
@@ -104,7 +108,7 @@ func (g gateway) ask(plugins string) {
 
 func (g gateway) serves() {
 	g.t.Helper()
-	g.run("", "rollout", "status", "deployment/"+g.name, "--timeout="+patience.String())
+	g.rolled(g.name)
 }
 
 // pods are the gateway's, by name.

@@ -72,13 +72,15 @@ func (r release) whole() error {
 			return fmt.Errorf("the Secret has no %s", key)
 		}
 	}
-	var configuration admissionregistrationv1.MutatingWebhookConfiguration
-	if err := admin.Get(r.t.Context(), client.ObjectKey{Name: "kongdao"}, &configuration); err != nil {
-		return err
-	}
-	for _, webhook := range configuration.Webhooks {
-		if !bytes.Equal(webhook.ClientConfig.CABundle, secret.Data["ca.crt"]) {
-			return fmt.Errorf("the caBundle of %s is not that of the Secret", webhook.Name)
+	for _, name := range []string{"kongdao", policiesConfiguration} {
+		var configuration admissionregistrationv1.MutatingWebhookConfiguration
+		if err := admin.Get(r.t.Context(), client.ObjectKey{Name: name}, &configuration); err != nil {
+			return err
+		}
+		for _, webhook := range configuration.Webhooks {
+			if !bytes.Equal(webhook.ClientConfig.CABundle, secret.Data["ca.crt"]) {
+				return fmt.Errorf("the caBundle of %s is not that of the Secret", webhook.Name)
+			}
 		}
 	}
 	return nil

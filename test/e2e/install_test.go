@@ -47,7 +47,7 @@ func TestInstall(t *testing.T) {
 	load.restartAPIServer()
 	load.end("rotations, lost replicas, an upgrade")
 
-	r.wantRightsUsed(otherThanMigrations)
+	r.wantRightsUsed(always)
 	r.withoutReplicas(s)
 	r.uninstall()
 	if err := s.create(t.Context(), true, false); err != nil {
@@ -73,7 +73,7 @@ func TestNamespaced(t *testing.T) {
 	}
 	s.refused()
 	r.rotate("now")
-	r.wantRightsUsed(otherThanMigrations)
+	r.wantRightsUsed(always)
 	r.uninstall()
 }
 

@@ -118,6 +118,13 @@ func (s space) kongdao(stdin string, arguments ...string) string {
 // kubectl runs the real one, as the administrator, with nothing of the user's
 // own configuration.
 func kubectl(ctx context.Context, stdin string, arguments ...string) (string, error) {
+	out, _, err := kubectlSays(ctx, stdin, arguments...)
+	return out, err
+}
+
+// kubectlSays is kubectl that yields what it says beside what it prints: the API
+// server's warnings.
+func kubectlSays(ctx context.Context, stdin string, arguments ...string) (printed, said string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, "kubectl", arguments...)
@@ -126,9 +133,9 @@ func kubectl(ctx context.Context, stdin string, arguments ...string) (string, er
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Run(); err != nil {
-		return "", fmt.Errorf("kubectl %s: %w: %s", strings.Join(arguments, " "), errors.Join(err, ctx.Err()), errs.String())
+		return "", errs.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(arguments, " "), errors.Join(err, ctx.Err()), errs.String())
 	}
-	return out.String(), nil
+	return out.String(), errs.String(), nil
 }
 
 // pluginFiles are the fixture's files, contents by path.

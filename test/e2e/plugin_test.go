@@ -59,7 +59,13 @@ func (f files) with(name, lua string) files {
 // publish packs the files and applies what comes out.
 func (s space) publish(release files) {
 	s.t.Helper()
-	folder := filepath.Join(s.t.TempDir(), fixtures.Plugin)
+	s.publishAs(fixtures.Plugin, release)
+}
+
+// publishAs is publish for a plugin of another name.
+func (s space) publishAs(plugin string, release files) {
+	s.t.Helper()
+	folder := filepath.Join(s.t.TempDir(), plugin)
 	for name, content := range release {
 		write(s.t, filepath.Join(folder, name), content)
 	}

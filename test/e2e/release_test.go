@@ -85,7 +85,7 @@ func (r release) uninstall() {
 
 func (r release) wantNothingLeft() {
 	r.t.Helper()
-	if left := r.run("get", "mutatingwebhookconfigurations,clusterroles,clusterrolebindings", "-o", "name", "-l", "app.kubernetes.io/instance=kongdao"); left != "" {
+	if left := r.run("get", "mutatingwebhookconfigurations,validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles,clusterrolebindings", "-o", "name", "-l", "app.kubernetes.io/instance=kongdao"); left != "" {
 		r.t.Errorf("there is still %s", left)
 	}
 }

@@ -75,10 +75,13 @@ func (r release) wantRightsUsed(isMeant func(role string) bool) {
 	r.t.Logf("%d rights, each used in %d requests", len(granted), len(events))
 }
 
-// ofMigrations tells the roles that are used where a database is migrated from the others.
+// ofMigrations and ofPolicies tell the roles that are used where a database is
+// migrated, and where policies are followed, from those that always are.
 func ofMigrations(role string) bool { return strings.Contains(role, "-migrations") }
 
-func otherThanMigrations(role string) bool { return !ofMigrations(role) }
+func ofPolicies(role string) bool { return strings.Contains(role, "-policies") }
+
+func always(role string) bool { return !ofMigrations(role) && !ofPolicies(role) }
 
 // granted are the rights of the release's Roles and ClusterRoles, one by one.
 func (r release) granted(isMeant func(role string) bool) []right {
