@@ -21,7 +21,7 @@ import (
 // must not ask for more, for the process has no right to more.
 func sharedCaches(options Options) map[client.Object]cache.ByObject {
 	held := map[client.Object]cache.ByObject{}
-	if options.Migrations || options.Policies {
+	if options.leads() != "" {
 		held[&corev1.Pod{}] = injected.Cache(options.WatchNamespaces...)
 	}
 	if options.CertProvider != certFiles || options.Policies {
@@ -36,7 +36,7 @@ func named(name string) fields.Selector { return fields.OneTermEqualSelector("me
 // injectedPods is what is kept of the pods that were injected, nil where nobody
 // asks.
 func injectedPods(ctx context.Context, manager ctrl.Manager, options Options) (*injected.Pods, error) {
-	if !options.Migrations && !options.Policies {
+	if options.leads() == "" {
 		return nil, nil //nolint:nilnil // nobody asks
 	}
 	return injected.New(ctx, manager.GetCache())

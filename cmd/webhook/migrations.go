@@ -28,9 +28,6 @@ func (o *Options) validateMigrations() []error {
 	}
 	var wrong []error
 	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
-	if problems := validation.IsDNS1123Label(o.Namespace); len(problems) > 0 && o.CertProvider == certFiles {
-		refuse("--namespace %q: no namespace's name, and --migrations keeps its lease there: %s", o.Namespace, problems[0])
-	}
 	for flag, value := range map[string]time.Duration{
 		"--migration-timeout": o.MigrationTimeout, "--migration-deadline": o.MigrationDeadline, "--job-retention": o.JobRetention,
 	} {

@@ -151,6 +151,11 @@ func (o *Options) Validate() error {
 		}
 	}
 	wrong = append(wrong, o.validateCertificate()...)
+	if flag := o.leads(); flag != "" && o.CertProvider == certFiles { // others say it of their Secret
+		if problems := validation.IsDNS1123Label(o.Namespace); len(problems) > 0 {
+			refuse("--namespace %q: no namespace's name, and %s keeps its lease there: %s", o.Namespace, flag, problems[0])
+		}
+	}
 	wrong = append(wrong, o.validateMigrations()...)
 	wrong = append(wrong, o.validatePolicies()...)
 	files := map[string]string{}
@@ -192,6 +197,17 @@ func (o *Options) Validate() error {
 	}
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(wrong...)
+}
+
+// leads names the flag for which one replica has to lead, "" where none has.
+func (o *Options) leads() string {
+	switch {
+	case o.Migrations:
+		return "--migrations"
+	case o.Policies:
+		return "--policies"
+	}
+	return ""
 }
 
 func tlsVersions() map[string]uint16 {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,9 +30,6 @@ func (o *Options) validatePolicies() []error {
 	var wrong []error
 	if len(o.WatchNamespaces) > 0 {
 		wrong = append(wrong, errors.New("--policies and --watch-namespaces: policies are for a whole cluster"))
-	}
-	if problems := validation.IsDNS1123Label(o.Namespace); len(problems) > 0 && o.CertProvider == certFiles && !o.Migrations {
-		wrong = append(wrong, fmt.Errorf("--namespace %q: no namespace's name, and --policies keeps its lease there: %s", o.Namespace, problems[0]))
 	}
 	if o.CopyRetention < time.Second {
 		wrong = append(wrong, fmt.Errorf("--copy-retention %v: shorter than a second", o.CopyRetention))

@@ -93,7 +93,7 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   kept,
-		LeaderElection:          options.Migrations || options.Policies, // admissions and certificates are every replica's
+		LeaderElection:          options.leads() != "", // admissions and certificates are every replica's
 		LeaderElectionID:        leaseName,
 		LeaderElectionNamespace: options.Namespace,
 		// The process ends when the manager does, so nothing goes on without the lease.

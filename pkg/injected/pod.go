@@ -1,8 +1,6 @@
 package injected
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,22 +60,18 @@ func reduce(object any) (any, error) {
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 	}}
 	reduced.Owner = metav1.GetControllerOf(pod)
-	reduced.ended = hasEnded(pod)
-	reduced.AwaitsCopies = slices.ContainsFunc(pod.Spec.SchedulingGates, func(gate corev1.PodSchedulingGate) bool { return gate.Name == annotations.LibraryGate })
+	reduced.ended = HasEnded(pod)
+	reduced.AwaitsCopies = AwaitsCopies(pod)
 	reduced.readMark(pod)
 	var err error
 	reduced.Migrates, reduced.counts, err = Read(pod)
 	return reduced, err
 }
 
-func hasEnded(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-}
-
 // readMark notes what a pod's mark says of libraries.
 func (p *Pod) readMark(pod *corev1.Pod) {
-	var mark mutate.Mark
-	if json.Unmarshal([]byte(pod.Annotations[annotations.Injection]), &mark) != nil {
+	mark, err := mutate.ParseMark(pod.Annotations)
+	if err != nil {
 		return
 	}
 	for _, release := range mark.Releases {
@@ -109,16 +103,12 @@ func (p *Pod) From(plugin string) string {
 // not count: it has ended, is a Job's, or its Kong has no database.
 func Read(pod *corev1.Pod) (migrate.Pod, bool, error) {
 	owner := metav1.GetControllerOf(pod)
-	if hasEnded(pod) || owner != nil && owner.Kind == "Job" {
+	if HasEnded(pod) || owner != nil && owner.Kind == "Job" {
 		return migrate.Pod{}, false, nil
 	}
-	text, err := json.Marshal(pod)
+	view, err := View(pod)
 	if err != nil {
-		return migrate.Pod{}, false, fmt.Errorf("read pod %q: %w", pod.Namespace+"/"+pod.Name, err)
-	}
-	view, err := mutate.DecodePod(text)
-	if err != nil {
-		return migrate.Pod{}, false, fmt.Errorf("read pod %q: %w", pod.Namespace+"/"+pod.Name, err)
+		return migrate.Pod{}, false, err
 	}
 	read := migrate.Pod{
 		Namespace: pod.Namespace, Name: pod.Name,

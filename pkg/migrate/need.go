@@ -3,7 +3,6 @@ package migrate
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,8 +39,8 @@ func NeedOf(namespace string, pod mutate.Pod, request annotations.Request, relea
 // tells which releases it was given. It is false for a pod without that mark.
 // The names of migrations are not known: see Named.
 func NeedOfInjected(namespace string, pod mutate.Pod) (Need, bool) {
-	var mark mutate.Mark
-	if err := json.Unmarshal([]byte(pod.Annotations[annotations.Injection]), &mark); err != nil {
+	mark, err := mutate.ParseMark(pod.Annotations)
+	if err != nil {
 		return Need{}, false
 	}
 	set := make(Set, 0, len(mark.Releases))

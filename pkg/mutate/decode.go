@@ -81,20 +81,6 @@ func (p *Pod) DecodeSpec(d *jsonview.Decoder) {
 	}
 }
 
-func (p *Pod) decodeGates(d *jsonview.Decoder) {
-	for ok := d.Array(); ok && d.More(); {
-		name := ""
-		for ok := d.Object(); ok && d.More(); {
-			if string(d.Name()) == "name" {
-				name = d.String()
-			} else {
-				d.Skip()
-			}
-		}
-		p.Gates = append(p.Gates, name)
-	}
-}
-
 func decodeContainers(d *jsonview.Decoder) []Container {
 	containers := make([]Container, 0, 4)
 	for ok := d.Array(); ok && d.More(); {

@@ -1,6 +1,10 @@
 package mutate
 
-import "slices"
+import (
+	"slices"
+
+	"kongdao.io/kongdao/pkg/jsonview"
+)
 
 // HasGate reports whether a pod has a scheduling gate.
 func (p *Pod) HasGate(name string) bool { return slices.Contains(p.Gates, name) }
@@ -15,6 +19,20 @@ func AddGate(patch []Operation, pod *Pod, name string) []Operation {
 	patch = appendAll(patch, "/spec/schedulingGates", len(pod.Gates), []gate{{name}})
 	pod.Gates = append(pod.Gates, name)
 	return patch
+}
+
+func (p *Pod) decodeGates(d *jsonview.Decoder) {
+	for ok := d.Array(); ok && d.More(); {
+		name := ""
+		for ok := d.Object(); ok && d.More(); {
+			if string(d.Name()) == "name" {
+				name = d.String()
+			} else {
+				d.Skip()
+			}
+		}
+		p.Gates = append(p.Gates, name)
+	}
 }
 
 type gate struct {

@@ -37,6 +37,14 @@ func MarkOf(releases []*catalog.Release) Mark {
 	return mark
 }
 
+// ParseMark reads what annotations say that a pod was given. Whoever makes pods can
+// write that.
+func ParseMark(of map[string]string) (Mark, error) {
+	var mark Mark
+	err := json.Unmarshal([]byte(of[annotations.Injection]), &mark)
+	return mark, err
+}
+
 func injectMarks(patch []Operation, pod Pod, releases []*catalog.Release) []Operation {
 	patch = setMember(patch, "/metadata/labels", pod.HasLabels, pod.Labels, annotations.Injected, "true")
 	text, err := json.Marshal(MarkOf(releases))

@@ -79,18 +79,14 @@ const lifters = 8
 
 // lift takes our gate, and no other, from pods (K35).
 func (c *Controller) lift(ctx context.Context, pods []migrate.Pod) error {
-	patch := client.RawPatch(types.StrategicMergePatchType,
-		[]byte(`{"spec":{"schedulingGates":[{"$patch":"delete","name":"`+annotations.MigrationsGate+`"}]}}`))
 	work := make(chan migrate.Pod)
 	failed := make([]error, lifters)
 	var all sync.WaitGroup
 	for i := range min(lifters, len(pods)) {
 		all.Go(func() {
 			for pod := range work {
-				object := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-				if err := c.Client.Patch(ctx, object, patch); client.IgnoreNotFound(err) != nil {
-					failed[i] = errors.Join(failed[i], fmt.Errorf("lift the gate of pod %q: %w", pod.Namespace+"/"+pod.Name, err))
-				}
+				err := injected.LiftGate(ctx, c.Client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, annotations.MigrationsGate)
+				failed[i] = errors.Join(failed[i], err)
 			}
 		})
 	}

@@ -49,28 +49,19 @@ func (c *Controller) gather(ctx context.Context, reader client.Reader, where inj
 	return world, nil
 }
 
-// pageSize bounds what one read holds of pods.
-const pageSize = 200
-
 // addUnwatched adds to a world what only a look at every pod of its namespace
 // shows: pods that were never injected and whose Kong uses the database all the
 // same, which too are older ones; and pods that migrate it still.
 func (c *Controller) addUnwatched(ctx context.Context, where injected.Place, world *migrate.World) error {
-	page := &corev1.PodList{}
-	for {
-		err := c.Live.List(ctx, page, client.InNamespace(where.Namespace), client.Limit(pageSize), client.Continue(page.Continue))
+	for pod, err := range injected.In(ctx, c.Live, where.Namespace) {
 		if err != nil {
 			return fmt.Errorf("look for other pods on database %q in namespace %q: %w", where.Database, where.Namespace, err)
 		}
-		for i := range page.Items {
-			if err := addPod(&page.Items[i], where, world); err != nil {
-				return err
-			}
-		}
-		if page.Continue == "" {
-			return nil
+		if err := addPod(pod, where, world); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func addPod(pod *corev1.Pod, where injected.Place, world *migrate.World) error {
@@ -91,8 +82,7 @@ func addPod(pod *corev1.Pod, where injected.Place, world *migrate.World) error {
 
 // migrates says whether a pod is one of our Jobs', for a database, and has not ended.
 func migrates(pod *corev1.Pod, where injected.Place) bool {
-	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-	return !ended && pod.Labels[annotations.Database] == where.Database && pod.Labels[annotations.Step] != ""
+	return !injected.HasEnded(pod) && pod.Labels[annotations.Database] == where.Database && pod.Labels[annotations.Step] != ""
 }
 
 // mostAttempts is more than a record ever has: one every five minutes, for years.

@@ -81,7 +81,7 @@ func (c *Controller) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	next, uncollected := c.Library.collect(ctx, known)
 	err := errors.Join(uncalled, uncollected, c.count(ctx, known, uncalled))
 	switch {
-	case err != nil && isConflict(err):
+	case isConflict(err):
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	case err != nil:
 		return reconcile.Result{}, err

@@ -3,7 +3,6 @@ package controller
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,16 +11,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/injected"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
 )
-
-// pageSize bounds what one read holds of pods.
-const pageSize = 200
 
 // tally is what is counted of one policy.
 type tally struct {
@@ -73,45 +69,34 @@ func (c *Controller) count(ctx context.Context, all policies, uncalled error) er
 }
 
 func (c *Controller) countPods(ctx context.Context, namespace string, asked labels.Selector, selecting []*policy.Policy, tallies map[string]*tally) error {
-	page := &corev1.PodList{}
-	for {
-		err := c.Live.List(ctx, page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(page.Continue))
+	for pod, err := range injected.In(ctx, c.Live, namespace) {
 		if err != nil {
 			return fmt.Errorf("read the pods of namespace %q: %w", namespace, err)
 		}
-		for i := range page.Items {
-			if !asked.Matches(labels.Set(page.Items[i].Labels)) {
-				continue
-			}
-			if err := countPod(&page.Items[i], selecting, tallies); err != nil {
-				return err
-			}
+		if !asked.Matches(labels.Set(pod.Labels)) {
+			continue
 		}
-		if page.Continue == "" {
-			return nil
+		if err := countPod(pod, selecting, tallies); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func countPod(pod *corev1.Pod, selecting []*policy.Policy, tallies map[string]*tally) error {
 	owner := metav1.GetControllerOf(pod)
-	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil
+	ended := injected.HasEnded(pod) || pod.DeletionTimestamp != nil
 	if ours := owner != nil && owner.Kind == "Job" && pod.Labels[annotations.Step] != ""; ended || ours {
 		return nil
 	}
-	text, err := json.Marshal(pod)
+	view, err := injected.View(pod)
 	if err != nil {
-		return fmt.Errorf("read pod %q: %w", pod.Namespace+"/"+pod.Name, err)
-	}
-	view, err := mutate.DecodePod(text)
-	if err != nil {
-		return fmt.Errorf("read pod %q: %w", pod.Namespace+"/"+pod.Name, err)
+		return err
 	}
 	if !mutate.IsKong(view) {
 		return nil
 	}
-	var mark mutate.Mark
-	_ = json.Unmarshal([]byte(pod.Annotations[annotations.Injection]), &mark) // what is no mark has no releases
+	mark, _ := mutate.ParseMark(pod.Annotations) // what is no mark has no releases
 	for _, one := range selecting {
 		if len(one.Plugins) == 0 || !one.SelectsPod(pod.Labels) {
 			continue

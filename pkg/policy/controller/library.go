@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,12 +89,11 @@ func (l *Library) Reconcile(ctx context.Context, request reconcile.Request) (rec
 	if err := l.Live.Get(ctx, request.NamespacedName, &pod); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	var mark mutate.Mark
-	if err := json.Unmarshal([]byte(pod.Annotations[annotations.Injection]), &mark); err != nil {
+	mark, err := mutate.ParseMark(pod.Annotations)
+	if err != nil {
 		return reconcile.Result{}, nil //nolint:nilerr // nobody's pod: a gate that a person has written
 	}
-	awaits := slices.ContainsFunc(pod.Spec.SchedulingGates, func(gate corev1.PodSchedulingGate) bool { return gate.Name == annotations.LibraryGate })
-	if !awaits {
+	if !injected.AwaitsCopies(&pod) {
 		if err := l.provide(ctx, pod.Namespace, mark); err != nil {
 			l.Log.Info("a copy that a pod mounts is not put back", "namespace", pod.Namespace, "pod", pod.Name, "why", err.Error())
 		}
@@ -109,12 +107,7 @@ func (l *Library) Reconcile(ctx context.Context, request reconcile.Request) (rec
 		}
 		return reconcile.Result{RequeueAfter: min(max(waits, soonest), latest)}, nil
 	}
-	patch := client.RawPatch(types.StrategicMergePatchType,
-		[]byte(`{"spec":{"schedulingGates":[{"$patch":"delete","name":"`+annotations.LibraryGate+`"}]}}`)) // others' stay (K35)
-	if err := l.Client.Patch(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}, patch); client.IgnoreNotFound(err) != nil {
-		return reconcile.Result{}, fmt.Errorf("lift the gate of pod %q: %w", request.String(), err)
-	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{}, injected.LiftGate(ctx, l.Client, request.NamespacedName, annotations.LibraryGate)
 }
 
 // tell tells of why a pod waits, where people look for it.
