@@ -13,7 +13,7 @@ import (
 )
 
 // TestCoreGoldens proves that "kubectl kongdao inject" comes to the same as the
-// webhook, on every case of the core: its pods, its warnings, its refusals.
+// webhook, on every case of the core: its pods, its warnings, its denials.
 func TestCoreGoldens(t *testing.T) {
 	for _, c := range goldens.Cases(t, filepath.Join("..", "..", "pkg", "mutate", "testdata")) {
 		t.Run(c.Name, func(t *testing.T) {
@@ -26,12 +26,12 @@ func TestCoreGoldens(t *testing.T) {
 				input += "\n---\napiVersion: v1\nkind: ConfigMap\n" + string(text)
 			}
 			stdout, stderr, code := invoke(t, input, "inject", "-f", "-", "-n", c.Namespace, "-o", "json")
-			if c.Want.Refusal != "" {
-				checkRefusal(t, c, stdout, stderr, code)
+			if c.Want.Denial != "" {
+				checkDenial(t, c, stdout, stderr, code)
 				return
 			}
 			if code != 0 {
-				t.Fatalf("refused: %s", stderr)
+				t.Fatalf("denied: %s", stderr)
 			}
 			var list struct{ Items []json.RawMessage }
 			if err := json.Unmarshal([]byte(stdout), &list); err != nil {
@@ -44,18 +44,18 @@ func TestCoreGoldens(t *testing.T) {
 	}
 }
 
-// checkRefusal holds the messages against the case's, a line each, which begin
+// checkDenial holds the messages against the case's, a line each, which begin
 // with a reason. What to do about a missing source may be said in more words
 // here, for there is no cluster that could hold it.
-func checkRefusal(t *testing.T, c goldens.Case, stdout, stderr string, code int) {
+func checkDenial(t *testing.T, c goldens.Case, stdout, stderr string, code int) {
 	t.Helper()
 	if code == 0 || stdout != "" {
-		t.Errorf("exit %d with output %q, where the case is refused", code, stdout)
+		t.Errorf("exit %d with output %q, where the case is denied", code, stdout)
 	}
-	for line := range strings.Lines(c.Want.Refusal) {
+	for line := range strings.Lines(c.Want.Denial) {
 		_, message, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		if !strings.Contains(stderr, message) {
-			t.Errorf("not among the refusals: %s\ngot:\n%s", message, stderr)
+			t.Errorf("not among the denials: %s\ngot:\n%s", message, stderr)
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/pack"
-	"kongdao.io/kongdao/pkg/refusal"
 )
 
 // How much of a folder is read, in files and in bytes: a plugin is far
@@ -19,14 +19,14 @@ const (
 
 // readFolder reads a plugin's files, by slash-separated path. Links to files
 // are followed, as in a folder that Kubernetes itself mounted.
-func readFolder(folder string) (map[string][]byte, refusal.List) {
+func readFolder(folder string) (map[string][]byte, denial.List) {
 	reader := folderReader{folder: folder, files: map[string][]byte{}}
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		if err == nil {
 			err = errors.New("is not a folder; name the one that handler.lua is in")
 		}
-		reader.refuse("%v", withoutPath(err))
-		return nil, reader.refused
+		reader.deny("%v", withoutPath(err))
+		return nil, reader.denied
 	}
 	// A walk does not enter a folder that is a link itself.
 	root, err := filepath.EvalSymlinks(folder)
@@ -40,27 +40,27 @@ func readFolder(folder string) (map[string][]byte, refusal.List) {
 		})
 	}
 	if err != nil {
-		reader.refuse("%v", err)
+		reader.deny("%v", err)
 	}
-	return reader.files, reader.refused
+	return reader.files, reader.denied
 }
 
 type folderReader struct {
-	folder  string
-	files   map[string][]byte
-	bytes   int64
-	refused refusal.List
+	folder string
+	files  map[string][]byte
+	bytes  int64
+	denied denial.List
 }
 
-func (r *folderReader) refuse(format string, args ...any) {
-	args = append([]any{refusal.Quote(r.folder)}, args...)
-	r.refused = append(r.refused, refusal.New(refusal.BrokenPlugin, "folder %s: "+format, args...))
+func (r *folderReader) deny(format string, args ...any) {
+	args = append([]any{denial.Quote(r.folder)}, args...)
+	r.denied = append(r.denied, denial.New(denial.BrokenPlugin, "folder %s: "+format, args...))
 }
 
 func (r *folderReader) visit(path, relative string, entry fs.DirEntry, err error) error {
 	switch {
 	case err != nil:
-		r.refuse("%s: %v", refusal.Quote(relative), withoutPath(err))
+		r.deny("%s: %v", denial.Quote(relative), withoutPath(err))
 		return nil
 	case relative == ".":
 		return nil
@@ -76,19 +76,19 @@ func (r *folderReader) visit(path, relative string, entry fs.DirEntry, err error
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		r.refuse("%s: %v", refusal.Quote(relative), withoutPath(err))
+		r.deny("%s: %v", denial.Quote(relative), withoutPath(err))
 		return nil
 	case !info.Mode().IsRegular():
-		r.refuse("%s is neither a file nor a folder of its own, nor a link to a file; put the files themselves there", refusal.Quote(relative))
+		r.deny("%s is neither a file nor a folder of its own, nor a link to a file; put the files themselves there", denial.Quote(relative))
 		return nil
 	}
 	if r.bytes += info.Size(); r.bytes > mostBytes || len(r.files) >= mostFiles {
-		r.refuse("has more than %d files or %d bytes; name the folder that handler.lua is in", mostFiles, mostBytes)
+		r.deny("has more than %d files or %d bytes; name the folder that handler.lua is in", mostFiles, mostBytes)
 		return fs.SkipAll
 	}
 	content, err := os.ReadFile(path) //nolint:gosec // whoever names a folder wants its files read
 	if err != nil {
-		r.refuse("%s: %v", refusal.Quote(relative), withoutPath(err))
+		r.deny("%s: %v", denial.Quote(relative), withoutPath(err))
 		return nil
 	}
 	r.files[relative] = content

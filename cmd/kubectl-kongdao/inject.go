@@ -74,8 +74,8 @@ func runInject(streams genericiooptions.IOStreams, namespace string, options inj
 	for _, warning := range result.Warnings {
 		fmt.Fprintf(streams.ErrOut, "warning: %s\n", warning)
 	}
-	if len(result.Refusals) > 0 {
-		return result.Refusals
+	if len(result.Denials) > 0 {
+		return result.Denials
 	}
 	// Everything is made before anything is printed: whoever reads the output
 	// gets all of it or nothing.

@@ -80,8 +80,8 @@ func TestGolden(t *testing.T) {
 			reason: "annotations are carried from workloads, whose own win; where they have no effect a warning says so",
 			args:   []string{"inject", "-f", "input.yaml"},
 		},
-		"inject-refused": {
-			reason: "every refusal with its file and line, and no output",
+		"inject-denied": {
+			reason: "every denial with its file and line, and no output",
 			args:   []string{"inject", "-f", "input.yaml", "-n", "kong"},
 			code:   1,
 		},
@@ -89,8 +89,8 @@ func TestGolden(t *testing.T) {
 			reason: "a Kong pod that asks for nothing gets a policy's plugin from the library alone, its copy is named; others, in other namespaces or without, do not; audits warn",
 			args:   []string{"inject", "-f", "source.yaml", "-f", "pods.yaml", "--policy", "policy.yaml", "--policy", "audits.json", "--diff"},
 		},
-		"inject-policy-refused": {
-			reason: "what policies refuse, and policies that the API server would refuse, with file and line",
+		"inject-policy-denied": {
+			reason: "what policies deny, and policies that the API server would deny, with file and line",
 			args:   []string{"inject", "-f", "pods.yaml", "-n", "kong", "--policy", "policy.yaml"},
 			code:   1,
 		},
@@ -180,7 +180,7 @@ func TestCommandLine(t *testing.T) {
 			args:   []string{"inject"}, code: 1, stderr: "error: nothing to read; name files or folders with -f",
 		},
 		"unknown output": {
-			reason: "refused before anything is read",
+			reason: "denied before anything is read",
 			args:   []string{"inject", "-f", "-", "-o", "wide"}, code: 1, stderr: `error: there is no output "wide"; use -o yaml or -o json`,
 		},
 		"standard input twice": {

@@ -9,9 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/manifest"
 	"kongdao.io/kongdao/pkg/pack"
-	"kongdao.io/kongdao/pkg/refusal"
 )
 
 const packExample = `  # The plugin in folder dao-test, into the cluster
@@ -33,9 +33,9 @@ func newPackCommand(streams genericiooptions.IOStreams, where *place) *cobra.Com
 		Short: "Packs plugins' folders into ConfigMaps",
 		Long: "Packs each folder, a Kong plugin of the folder's name, into ConfigMaps and prints them: immutable, with the handler's VERSION as\n" +
 			"their version, and named with a digest of the files, so that a new packing stands beside the old one. A plugin that\n" +
-			"Kong would fail on is refused.",
+			"Kong would fail on is denied.",
 		Example: packExample,
-		Args:    cobra.ArbitraryArgs, // none are refused in words that help
+		Args:    cobra.ArbitraryArgs, // none are denied in words that help
 		RunE: func(_ *cobra.Command, folders []string) error {
 			options.Namespace = where.given() // none is written without -n
 			return runPack(streams, folders, options)
@@ -61,26 +61,26 @@ func runPack(streams genericiooptions.IOStreams, folders []string, options packO
 		return fmt.Errorf("--name and --version are for one folder, and there are %d; pack them one by one", len(folders))
 	}
 	var configMaps []corev1.ConfigMap
-	var refused refusal.List
+	var denied denial.List
 	homes := map[string]string{}
 	for _, folder := range folders {
 		packed, wrong := packFolder(folder, options)
-		refused = append(refused, wrong...)
+		denied = append(denied, wrong...)
 		for _, note := range packed.Notes {
 			fmt.Fprintf(streams.ErrOut, "note: %s: %s\n", folder, note)
 		}
 		for i := range packed.ConfigMaps {
 			name := packed.ConfigMaps[i].Name
 			if other, taken := homes[name]; taken {
-				refused = append(refused, refusal.New(refusal.ConflictingSources,
+				denied = append(denied, denial.New(denial.ConflictingSources,
 					"folders %q and %q both make ConfigMap %q; pack one of them with another --name or --version", other, folder, name))
 			}
 			homes[name] = folder
 		}
 		configMaps = append(configMaps, packed.ConfigMaps...)
 	}
-	if len(refused) > 0 {
-		return refused
+	if len(denied) > 0 {
+		return denied
 	}
 	text, err := writeConfigMaps(configMaps, options.output)
 	if err != nil {
@@ -102,18 +102,18 @@ func writeConfigMaps(configMaps []corev1.ConfigMap, output string) ([]byte, erro
 	return manifest.WriteJSON(documents)
 }
 
-func packFolder(folder string, options packOptions) (pack.Packed, refusal.List) {
+func packFolder(folder string, options packOptions) (pack.Packed, denial.List) {
 	name := options.name
 	if name == "" {
 		absolute, err := filepath.Abs(folder)
 		if err != nil {
-			return pack.Packed{}, refusal.List{refusal.New(refusal.BrokenPlugin, "folder %q: %v", folder, err)}
+			return pack.Packed{}, denial.List{denial.New(denial.BrokenPlugin, "folder %q: %v", folder, err)}
 		}
 		name = filepath.Base(absolute)
 	}
-	files, refused := readFolder(folder)
-	if len(refused) > 0 {
-		return pack.Packed{}, refused
+	files, denied := readFolder(folder)
+	if len(denied) > 0 {
+		return pack.Packed{}, denied
 	}
 	options.Folder = folder
 	return pack.Pack(name, files, options.Options)

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // newCommand makes "kubectl kongdao" with its subcommands.
@@ -38,9 +38,9 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 // thing to be mended.
 func errorText(err error) string {
 	said := strings.Split(err.Error(), "\n")
-	if refused, ok := errors.AsType[refusal.List](err); ok {
+	if denied, ok := errors.AsType[denial.List](err); ok {
 		said = said[:0]
-		for _, one := range refused.Sorted() {
+		for _, one := range denied.Sorted() {
 			said = append(said, one.Message)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/injected"
+	"kongdao.io/kongdao/pkg/clusterstate"
 )
 
 // sharedCaches is what the cache may hold for several parts of the process. It
@@ -22,7 +22,7 @@ import (
 func sharedCaches(options Options) map[client.Object]cache.ByObject {
 	held := map[client.Object]cache.ByObject{}
 	if options.leads() != "" {
-		held[&corev1.Pod{}] = injected.Cache(options.WatchNamespaces...)
+		held[&corev1.Pod{}] = clusterstate.InjectedPodsCache(options.WatchNamespaces...)
 	}
 	if options.CertProvider != certFiles || options.Policies {
 		held[&admissionregistrationv1.MutatingWebhookConfiguration{}] = cache.ByObject{Field: named(options.WebhookConfiguration)}
@@ -35,11 +35,11 @@ func named(name string) fields.Selector { return fields.OneTermEqualSelector("me
 
 // injectedPods is what is kept of the pods that were injected, nil where nobody
 // asks.
-func injectedPods(ctx context.Context, manager ctrl.Manager, options Options) (*injected.Pods, error) {
+func injectedPods(ctx context.Context, manager ctrl.Manager, options Options) (*clusterstate.InjectedPods, error) {
 	if options.leads() == "" {
 		return nil, nil //nolint:nilnil // nobody asks
 	}
-	return injected.New(ctx, manager.GetCache())
+	return clusterstate.NewInjectedPods(ctx, manager.GetCache())
 }
 
 // inWords says of an error that comes of the lack of our kinds what to do. While

@@ -23,7 +23,7 @@ func TestInWords(t *testing.T) {
 		"one kind":       {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "kongdao.io", Kind: "PluginPolicy"}}, "the cluster knows no kind PluginPolicy" + out},
 		"the group":      {new(apiutil.ErrResourceDiscoveryFailed{ours: apierrors.NewNotFound(schema.GroupResource{}, "")}), "the cluster knows no kinds" + out},
 		"another's kind": {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "apps", Kind: "Deployment"}}, `no matches for kind "Deployment" in group "apps"`},
-		"another error":  {errors.New("refused"), "refused"},
+		"another error":  {errors.New("denied"), "denied"},
 	} {
 		if got := inWords(fmt.Errorf("watch: %w", test.err)).Error(); got != test.want && got != "watch: "+test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)

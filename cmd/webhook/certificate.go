@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"kongdao.io/kongdao/pkg/certs"
-	"kongdao.io/kongdao/pkg/policy/controller"
+	"kongdao.io/kongdao/pkg/policycontroller"
 )
 
 // The values of --cert-provider.
@@ -35,9 +35,9 @@ func (o *Options) validateCertificate() []error {
 		return nil
 	}
 	var wrong []error
-	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	deny := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	if o.CertProvider != certSelf && o.CertProvider != certManager {
-		refuse("--cert-provider %q: neither %s, %s nor %s", o.CertProvider, certSelf, certManager, certFiles)
+		deny("--cert-provider %q: neither %s, %s nor %s", o.CertProvider, certSelf, certManager, certFiles)
 		return wrong
 	}
 	if _, err := parseIssuer(o.CertIssuer); err != nil {
@@ -47,19 +47,19 @@ func (o *Options) validateCertificate() []error {
 		"--namespace": o.Namespace, "--cert-secret": o.CertSecret, "--cert-service": o.CertService, "--webhook-configuration": o.WebhookConfiguration,
 	} {
 		if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
-			refuse("%s %q: no name of an object: %s", flag, name, problems[0])
+			deny("%s %q: no name of an object: %s", flag, name, problems[0])
 		}
 	}
 	for _, name := range o.CertNames {
 		if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
-			refuse("--cert-names %q: no DNS name: %s", name, problems[0])
+			deny("--cert-names %q: no DNS name: %s", name, problems[0])
 		}
 	}
 	if o.CertLifetime < shortest {
-		refuse("--cert-lifetime %v: shorter than %v", o.CertLifetime, shortest)
+		deny("--cert-lifetime %v: shorter than %v", o.CertLifetime, shortest)
 	}
 	if o.CALifetime < o.CertLifetime {
-		refuse("--ca-lifetime %v: shorter than --cert-lifetime, which is %v", o.CALifetime, o.CertLifetime)
+		deny("--ca-lifetime %v: shorter than --cert-lifetime, which is %v", o.CALifetime, o.CertLifetime)
 	}
 	return wrong
 }
@@ -108,7 +108,7 @@ func furtherConfigurations(options Options) []string {
 	if !options.Policies {
 		return nil
 	}
-	return []string{options.WebhookConfiguration + controller.ConfigurationSuffix}
+	return []string{options.WebhookConfiguration + policycontroller.ConfigurationSuffix}
 }
 
 // watched is what the cache may hold for the certificate alone: the one Secret.

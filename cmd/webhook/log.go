@@ -14,7 +14,7 @@ import (
 
 // unsampled is the level from which controller-runtime's zap leaves no lines
 // out. Above it a burst keeps every hundredth; ours are of one admission each,
-// and the one that was refused must be among them.
+// and the one that was denied must be among them.
 const unsampled = zapcore.Level(-2)
 
 func setLogger(level string) error {

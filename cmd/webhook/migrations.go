@@ -15,10 +15,10 @@ import (
 
 	"kongdao.io/kongdao/pkg/admission"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
-	"kongdao.io/kongdao/pkg/injected"
 	"kongdao.io/kongdao/pkg/migrate"
-	"kongdao.io/kongdao/pkg/migrate/controller"
+	"kongdao.io/kongdao/pkg/migratecontroller"
 )
 
 // validateMigrations says what is wrong with the options of migrations.
@@ -27,28 +27,28 @@ func (o *Options) validateMigrations() []error {
 		return nil
 	}
 	var wrong []error
-	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	deny := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	for flag, value := range map[string]time.Duration{
 		"--migration-timeout": o.MigrationTimeout, "--migration-deadline": o.MigrationDeadline, "--job-retention": o.JobRetention,
 	} {
 		if value < time.Second {
-			refuse("%s %v: shorter than a second", flag, value)
+			deny("%s %v: shorter than a second", flag, value)
 		}
 	}
 	if o.MigrationDeadline < o.MigrationTimeout {
-		refuse("--migration-deadline %v: shorter than --migration-timeout, which is %v", o.MigrationDeadline, o.MigrationTimeout)
+		deny("--migration-deadline %v: shorter than --migration-timeout, which is %v", o.MigrationDeadline, o.MigrationTimeout)
 	}
 	if o.MigrationHistory < 0 {
-		refuse("--migration-history %d: less than none", o.MigrationHistory)
+		deny("--migration-history %d: less than none", o.MigrationHistory)
 	}
 	for name, value := range o.JobLabels {
 		if problems := append(validation.IsQualifiedName(name), validation.IsValidLabelValue(value)...); len(problems) > 0 {
-			refuse("--job-labels %q: no label: %s", name+"="+value, problems[0])
+			deny("--job-labels %q: no label: %s", name+"="+value, problems[0])
 		}
 	}
 	for name := range o.JobAnnotations {
 		if problems := validation.IsQualifiedName(name); len(problems) > 0 {
-			refuse("--job-annotations %q: no annotation's name: %s", name, problems[0])
+			deny("--job-annotations %q: no annotation's name: %s", name, problems[0])
 		}
 	}
 	return wrong
@@ -59,7 +59,7 @@ func migrationCaches(options Options) (map[client.Object]cache.ByObject, error) 
 	if !options.Migrations {
 		return nil, nil //nolint:nilnil // nothing is held
 	}
-	jobs, err := controller.JobCache(options.WatchNamespaces...)
+	jobs, err := migratecontroller.JobCache(options.WatchNamespaces...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func migrationCaches(options Options) (map[client.Object]cache.ByObject, error) 
 }
 
 // migrations registers the controller of migrations, and has pods wait for them.
-func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, index *injected.Pods, pods *admission.Pods) error {
+func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, index *clusterstate.InjectedPods, pods *admission.Pods) error {
 	if !options.Migrations {
 		return nil
 	}
@@ -85,7 +85,7 @@ func migrations(ctx context.Context, manager ctrl.Manager, options Options, sour
 	if err != nil {
 		return fmt.Errorf("watch PluginMigrations: %w", inWords(err))
 	}
-	counted, err := controller.NewMetrics(metrics.Registry, manager.GetClient(), index)
+	counted, err := migratecontroller.NewMetrics(metrics.Registry, manager.GetClient(), index)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func migrations(ctx context.Context, manager ctrl.Manager, options Options, sour
 		}
 		return migrate.IsMigrated(&record), nil
 	}
-	return (&controller.Controller{
+	return (&migratecontroller.Controller{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),
 		Pods: index, Releases: sources.Releases,
 		Settings: migrate.Settings{

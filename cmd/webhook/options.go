@@ -141,19 +141,19 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 // Validate says everything that is wrong with the options, each with its flag.
 func (o *Options) Validate() error {
 	var wrong []error
-	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	deny := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	if o.Port < 1 || o.Port > 65535 {
-		refuse("--port %d: not a port, 1 to 65535", o.Port)
+		deny("--port %d: not a port, 1 to 65535", o.Port)
 	}
 	if o.Kubeconfig != "" {
 		if _, err := os.Stat(o.Kubeconfig); err != nil {
-			refuse("--kubeconfig: %w", err)
+			deny("--kubeconfig: %w", err)
 		}
 	}
 	wrong = append(wrong, o.validateCertificate()...)
 	if flag := o.leads(); flag != "" && o.CertProvider == certFiles { // others say it of their Secret
 		if problems := validation.IsDNS1123Label(o.Namespace); len(problems) > 0 {
-			refuse("--namespace %q: no namespace's name, and %s keeps its lease there: %s", o.Namespace, flag, problems[0])
+			deny("--namespace %q: no namespace's name, and %s keeps its lease there: %s", o.Namespace, flag, problems[0])
 		}
 	}
 	wrong = append(wrong, o.validateMigrations()...)
@@ -167,33 +167,33 @@ func (o *Options) Validate() error {
 	}
 	for flag, name := range files {
 		if !filepath.IsLocal(name) {
-			refuse("%s %q: not the name of a file in --cert-dir", flag, name)
+			deny("%s %q: not the name of a file in --cert-dir", flag, name)
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(o.CertDir, name)); err != nil {
-			refuse("%s: %w; name the folder of the certificate with --cert-dir", flag, err)
+			deny("%s: %w; name the folder of the certificate with --cert-dir", flag, err)
 		}
 	}
 	if _, ok := tlsVersions()[o.TLSMinVersion]; !ok {
-		refuse("--tls-min-version %q: neither 1.2 nor 1.3", o.TLSMinVersion)
+		deny("--tls-min-version %q: neither 1.2 nor 1.3", o.TLSMinVersion)
 	}
 	for flag, address := range map[string]string{
 		"--metrics-address": o.MetricsAddress, "--health-address": o.HealthAddress, "--profiling-address": o.ProfilingAddress,
 	} {
 		if _, _, err := net.SplitHostPort(address); err != nil && address != "0" {
-			refuse("%s %q: neither host:port nor 0", flag, address)
+			deny("%s %q: neither host:port nor 0", flag, address)
 		}
 	}
 	for _, namespace := range o.WatchNamespaces {
 		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
-			refuse("--watch-namespaces %q: no namespace's name: %s", namespace, problems[0])
+			deny("--watch-namespaces %q: no namespace's name: %s", namespace, problems[0])
 		}
 	}
 	if !slices.Contains([]string{"debug", "info", "error"}, o.LogLevel) {
-		refuse("--log-level %q: neither debug, info nor error", o.LogLevel)
+		deny("--log-level %q: neither debug, info nor error", o.LogLevel)
 	}
 	if o.ShutdownTimeout <= 0 {
-		refuse("--shutdown-timeout %v: not longer than nothing", o.ShutdownTimeout)
+		deny("--shutdown-timeout %v: not longer than nothing", o.ShutdownTimeout)
 	}
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(wrong...)

@@ -16,10 +16,10 @@ import (
 
 	"kongdao.io/kongdao/pkg/admission"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
-	"kongdao.io/kongdao/pkg/injected"
 	"kongdao.io/kongdao/pkg/policy"
-	"kongdao.io/kongdao/pkg/policy/controller"
+	"kongdao.io/kongdao/pkg/policycontroller"
 )
 
 // validatePolicies says what is wrong with the options of policies.
@@ -58,13 +58,13 @@ func onlyLabels(object any) (any, error) {
 
 // policies registers what policies need, and has the handlers ask them. It says
 // when all are known.
-func policies(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, pods *injected.Pods) (*admission.Policies, func() bool, error) {
+func policies(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, pods *clusterstate.InjectedPods) (*admission.Policies, func() bool, error) {
 	if !options.Policies {
 		return nil, func() bool { return true }, nil
 	}
 	log := ctrl.Log.WithName("policies")
 	index := &policy.Index{}
-	synced, err := controller.Follow(ctx, manager.GetCache(), index, log)
+	synced, err := policycontroller.Follow(ctx, manager.GetCache(), index, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("watch PluginPolicies: %w", inWords(err))
 	}
@@ -75,26 +75,26 @@ func policies(ctx context.Context, manager ctrl.Manager, options Options, source
 	if err != nil {
 		return nil, nil, fmt.Errorf("name this replica: %w", err)
 	}
-	counted, err := controller.NewMetrics(metrics.Registry, pods)
+	counted, err := policycontroller.NewMetrics(metrics.Registry, pods)
 	if err != nil {
 		return nil, nil, err
 	}
-	refusals := &controller.Refusals{Replica: replica, Client: manager.GetClient(), Now: time.Now}
+	denials := &policycontroller.Denials{Replica: replica, Client: manager.GetClient(), Now: time.Now}
 	ruling := &admission.Policies{
-		Index: index, Labels: controller.NamespaceLabels(manager.GetClient(), manager.GetAPIReader()),
+		Index: index, Labels: policycontroller.NamespaceLabels(manager.GetClient(), manager.GetAPIReader()),
 		Told: func(outcome policy.Outcome, owner string) {
 			counted.Count(outcome)
-			refusals.Note(slices.Concat(outcome.Refusing, outcome.WouldRefuse), owner)
+			denials.Note(slices.Concat(outcome.Denying, outcome.WouldDeny), owner)
 		},
 	}
-	library := &controller.Library{
+	library := &policycontroller.Library{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling.Of, Releases: sources.Releases, Copies: sources.Copies, FollowCopies: sources.FollowCopies,
 		Events: &events.Events{Recorder: manager.GetEventRecorder("kongdao")}, Log: ctrl.Log.WithName("library"), Now: time.Now, Retention: options.CopyRetention,
 	}
-	err = errors.Join(manager.Add(refusals), library.SetUp(manager), (&controller.Controller{
+	err = errors.Join(manager.Add(denials), library.SetUp(manager), (&policycontroller.Controller{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),
 		Configuration: options.WebhookConfiguration, KeepsBundle: options.CertProvider != certFiles,
-		Refusals: refusals, Library: library, Metrics: counted, Log: log,
+		Denials: denials, Library: library, Metrics: counted, Log: log,
 	}).SetUp(manager))
 	return ruling, synced, err
 }

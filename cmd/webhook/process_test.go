@@ -111,7 +111,7 @@ func TestHelp(t *testing.T) {
 func TestServe(t *testing.T) {
 	cluster := httptest.NewServer(http.HandlerFunc(serveCluster))
 	defer cluster.Close()
-	for oldest, refused := range map[string]uint16{"1.2": tls.VersionTLS11, "1.3": tls.VersionTLS12} {
+	for oldest, denied := range map[string]uint16{"1.2": tls.VersionTLS11, "1.3": tls.VersionTLS12} {
 		t.Run(oldest, func(t *testing.T) {
 			folder, roots := certificate(t)
 			address := freeAddress(t)
@@ -138,12 +138,12 @@ func TestServe(t *testing.T) {
 				_, _ = io.Copy(io.Discard, stderr)
 			}()
 			client := func(newest uint16) *http.Client {
-				config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: newest} //nolint:gosec // the server has to refuse it
+				config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: newest} //nolint:gosec // the server has to deny it
 				return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
 			}
-			if response, err := client(refused).Get("https://" + address); err == nil {
+			if response, err := client(denied).Get("https://" + address); err == nil {
 				_ = response.Body.Close()
-				t.Errorf("TLS %x is spoken", refused)
+				t.Errorf("TLS %x is spoken", denied)
 			}
 			checkInjects(t, client(tls.VersionTLS13), "https://"+address+"/mutate/pods")
 			if err := process.Process.Signal(syscall.SIGTERM); err != nil {

@@ -18,7 +18,7 @@ for tool in "${tools[@]}"; do
   grep -q "/$tool\$" <<<"$packages" || die "there is no tool $tool: hack/tools/go.mod names ${known% }"
 done
 
-# The Go release belongs to the sum: golangci-lint refuses code of a newer Go than the one that it was built with.
+# The Go release belongs to the sum: golangci-lint denies code of a newer Go than the one that it was built with.
 sum=$({ go env GOVERSION; cat go.mod go.sum; } | cksum | cut -d' ' -f1)
 folder=$(cache_folder "tools-$sum-$(host_platform)")
 only_builder "$folder"

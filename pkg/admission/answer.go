@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/mutate"
-	"kongdao.io/kongdao/pkg/refusal"
 )
 
 // result is how an admission ended. It labels the metrics.
@@ -26,8 +26,8 @@ const (
 	resultUnchanged result = "unchanged"
 	// resultIgnored: the pod asks for nothing.
 	resultIgnored result = "ignored"
-	// resultRefused: the pod cannot have what it asks for.
-	resultRefused result = "refused"
+	// resultDenied: the pod cannot have what it asks for.
+	resultDenied result = "denied"
 	// resultMalformed: the review is none that could be decided on.
 	resultMalformed result = "malformed"
 	// resultFailed: we could not decide. The webhook's failurePolicy does.
@@ -42,12 +42,12 @@ const auditMigration = "migration"
 type answer struct {
 	result result
 	// reason is of a small fixed set, "" where there is nothing to explain.
-	reason refusal.Reason
+	reason denial.Reason
 	// status is the HTTP status. Only with one that is not 200 does the API
 	// server go by the webhook's failurePolicy (W2).
 	status   int
 	response admissionv1.AdmissionResponse
-	// audit is what policies which audit would refuse the pod for, "" for nothing.
+	// audit is what policies which audit would deny the pod for, "" for nothing.
 	audit string
 }
 
@@ -76,8 +76,8 @@ func allow() answer {
 // answerDecision makes the core's decision an answer.
 func answerDecision(decision mutate.Decision) (answer, error) {
 	switch {
-	case len(decision.Refusals) > 0:
-		return answerRefusals(decision.Refusals), nil
+	case len(decision.Denials) > 0:
+		return answerDenials(decision.Denials), nil
 	case len(decision.Request.Plugins) == 0:
 		given := allow()
 		given.response.Warnings = decision.Warnings
@@ -99,10 +99,10 @@ func answerDecision(decision mutate.Decision) (answer, error) {
 	return given, nil
 }
 
-func answerRefusals(refused refusal.List) answer {
-	denied := deny(resultRefused, refused.Reason(), http.StatusForbidden, refused.Error())
+func answerDenials(denials denial.List) answer {
+	denied := deny(resultDenied, denials.Reason(), http.StatusForbidden, denials.Error())
 	denied.response.Result.Reason = metav1.StatusReasonForbidden
-	denied.response.AuditAnnotations = map[string]string{"refusal": string(refused.Reason())}
+	denied.response.AuditAnnotations = map[string]string{"denial": string(denials.Reason())}
 	return denied
 }
 
@@ -120,7 +120,7 @@ func answerFailure(err error) answer {
 	return failed
 }
 
-func deny(result result, reason refusal.Reason, code int32, message string) answer {
+func deny(result result, reason denial.Reason, code int32, message string) answer {
 	return answer{result: result, reason: reason, status: http.StatusOK, response: admissionv1.AdmissionResponse{
 		Result: &metav1.Status{Status: metav1.StatusFailure, Code: code, Message: message},
 	}}

@@ -49,7 +49,7 @@ func TestDenialIsStatus(t *testing.T) {
 	if result := raw.Response.Result; result.Status != "Failure" || result.Reason != "Forbidden" || result.Code != http.StatusForbidden {
 		t.Errorf("got %+v", result)
 	}
-	if refusal := raw.Response.AuditAnnotations["refusal"]; refusal != "MalformedAnnotation" {
-		t.Errorf("the audit log says %q", refusal)
+	if denial := raw.Response.AuditAnnotations["denial"]; denial != "MalformedAnnotation" {
+		t.Errorf("the audit log says %q", denial)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// TestEvents proves who is told of a refusal by an Event: the controller that
+// TestEvents proves who is told of a denial by an Event: the controller that
 // wanted the pod, and of nothing else.
 func TestEvents(t *testing.T) {
 	const replicaSet = `{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"kong-5d8c7f9b6","uid":"1-2-3","controller":true,"blockOwnerDeletion":true}`
@@ -43,7 +43,7 @@ func TestEvents(t *testing.T) {
 			got := h.post(t, podReviewOf(t, test.pod, "kong", test.edit))
 			var want []event
 			if test.want != nil {
-				want = []event{{test.want, corev1.EventTypeWarning, "PluginsRefused", "CreatePod", got.message()}}
+				want = []event{{test.want, corev1.EventTypeWarning, "PluginsDenied", "CreatePod", got.message()}}
 			}
 			if diff := cmp.Diff(want, h.events.events); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", test.reason, diff)

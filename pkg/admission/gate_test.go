@@ -38,14 +38,14 @@ func TestGateOfPods(t *testing.T) {
 		"not known":        {gated: true},
 		"known":            {migrated: true, reason: "scaling out waits for nobody"},
 		"a Job's":          {owner: job, reason: "it is what migrates, elsewhere (K21)"},
-		"with a node":      {spec: `"nodeName":"a",`, reason: "the API server would refuse the gate (P1)"},
+		"with a node":      {spec: `"nodeName":"a",`, reason: "the API server would deny the gate (P1)"},
 		"off":              {mode: "off"},
 		"up alone":         {mode: "up", gated: true},
 		"gated before":     {spec: `"schedulingGates":[{"name":"kongdao.io/migrations"}],`, reason: "reinvocation"},
 		"others' gate":     {spec: `"schedulingGates":[{"name":"a/b"}],`, gated: true},
 		"cannot be known":  {failing: errors.New("the cache is broken"), status: http.StatusInternalServerError, reason: "the failurePolicy decides"},
 		"no migrations":    {off: true, reason: "the process was started without --migrations"},
-		"malformed":        {mode: "never", status: http.StatusOK, reason: "refused like any mistake"},
+		"malformed":        {mode: "never", status: http.StatusOK, reason: "denied like any mistake"},
 		"a database of no": {spec: `"hostname":"KONG_DATABASE=off",`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestGateOfPods(t *testing.T) {
 				}
 				return
 			}
-			if refused := test.mode == "never"; refused != !got.response.Allowed {
+			if denied := test.mode == "never"; denied != !got.response.Allowed {
 				t.Fatalf("allowed: %v: %s", got.response.Allowed, got.message())
 			}
 			gated := strings.Contains(string(got.response.Patch), annotations.MigrationsGate)

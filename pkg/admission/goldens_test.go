@@ -20,7 +20,7 @@ func TestGoldens(t *testing.T) {
 	for name, sourcesOf := range map[string]func(*testing.T, goldens.Case) *Sources{
 		"cached": func(t *testing.T, c goldens.Case) *Sources {
 			sources := cached(t, c.Sources...)
-			// A refusal is always read anew: the cluster holds the same.
+			// A denial is always read anew: the cluster holds the same.
 			sources.live = &reader{configMaps: c.Sources}
 			return sources
 		},
@@ -49,20 +49,20 @@ func checkGolden(t *testing.T, c goldens.Case, got reply) {
 		t.Fatal(err)
 	}
 	decision := mutate.Decide(c.Namespace, pod, c.Finder())
-	if c.Want.Refusal != "" {
+	if c.Want.Denial != "" {
 		if got.response.Allowed || got.response.Result.Code != http.StatusForbidden {
-			t.Errorf("not refused: %s", got.body)
+			t.Errorf("not denied: %s", got.body)
 		}
-		if diff := cmp.Diff(decision.Refusals.Error(), got.message()); diff != "" {
-			t.Errorf("refused with another message than the core's (-want +got)\n%s", diff)
+		if diff := cmp.Diff(decision.Denials.Error(), got.message()); diff != "" {
+			t.Errorf("denied with another message than the core's (-want +got)\n%s", diff)
 		}
-		if diff := cmp.Diff(c.Want.Refusal, goldens.Refused(decision.Refusals).Refusal); diff != "" {
-			t.Errorf("the core refuses otherwise than the case wants (-want +got)\n%s", diff)
+		if diff := cmp.Diff(c.Want.Denial, goldens.Denied(decision.Denials).Denial); diff != "" {
+			t.Errorf("the core denies otherwise than the case wants (-want +got)\n%s", diff)
 		}
 		return
 	}
 	if !got.response.Allowed {
-		t.Fatalf("refused: %s", got.message())
+		t.Fatalf("denied: %s", got.message())
 	}
 	if diff := cmp.Diff(c.Want, goldens.Injected(t, patched(t, c.Pod, got.response.Patch), got.response.Warnings)); diff != "" {
 		t.Errorf("not what the case wants, which proves: %s\n(-want +got)\n%s", c.Proves, diff)

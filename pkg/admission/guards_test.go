@@ -14,7 +14,7 @@ import (
 	"kongdao.io/kongdao/test/reviews"
 )
 
-// review is a review of a pod that would be refused, were it looked at, with
+// review is a review of a pod that would be denied, were it looked at, with
 // some of its text replaced.
 func review(replace ...string) string {
 	text := `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"` + reviews.UID + `",` +
@@ -80,7 +80,7 @@ func TestGuardsOfReviews(t *testing.T) {
 		message string
 		noUID   bool
 	}{
-		"whole": {body: review(), message: "has a dot", reason: "the others differ from this one, which is read and refused"},
+		"whole": {body: review(), message: "has a dot", reason: "the others differ from this one, which is read and denied"},
 
 		"DELETE": {body: review(`"CREATE"`, `"DELETE"`), reason: "a pod must always be deletable"},
 		"DELETE without object": {

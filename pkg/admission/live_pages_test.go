@@ -60,8 +60,8 @@ func TestLivePages(t *testing.T) {
 				t.Fatal(err)
 			}
 			decision, err := (&Sources{live: live}).Decide(t.Context(), nil, "kong", pod)
-			if err != nil || len(decision.Refusals) > 0 || len(decision.Releases) != 1 {
-				t.Fatalf("got %v, %v", decision.Refusals, err)
+			if err != nil || len(decision.Denials) > 0 || len(decision.Releases) != 1 {
+				t.Fatalf("got %v, %v", decision.Denials, err)
 			}
 			if got, want := len(decision.Releases[0].Sources), len(all); got != want {
 				t.Errorf("the release has %d sources and not %d", got, want)

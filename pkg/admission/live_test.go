@@ -24,7 +24,7 @@ func kongPod(plugins string) []byte {
 }
 
 // TestLiveReads proves when the cluster is read beside the cache: where the
-// catalog refuses, once, and only for what the pod asks for in its namespace.
+// catalog denies, once, and only for what the pod asks for in its namespace.
 func TestLiveReads(t *testing.T) {
 	good := func() *corev1.ConfigMap { return sourceOf("kong", "a", "dao-test") }
 	broken := func() *corev1.ConfigMap {
@@ -57,7 +57,7 @@ func TestLiveReads(t *testing.T) {
 			live: []*corev1.ConfigMap{good()}, reads: 1, wantSelector: "kongdao.io/plugin in (dao-test)",
 		},
 		"unknown": {
-			reason: "what neither has is refused", pod: kongPod("dao-test,other"), live: []*corev1.ConfigMap{good()},
+			reason: "what neither has is denied", pod: kongPod("dao-test,other"), live: []*corev1.ConfigMap{good()},
 			reads: 1, message: `plugin "other": no ConfigMap`, wantSelector: "kongdao.io/plugin in (dao-test,other)",
 		},
 		"one of many is lacking": {
@@ -86,7 +86,7 @@ func TestLiveReads(t *testing.T) {
 			cache: []*corev1.ConfigMap{broken()}, live: []*corev1.ConfigMap{good()}, reads: 1,
 		},
 		"worse than the cache knows": {
-			reason: "what is refused is refused for what there is now", pod: kongPod("dao-test"),
+			reason: "what is denied is denied for what there is now", pod: kongPod("dao-test"),
 			cache: []*corev1.ConfigMap{good(), conflicting()}, live: []*corev1.ConfigMap{broken()}, reads: 1, message: "no schema.lua",
 		},
 	} {
@@ -132,7 +132,7 @@ func TestLiveFails(t *testing.T) {
 				t.Errorf("got status %d and %s", got.status, got.body)
 			}
 			if len(h.events.events) > 0 {
-				t.Errorf("an Event tells of a refusal that is none: %+v", h.events.events)
+				t.Errorf("an Event tells of a denial that is none: %+v", h.events.events)
 			}
 			live.fail = nil
 			if again := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong")); !again.response.Allowed || len(again.response.Patch) == 0 {
@@ -186,7 +186,7 @@ func TestConcurrently(t *testing.T) {
 		work.Go(func() {
 			for range 50 {
 				if got := h.post(t, body); !got.response.Allowed {
-					t.Errorf("refused: %s", got.body)
+					t.Errorf("denied: %s", got.body)
 				}
 			}
 		})

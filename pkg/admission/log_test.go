@@ -29,7 +29,7 @@ func TestLog(t *testing.T) {
 			r.DryRun = new(true)
 		}},
 		"ignored": {body: kongPod(""), want: line{"result": "ignored"}},
-		"refused": {body: kongPod("a.b"), want: line{"result": "refused", "reason": "MalformedAnnotation"}},
+		"denied":  {body: kongPod("a.b"), want: line{"result": "denied", "reason": "MalformedAnnotation"}},
 		"failed":  {body: kongPod("unknown"), fail: errors.New("etcd is away"), want: line{"result": "failed"}, error: "etcd is away"},
 		"malformed": {
 			body: []byte(`{"metadata":{"name":"kong"},"spec":[]}`), want: line{"result": "malformed"}, error: `at "/request/object/spec"`,
@@ -109,10 +109,10 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("a pod that should be injected and warned of is not: %+v", got)
 	}
 	for name, annotations := range map[string]string{
-		"refused by the annotation": `"kongdao.io/plugins":"a.b"`,
-		"refused by the catalog":    `"kongdao.io/plugins":"unknown"`,
-		"refused by the pod":        asks + `,"kongdao.io/containers":"sidecar"`,
-		"asks for nothing":          `"a":"b"`,
+		"denied by the annotation": `"kongdao.io/plugins":"a.b"`,
+		"denied by the catalog":    `"kongdao.io/plugins":"unknown"`,
+		"denied by the pod":        asks + `,"kongdao.io/containers":"sidecar"`,
+		"asks for nothing":         `"a":"b"`,
 	} {
 		post(name, podReviewOf(t, pod(annotations, variables), "kong"))
 	}

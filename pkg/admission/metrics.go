@@ -24,7 +24,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	metrics := &Metrics{
 		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kongdao_admissions_total",
-			Help: "Admissions answered, by endpoint, result and (for refusals) reason.",
+			Help: "Admissions answered, by endpoint, result and (for denials) reason.",
 		}, []string{"endpoint", "result", "reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "kongdao_admission_duration_seconds",

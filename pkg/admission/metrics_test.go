@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/mutate"
-	"kongdao.io/kongdao/pkg/refusal"
 	"kongdao.io/kongdao/test/goldens"
 )
 
@@ -42,15 +42,15 @@ func TestMetrics(t *testing.T) {
 	live.fail = func(context.Context) error { return errors.New("etcd is away") }
 	h.post(t, podReviewOf(t, kongPod("unknown"), "kong"))
 	counted := map[string]float64{
-		"endpoint=pods reason= result=injected":                  1,
-		"endpoint=pods reason= result=unchanged":                 1,
-		"endpoint=pods reason= result=ignored":                   1,
-		"endpoint=pods reason=UnknownPlugin result=refused":      1,
-		"endpoint=pods reason= result=malformed":                 1,
-		"endpoint=pods reason= result=failed":                    1,
-		"endpoint=workloads reason= result=injected":             1,
-		"endpoint=workloads reason=UnknownPlugin result=refused": 1,
-		"endpoint=workloads reason= result=ignored":              1,
+		"endpoint=pods reason= result=injected":                 1,
+		"endpoint=pods reason= result=unchanged":                1,
+		"endpoint=pods reason= result=ignored":                  1,
+		"endpoint=pods reason=UnknownPlugin result=denied":      1,
+		"endpoint=pods reason= result=malformed":                1,
+		"endpoint=pods reason= result=failed":                   1,
+		"endpoint=workloads reason= result=injected":            1,
+		"endpoint=workloads reason=UnknownPlugin result=denied": 1,
+		"endpoint=workloads reason= result=ignored":             1,
 	}
 	if diff := cmp.Diff(counted, h.counts(t, countName)); diff != "" {
 		t.Errorf("%s (-want +got)\n%s", countName, diff)
@@ -70,36 +70,36 @@ func TestMetrics(t *testing.T) {
 func TestReasons(t *testing.T) {
 	h := newHarness(t, nil)
 	want := map[string]float64{}
-	var met []refusal.Reason
+	var met []denial.Reason
 	for _, c := range goldens.Cases(t, casesFolder) {
 		pod, err := mutate.DecodePod(c.Pod)
 		if err != nil {
 			t.Fatal(err)
 		}
 		decision := mutate.Decide(c.Namespace, pod, c.Finder())
-		if len(decision.Refusals) == 0 {
+		if len(decision.Denials) == 0 {
 			continue
 		}
 		sources := cached(t, c.Sources...)
 		sources.live = &reader{configMaps: c.Sources}
 		h.pods.Sources = sources
 		got := h.post(t, podReviewOf(t, c.Pod, c.Namespace))
-		reason := decision.Refusals.Reason()
-		if audit := got.response.AuditAnnotations["refusal"]; audit != string(reason) {
+		reason := decision.Denials.Reason()
+		if audit := got.response.AuditAnnotations["denial"]; audit != string(reason) {
 			t.Errorf("%s: the audit log says %q and not %q", c.Name, audit, reason)
 		}
-		want["endpoint=pods reason="+string(reason)+" result=refused"]++
+		want["endpoint=pods reason="+string(reason)+" result=denied"]++
 		met = append(met, reason)
 	}
 	if diff := cmp.Diff(want, h.counts(t, countName)); diff != "" {
 		t.Errorf("counted (-want +got)\n%s", diff)
 	}
-	for _, reason := range []refusal.Reason{
-		refusal.MalformedAnnotation, refusal.UnknownPlugin, refusal.UnknownVersion, refusal.AmbiguousVersion, refusal.BrokenPlugin,
-		refusal.ConflictingSources, refusal.NoKongContainer, refusal.UnknownContainer, refusal.BlockedMount,
+	for _, reason := range []denial.Reason{
+		denial.MalformedAnnotation, denial.UnknownPlugin, denial.UnknownVersion, denial.AmbiguousVersion, denial.BrokenPlugin,
+		denial.ConflictingSources, denial.NoKongContainer, denial.UnknownContainer, denial.BlockedMount,
 	} {
 		if !slices.Contains(met, reason) {
-			t.Errorf("no case is refused for %s", reason)
+			t.Errorf("no case is denied for %s", reason)
 		}
 	}
 }

@@ -64,8 +64,8 @@ func (p *Pods) tell(review podReview, answer answer) {
 		return
 	}
 	owner := events.OwnerOf(review.controller, review.namespace)
-	if answer.result == resultRefused {
-		p.Events.Warn(owner, "PluginsRefused", "CreatePod", answer.response.Result.Message)
+	if answer.result == resultDenied {
+		p.Events.Warn(owner, "PluginsDenied", "CreatePod", answer.response.Result.Message)
 	}
 	if answer.audit != "" {
 		p.Events.Warn(owner, "PolicyAudited", "CreatePod", answer.audit)
@@ -108,7 +108,7 @@ func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review
 	if record != "" {
 		given.response.AuditAnnotations[auditMigration] = record
 	}
-	if len(decision.Outcome.WouldRefuse) > 0 {
+	if len(decision.Outcome.WouldDeny) > 0 {
 		given.audit = strings.Join(decision.Outcome.Warnings, "; ")
 	}
 	return review, given
@@ -119,7 +119,7 @@ func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review
 // a pod that waits for none. A scaled-out or rescheduled pod of a database that
 // is migrated never waits, whether the controller is there or not.
 func (p *Pods) gate(ctx context.Context, review *podReview, decision *mutate.Decision) (string, error) {
-	if len(decision.Refusals) > 0 || len(decision.Request.Plugins) == 0 {
+	if len(decision.Denials) > 0 || len(decision.Request.Plugins) == 0 {
 		return "", nil
 	}
 	if !review.pod.HasNode && !p.Sources.copies.has(review.namespace, decision.Releases) {
@@ -128,11 +128,11 @@ func (p *Pods) gate(ctx context.Context, review *podReview, decision *mutate.Dec
 	if p.Migrated == nil || !migrate.CanGate(review.pod, review.ownerKind()) {
 		return "", nil
 	}
-	need, needed := migrate.NeedOf(review.namespace, review.pod, decision.Request, decision.Releases)
+	need, needed := migrate.RequirementOf(review.namespace, review.pod, decision.Request, decision.Releases)
 	if !needed {
 		return "", nil
 	}
-	record := need.Record()
+	record := need.MigrationName()
 	migrated, err := p.Migrated(ctx, review.namespace, record)
 	if err != nil || migrated {
 		return "", err
@@ -177,7 +177,7 @@ func (p *Pods) log(review podReview, answer answer, took time.Duration) {
 	case resultFailed, resultMalformed:
 		p.Log.Error(errors.New(answer.response.Result.Message), "pod admission", values...)
 		return
-	case resultRefused:
+	case resultDenied:
 		values = append(values, "reason", string(answer.reason), "message", answer.response.Result.Message)
 	case resultInjected, resultUnchanged:
 		values = append(values, "releases", answer.response.AuditAnnotations["releases"])

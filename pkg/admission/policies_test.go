@@ -135,7 +135,7 @@ func BenchmarkPolicies(b *testing.B) {
 }
 
 // TestAuditsAreTold proves that the controller of a pod which an audited policy
-// would refuse hears of it by an Event: nobody reads the warning that it got.
+// would deny hears of it by an Event: nobody reads the warning that it got.
 func TestAuditsAreTold(t *testing.T) {
 	index := &policy.Index{}
 	compiled, err := policy.Compile(&v1alpha1.PluginPolicy{
@@ -157,7 +157,7 @@ func TestAuditsAreTold(t *testing.T) {
 			body = bytes.Replace(body, []byte(`"dryRun":false`), []byte(`"dryRun":true`), 1)
 		}
 		if got := h.post(t, body); !got.response.Allowed {
-			t.Fatalf("%s: an audit refuses it: %s", name, got.body)
+			t.Fatalf("%s: an audit denies it: %s", name, got.body)
 		}
 		if len(h.events.events) != test.want {
 			t.Errorf("%s: Events %v, want %d", name, h.events.events, test.want)

@@ -96,11 +96,11 @@ func workloadTests() map[string]workloadTest {
 			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
 			result: resultInjected, warnings: []string{`annotation kongdao.io/plugins of the pod template said "other" and now says "dao-test", as the KIND itself does; change it there`},
 		},
-		"will be refused": {
+		"will be denied": {
 			reason: "the person typing hears what nobody would see later, and keeps the annotation",
 			object: `{metadata: {annotations: {kongdao.io/plugins: unknown}}, spec: {template: {` + spec + `}}}`,
 			want:   `{metadata: {annotations: {kongdao.io/plugins: unknown}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: unknown}}, ` + spec + `}}}`,
-			result: resultRefused, warnings: []string{`the pods of this KIND will be refused: plugin "unknown": no ConfigMap in namespace "kong"`},
+			result: resultDenied, warnings: []string{`the pods of this KIND will be denied: plugin "unknown": no ConfigMap in namespace "kong"`},
 		},
 		"will be warned": {
 			object: `{metadata: {annotations: {kongdao.io/plugins: mutable}}, spec: {template: {` + spec + `}}}`,

@@ -19,7 +19,7 @@ import (
 
 // Workloads answers reviews of Deployments, StatefulSets and DaemonSets: it
 // carries their annotations into the pod template, and says as warnings, to the
-// person typing, what the pods would be refused for. It never denies anything.
+// person typing, what the pods would be denied for. It never denies anything.
 type Workloads struct {
 	Sources *Sources
 	// Policies may be nil: then there are none.
@@ -63,10 +63,10 @@ func (w *Workloads) answer(ctx context.Context, request admission.Request) answe
 	if err != nil {
 		return given.warn(resultMalformed, fmt.Sprintf("kongdao cannot read what this %s was and leaves it alone: %v", request.Kind.Kind, err))
 	}
-	carry := annotations.CarryInto(workload.template.Annotations, workload.annotations, old.annotations)
-	for _, name := range carry.Overruled {
+	carry := annotations.Propagate(workload.template.Annotations, workload.annotations, old.annotations)
+	for _, name := range carry.Overridden {
 		given.response.Warnings = append(given.response.Warnings,
-			annotations.OverruledSentence(name, workload.template.Annotations[name], carry.Set[name], request.Kind.Kind))
+			annotations.OverrideWarning(name, workload.template.Annotations[name], carry.Set[name], request.Kind.Kind))
 	}
 	if patch := workload.carry(carry); len(patch) > 0 {
 		text, err := json.Marshal(patch)
@@ -85,9 +85,9 @@ func (w *Workloads) preview(ctx context.Context, request admission.Request, temp
 	if err != nil {
 		return given.warn(resultFailed, fmt.Sprintf("kongdao could not see whether the pods can have what they ask for: %v", err))
 	}
-	if len(decision.Refusals) > 0 {
-		given.reason = decision.Refusals.Reason()
-		return given.warn(resultRefused, fmt.Sprintf("the pods of this %s will be refused: %s", request.Kind.Kind, decision.Refusals.Error()))
+	if len(decision.Denials) > 0 {
+		given.reason = decision.Denials.Reason()
+		return given.warn(resultDenied, fmt.Sprintf("the pods of this %s will be denied: %s", request.Kind.Kind, decision.Denials.Error()))
 	}
 	if given.result == resultIgnored && len(decision.Request.Plugins) > 0 {
 		given.result = resultUnchanged
@@ -146,13 +146,13 @@ func decodeWorkload(text []byte) (workload, error) {
 
 // carry changes the template's annotations, and yields the operations that
 // change the workload alike.
-func (w *workload) carry(carry annotations.Carry) []mutate.Operation {
+func (w *workload) carry(carry annotations.Propagation) []mutate.Operation {
 	// A patch of a template that is not there could not be applied, which would
 	// deny the workload; to say what is wrong with it is the API server's.
 	if !w.hasTemplate || len(carry.Set) == 0 && len(carry.Remove) == 0 {
 		return nil
 	}
-	patch := mutate.CarryPatch("/spec/template", w.template, carry)
+	patch := mutate.PropagationPatch("/spec/template", w.template, carry)
 	w.template.Annotations = maps.Clone(w.template.Annotations)
 	if w.template.Annotations == nil {
 		w.template.Annotations = map[string]string{}

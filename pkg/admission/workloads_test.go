@@ -87,7 +87,7 @@ func TestWorkloadsNeverDeny(t *testing.T) {
 }
 
 // TestPreviewsWhatPodsHear proves on the core's cases that a workload is warned
-// of exactly what its pods will be refused for, or warned of.
+// of exactly what its pods will be denied for, or warned of.
 func TestPreviewsWhatPodsHear(t *testing.T) {
 	for _, name := range []string{chartCase, "broken-no-schema", "mutable", "mode-dbless"} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestPreviewsWhatPodsHear(t *testing.T) {
 			pod := newHarness(t, sources).post(t, podReviewOf(t, c.Pod, c.Namespace))
 			want := pod.response.Warnings
 			if !pod.response.Allowed {
-				want = []string{"the pods of this Deployment will be refused: " + pod.message()}
+				want = []string{"the pods of this Deployment will be denied: " + pod.message()}
 			}
 			request := workloadRequest(t, "Deployment", workloadTest{object: "{}"})
 			request.Object.Raw, request.Namespace = object, c.Namespace

@@ -33,9 +33,9 @@ const (
 	Migrations = "kongdao.io/migrations"
 )
 
-// Carried lists the annotations of a workload that are carried into its pod
+// Propagated lists the annotations of a workload that are carried into its pod
 // template, sorted.
-func Carried() []string { return []string{Containers, Inject, Migrations, Plugins} }
+func Propagated() []string { return []string{Containers, Inject, Migrations, Plugins} }
 
 // MigrationsGate is the name of the scheduling gate of a pod whose database is
 // not known to be migrated (fact P1).
@@ -72,7 +72,7 @@ const (
 	// Injection is an annotation: JSON with the releases, their digests and
 	// the sources they came from:
 	// {"releases":[{"plugin":"dao-test","version":"1.1.0","digest":"sha256:...","migrations":"sha256:...","sources":["dao-test-1.1.0-0f343b0931"]}]}.
-	Injection = "kongdao.io/injection"
+	InjectionRecord = "kongdao.io/injection"
 )
 
 // On sources: the ConfigMaps that carry a plugin's files.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Request is what a pod asks for.
@@ -15,9 +15,9 @@ type Request struct {
 	// Containers are the names that Containers gives, each once; nil where the
 	// Kong containers are to be found by their looks.
 	Containers []string
-	// EveryKong says that the plugins go to the containers that look like Kong
+	// AllKongContainers says that the plugins go to the containers that look like Kong
 	// too, where others are named: a policy wants them there.
-	EveryKong bool
+	AllKongContainers bool
 	// Migrations says who migrates the database.
 	Migrations MigrationsMode
 }
@@ -52,25 +52,25 @@ func (r PluginRef) String() string {
 
 // Parse reads what a pod with these annotations asks for. The request holds
 // what is well formed; the list says what is not.
-func Parse(annotations map[string]string) (Request, refusal.List) {
-	if refused := checkLengths(annotations); len(refused) > 0 {
-		return Request{}, refused
+func Parse(annotations map[string]string) (Request, denial.List) {
+	if denied := checkLengths(annotations); len(denied) > 0 {
+		return Request{}, denied
 	}
-	plugins, refused := parsePlugins(annotations[Plugins])
+	plugins, denied := parsePlugins(annotations[Plugins])
 	mode, malformed := ParseMigrations(annotations[Migrations])
 	request := Request{Plugins: plugins, Migrations: mode}
-	if len(plugins) == 0 && len(refused) == 0 {
-		return request, nil // who asks for nothing is never refused (W7)
+	if len(plugins) == 0 && len(denied) == 0 {
+		return request, nil // who asks for nothing is never denied (W7)
 	}
 	if value, ok := annotations[Containers]; ok {
 		containers, wrong := parseContainers(value)
 		request.Containers = containers
-		refused = append(refused, wrong...)
+		denied = append(denied, wrong...)
 	}
 	if malformed != nil {
-		refused = append(refused, refusal.New(refusal.MalformedAnnotation, "annotation %s: %v", Migrations, malformed))
+		denied = append(denied, denial.New(denial.MalformedAnnotation, "annotation %s: %v", Migrations, malformed))
 	}
-	return request, refused
+	return request, denied
 }
 
 // ParseMigrations reads a value of annotation kongdao.io/migrations; an empty
@@ -82,7 +82,7 @@ func ParseMigrations(value string) (MigrationsMode, error) {
 	case MigrationsAuto, MigrationsUp, MigrationsOff:
 		return mode, nil
 	}
-	return MigrationsAuto, fmt.Errorf("is %s; write %s, %s or %s", refusal.Quote(value), MigrationsAuto, MigrationsUp, MigrationsOff)
+	return MigrationsAuto, fmt.Errorf("is %s; write %s, %s or %s", denial.Quote(value), MigrationsAuto, MigrationsUp, MigrationsOff)
 }
 
 // largest is how long a value may be, in bytes: thousands of plugins. A pod
@@ -90,29 +90,29 @@ func ParseMigrations(value string) (MigrationsMode, error) {
 // only later, and three megabytes of commas would cost seconds and a gigabyte.
 const largest = 64 << 10
 
-func checkLengths(annotations map[string]string) refusal.List {
-	var refused refusal.List
-	for _, name := range Carried() {
+func checkLengths(annotations map[string]string) denial.List {
+	var denied denial.List
+	for _, name := range Propagated() {
 		if length := len(annotations[name]); length > largest {
-			refused = append(refused, refusal.New(refusal.MalformedAnnotation,
+			denied = append(denied, denial.New(denial.MalformedAnnotation,
 				"annotation %s: is %d bytes long; at most %d can be read", name, length, largest))
 		}
 	}
-	return refused
+	return denied
 }
 
-func parsePlugins(value string) ([]PluginRef, refusal.List) {
+func parsePlugins(value string) ([]PluginRef, denial.List) {
 	if strings.TrimSpace(value) == "" {
 		return nil, nil
 	}
-	var refused refusal.List
+	var denied denial.List
 	elements := strings.Split(value, ",")
 	refs := make([]PluginRef, 0, len(elements))
 	versions := make(map[string]string, len(elements))
 	for i, element := range elements {
 		ref, err := parsePluginRef(strings.TrimSpace(element))
 		if err != nil {
-			refused = append(refused, refusal.New(refusal.MalformedAnnotation,
+			denied = append(denied, denial.New(denial.MalformedAnnotation,
 				"annotation %s: element %d: %v", Plugins, i+1, err))
 			continue
 		}
@@ -122,12 +122,12 @@ func parsePlugins(value string) ([]PluginRef, refusal.List) {
 			versions[ref.Name] = ref.Version
 			refs = append(refs, ref)
 		case version != ref.Version:
-			refused = append(refused, refusal.New(refusal.MalformedAnnotation,
+			denied = append(denied, denial.New(denial.MalformedAnnotation,
 				"annotation %s: element %d: plugin %q is asked for as %q and as %q; keep one",
 				Plugins, i+1, ref.Name, PluginRef{ref.Name, version}, ref))
 		}
 	}
-	return refs, refused
+	return refs, denied
 }
 
 func parsePluginRef(text string) (PluginRef, error) {
@@ -135,61 +135,61 @@ func parsePluginRef(text string) (PluginRef, error) {
 		return PluginRef{}, fmt.Errorf("is empty; write plugin names between single commas")
 	}
 	name, version, versioned := strings.Cut(text, "@")
-	if err := CheckPluginName(name); err != nil {
+	if err := ValidatePluginName(name); err != nil {
 		return PluginRef{}, err
 	}
 	if versioned {
-		if err := CheckVersion(version); err != nil {
+		if err := ValidateVersion(version); err != nil {
 			return PluginRef{}, err
 		}
 	}
 	return PluginRef{Name: name, Version: version}, nil
 }
 
-func parseContainers(value string) ([]string, refusal.List) {
-	var refused refusal.List
+func parseContainers(value string) ([]string, denial.List) {
+	var denied denial.List
 	var names []string
 	seen := map[string]bool{}
 	for i, element := range strings.Split(value, ",") {
 		name := strings.TrimSpace(element)
 		switch {
 		case name == "":
-			refused = append(refused, refusal.New(refusal.MalformedAnnotation,
+			denied = append(denied, denial.New(denial.MalformedAnnotation,
 				"annotation %s: element %d: is empty; name the containers that run Kong, or remove the annotation", Containers, i+1))
 		case !seen[name]:
 			seen[name] = true
 			names = append(names, name)
 		}
 	}
-	return names, refused
+	return names, denied
 }
 
 // longest is how long a label's value may be, in bytes: sources are found by
 // labels that hold a plugin's name and its version.
 const longest = 63
 
-// CheckPluginName says what keeps name from being a plugin's: it must be a
+// ValidatePluginName says what keeps name from being a plugin's: it must be a
 // label's value without dots (fact K1: Lua would read a dot as a slash), and
 // neither of the words that KONG_PLUGINS gives a meaning of their own.
-func CheckPluginName(name string) error {
+func ValidatePluginName(name string) error {
 	switch {
 	case name == "bundled" || name == "off":
 		return fmt.Errorf("%q is a word of KONG_PLUGINS, not a plugin's name", name)
 	case strings.Contains(name, "."):
-		return fmt.Errorf("plugin name %s has a dot, which Lua's require reads as a slash", refusal.Quote(name))
+		return fmt.Errorf("plugin name %s has a dot, which Lua's require reads as a slash", denial.Quote(name))
 	case !isLabelValue(name):
 		return fmt.Errorf("plugin name %s is not 1 to %d letters, digits, dashes and underscores, first and last a letter or digit",
-			refusal.Quote(name), longest)
+			denial.Quote(name), longest)
 	}
 	return nil
 }
 
-// CheckVersion says what keeps version from being a release's: it must be a
+// ValidateVersion says what keeps version from being a release's: it must be a
 // label's value.
-func CheckVersion(version string) error {
+func ValidateVersion(version string) error {
 	if !isLabelValue(version) {
 		return fmt.Errorf("version %s is not 1 to %d letters, digits, dots, dashes and underscores, first and last a letter or digit",
-			refusal.Quote(version), longest)
+			denial.Quote(version), longest)
 	}
 	return nil
 }

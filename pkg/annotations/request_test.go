@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 func TestParse(t *testing.T) {
@@ -18,7 +18,7 @@ func TestParse(t *testing.T) {
 		annotations map[string]string
 		plugins     refs
 		containers  []string
-		refused     []string
+		denied      []string
 		reason      string
 		// migrations is that of a request that asks for something, "auto" where empty.
 		migrations annotations.MigrationsMode
@@ -26,8 +26,8 @@ func TestParse(t *testing.T) {
 		"migrations by others": {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: " off "}, plugins: refs{{Name: "a"}}, migrations: annotations.MigrationsOff},
 		"up alone":             {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: "up"}, plugins: refs{{Name: "a"}}, migrations: annotations.MigrationsUp},
 		"empty migrations":     {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: ""}, plugins: refs{{Name: "a"}}, reason: "an empty value is none"},
-		"unknown migrations":   {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: "Off"}, plugins: refs{{Name: "a"}}, refused: []string{`is "Off"; write auto, up or off`}, reason: "a slip must not migrate"},
-		"migrations not asked": {annotations: map[string]string{annotations.Migrations: "x"}, reason: "who asks for no plugin is refused for nothing (W7)"},
+		"unknown migrations":   {annotations: map[string]string{annotations.Plugins: "a", annotations.Migrations: "Off"}, plugins: refs{{Name: "a"}}, denied: []string{`is "Off"; write auto, up or off`}, reason: "a slip must not migrate"},
+		"migrations not asked": {annotations: map[string]string{annotations.Migrations: "x"}, reason: "who asks for no plugin is denied for nothing (W7)"},
 		"nothing":              {reason: "no annotations ask for nothing"},
 		"others":               {annotations: map[string]string{"a": "b"}, reason: "those of others are not ours"},
 		"empty":                {annotations: map[string]string{annotations.Plugins: ""}, reason: "an empty value asks for nothing"},
@@ -36,24 +36,24 @@ func TestParse(t *testing.T) {
 		"version":              {annotations: map[string]string{annotations.Plugins: "dao-test@1.1.0"}, plugins: refs{{"dao-test", "1.1.0"}}},
 		"order":                {annotations: map[string]string{annotations.Plugins: " b@2 ,\na,\tb@2"}, plugins: refs{{"b", "2"}, {Name: "a"}}, reason: "the annotation's order, each once, spaces anywhere between"},
 		"containers":           {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: "proxy, wait-for-db,proxy "}, plugins: refs{{Name: "a"}}, containers: []string{"proxy", "wait-for-db"}, reason: "each name once"},
-		"no containers":        {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: ""}, plugins: refs{{Name: "a"}}, refused: []string{"element 1: is empty"}, reason: "named containers that are none would be nobody"},
-		"not asked":            {annotations: map[string]string{annotations.Containers: ","}, reason: "who asks for no plugin is refused for nothing (W7)"},
-		"empty elements":       {annotations: map[string]string{annotations.Plugins: ",a,"}, plugins: refs{{Name: "a"}}, refused: []string{"element 1: is empty", "element 3: is empty"}, reason: "each mistake has its place"},
-		"two versions":         {annotations: map[string]string{annotations.Plugins: "a@1,a@2"}, plugins: refs{{"a", "1"}}, refused: []string{`"a@1" and as "a@2"`}, reason: "nobody can have both"},
-		"with and without": {annotations: map[string]string{annotations.Plugins: "a,a@2,a"}, plugins: refs{{Name: "a"}}, refused: []string{`"a" and as "a@2"`},
+		"no containers":        {annotations: map[string]string{annotations.Plugins: "a", annotations.Containers: ""}, plugins: refs{{Name: "a"}}, denied: []string{"element 1: is empty"}, reason: "named containers that are none would be nobody"},
+		"not asked":            {annotations: map[string]string{annotations.Containers: ","}, reason: "who asks for no plugin is denied for nothing (W7)"},
+		"empty elements":       {annotations: map[string]string{annotations.Plugins: ",a,"}, plugins: refs{{Name: "a"}}, denied: []string{"element 1: is empty", "element 3: is empty"}, reason: "each mistake has its place"},
+		"two versions":         {annotations: map[string]string{annotations.Plugins: "a@1,a@2"}, plugins: refs{{"a", "1"}}, denied: []string{`"a@1" and as "a@2"`}, reason: "nobody can have both"},
+		"with and without": {annotations: map[string]string{annotations.Plugins: "a,a@2,a"}, plugins: refs{{Name: "a"}}, denied: []string{`"a" and as "a@2"`},
 			reason: "none chosen and one chosen are two requests"},
-		"no version":      {annotations: map[string]string{annotations.Plugins: "a@"}, refused: []string{`version ""`}, reason: "@ announces a version"},
-		"two ats":         {annotations: map[string]string{annotations.Plugins: "a@1@2"}, refused: []string{`version "1@2"`}, reason: "a version has no @"},
-		"inner space":     {annotations: map[string]string{annotations.Plugins: "a b"}, refused: []string{`plugin name "a b"`}, reason: "names are between commas"},
-		"semicolon":       {annotations: map[string]string{annotations.Plugins: "a;b"}, refused: []string{`plugin name "a;b"`}},
-		"space before at": {annotations: map[string]string{annotations.Plugins: "a @1"}, refused: []string{`plugin name "a "`}},
-		"too long": {annotations: map[string]string{annotations.Plugins: strings.Repeat(",", 64<<10+1)}, refused: []string{"65537 bytes"},
+		"no version":      {annotations: map[string]string{annotations.Plugins: "a@"}, denied: []string{`version ""`}, reason: "@ announces a version"},
+		"two ats":         {annotations: map[string]string{annotations.Plugins: "a@1@2"}, denied: []string{`version "1@2"`}, reason: "a version has no @"},
+		"inner space":     {annotations: map[string]string{annotations.Plugins: "a b"}, denied: []string{`plugin name "a b"`}, reason: "names are between commas"},
+		"semicolon":       {annotations: map[string]string{annotations.Plugins: "a;b"}, denied: []string{`plugin name "a;b"`}},
+		"space before at": {annotations: map[string]string{annotations.Plugins: "a @1"}, denied: []string{`plugin name "a "`}},
+		"too long": {annotations: map[string]string{annotations.Plugins: strings.Repeat(",", 64<<10+1)}, denied: []string{"65537 bytes"},
 			reason: "what nobody can have written is one mistake, not thousands"},
 		"all wrong": {annotations: map[string]string{annotations.Plugins: "off,a.b", annotations.Containers: ","},
-			refused: []string{"element 1: is empty", "element 2: is empty", `"off" is a word`, `"a.b" has a dot`}, reason: "one answer names every mistake"},
+			denied: []string{"element 1: is empty", "element 2: is empty", `"off" is a word`, `"a.b" has a dot`}, reason: "one answer names every mistake"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request, refused := annotations.Parse(test.annotations)
+			request, denied := annotations.Parse(test.annotations)
 			want := annotations.Request{Plugins: test.plugins, Containers: test.containers, Migrations: test.migrations}
 			if want.Migrations == "" && name != "too long" {
 				want.Migrations = annotations.MigrationsAuto
@@ -62,13 +62,13 @@ func TestParse(t *testing.T) {
 			if diff := cmp.Diff(want, request, equateEmpty); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 			}
-			sorted := refused.Sorted()
-			if len(sorted) != len(test.refused) {
-				t.Fatalf("%d refusals, want %d: %v: %s", len(sorted), len(test.refused), refused, test.reason)
+			sorted := denied.Sorted()
+			if len(sorted) != len(test.denied) {
+				t.Fatalf("%d denials, want %d: %v: %s", len(sorted), len(test.denied), denied, test.reason)
 			}
-			for i, refused := range sorted {
-				if refused.Reason != refusal.MalformedAnnotation || !strings.Contains(refused.Message, test.refused[i]) {
-					t.Errorf("refusal %d is %s: %s; want one with %q", i, refused.Reason, refused.Message, test.refused[i])
+			for i, denied := range sorted {
+				if denied.Reason != denial.MalformedAnnotation || !strings.Contains(denied.Message, test.denied[i]) {
+					t.Errorf("denial %d is %s: %s; want one with %q", i, denied.Reason, denied.Message, test.denied[i])
 				}
 			}
 		})
@@ -89,8 +89,8 @@ func TestCheckPluginName(t *testing.T) {
 		"a/b": {false, "a slash"}, "a b": {false, "a space"}, "a,b": {false, "a comma"}, "a$(B)": {false, "an expansion"}, "é": {false, "no ASCII"}, "a\x00": {false, "a NUL"},
 		strings.Repeat("a", 64): {false, "too long for a label's value"},
 	} {
-		if err := annotations.CheckPluginName(name); (err == nil) != test.good {
-			t.Errorf("CheckPluginName(%q) = %v; want good %v: %s", name, err, test.good, test.reason)
+		if err := annotations.ValidatePluginName(name); (err == nil) != test.good {
+			t.Errorf("ValidatePluginName(%q) = %v; want good %v: %s", name, err, test.good, test.reason)
 		}
 	}
 }
@@ -100,8 +100,8 @@ func TestCheckVersion(t *testing.T) {
 		"1.1.0": true, "v2": true, "1.0.0-rc.1_x": true, strings.Repeat("1", 63): true,
 		"": false, "1.": false, ".1": false, "1+2": false, "1 ": false, strings.Repeat("1", 64): false,
 	} {
-		if err := annotations.CheckVersion(version); (err == nil) != good {
-			t.Errorf("CheckVersion(%q) = %v; want good %v: a label's value", version, err, good)
+		if err := annotations.ValidateVersion(version); (err == nil) != good {
+			t.Errorf("ValidateVersion(%q) = %v; want good %v: a label's value", version, err, good)
 		}
 	}
 }
@@ -109,12 +109,12 @@ func TestCheckVersion(t *testing.T) {
 // TestCarried proves that the list is sorted, as its comment says, and that
 // nobody can change it for others.
 func TestCarried(t *testing.T) {
-	carried := annotations.Carried()
+	carried := annotations.Propagated()
 	if !slices.IsSorted(carried) || len(carried) != 4 {
 		t.Errorf("not the four annotations, sorted: %q", carried)
 	}
 	carried[0] = "x"
-	if annotations.Carried()[0] == "x" {
+	if annotations.Propagated()[0] == "x" {
 		t.Error("the list is shared")
 	}
 }
@@ -124,10 +124,10 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed, seed)
 	}
 	f.Fuzz(func(t *testing.T, plugins, containers string) {
-		request, refused := annotations.Parse(map[string]string{annotations.Plugins: plugins, annotations.Containers: containers})
+		request, denied := annotations.Parse(map[string]string{annotations.Plugins: plugins, annotations.Containers: containers})
 		seen := map[string]bool{}
 		for _, ref := range request.Plugins {
-			if err := annotations.CheckPluginName(ref.Name); err != nil {
+			if err := annotations.ValidatePluginName(ref.Name); err != nil {
 				t.Errorf("%q gives a plugin that is none: %v", plugins, err)
 			}
 			if problems := validation.IsValidLabelValue(ref.Name); len(problems) > 0 {
@@ -148,8 +148,8 @@ func FuzzParse(f *testing.F) {
 		if slices.Contains(request.Containers, "") {
 			t.Errorf("%q gives a container without a name", containers)
 		}
-		if strings.TrimSpace(plugins) != "" && len(request.Plugins) == 0 && len(refused) == 0 {
-			t.Errorf("%q asks for something, and gives neither plugins nor refusals", plugins)
+		if strings.TrimSpace(plugins) != "" && len(request.Plugins) == 0 && len(denied) == 0 {
+			t.Errorf("%q asks for something, and gives neither plugins nor denials", plugins)
 		}
 	})
 }

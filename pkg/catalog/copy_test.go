@@ -40,8 +40,8 @@ func (c libraryContents) release(t *testing.T, plugin string) *catalog.Release {
 		}))
 	}
 	releases := catalog.Assemble(plugin, sources)
-	if len(releases) != 1 || len(releases[0].Refusals) > 0 {
-		t.Fatalf("%d releases: %v", len(releases), releases[0].Refusals)
+	if len(releases) != 1 || len(releases[0].Denials) > 0 {
+		t.Fatalf("%d releases: %v", len(releases), releases[0].Denials)
 	}
 	return releases[0]
 }

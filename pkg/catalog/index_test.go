@@ -118,7 +118,7 @@ func TestIndexConcurrently(t *testing.T) {
 		group.Go(func() {
 			for range 200 {
 				releases := index.Releases("ns", "a")
-				if len(releases) != 1 || len(releases[0].Files) != 2 || len(releases[0].Refusals) > 0 {
+				if len(releases) != 1 || len(releases[0].Files) != 2 || len(releases[0].Denials) > 0 {
 					t.Errorf("half a state: %v", releases)
 				}
 				index.Releases("ns", "b")

@@ -37,7 +37,7 @@ func TestMigrations(t *testing.T) {
 		"a module's list": {data: map[string]string{"migrations.lua": `return {"a"}`, "migrations.a.lua": ""}, want: []string{"a"}, reason: "Kong looks for it first (K2)"},
 		"empty list":      {data: map[string]string{"migrations.init.lua": `return {}`}, none: true, reason: "Kong runs nothing"},
 		"computed list":   {data: map[string]string{"migrations.init.lua": `return names()`, "migrations.a.lua": ""}, reason: "there are some, and only Lua could tell which"},
-		"a missing file":  {data: map[string]string{"migrations.init.lua": `return {"a"}`}, want: []string{"a"}, reason: "the release is refused for it, and still has it"},
+		"a missing file":  {data: map[string]string{"migrations.init.lua": `return {"a"}`}, want: []string{"a"}, reason: "the release is denied for it, and still has it"},
 		"in a folder":     {data: map[string]string{"migrations.init.lua": `return {"a"}`, "migrations.a.init.lua": "x"}, want: []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Release is a plugin's files at one version, assembled from its sources.
@@ -33,8 +33,8 @@ type Release struct {
 	// Copies are the ConfigMaps that carry the files of a library's release to the
 	// pods' namespace; nil for any other.
 	Copies []Copy
-	// Refusals is why the release cannot be given to a pod; empty for a good one.
-	Refusals refusal.List
+	// Denials is why the release cannot be given to a pod; empty for a good one.
+	Denials denial.List
 }
 
 // SourceRef names a ConfigMap of a release.
@@ -109,8 +109,8 @@ func assemble(plugin, version string, sources []Source) *Release {
 	})
 	release := &Release{Plugin: plugin, Version: version}
 	if version != "" {
-		if err := annotations.CheckVersion(version); err != nil {
-			release.refuse(refusal.BrokenPlugin, "%s of its ConfigMaps: %v", annotations.PluginVersion, err)
+		if err := annotations.ValidateVersion(version); err != nil {
+			release.deny(denial.BrokenPlugin, "%s of its ConfigMaps: %v", annotations.PluginVersion, err)
 		}
 	}
 	for _, source := range sources {
@@ -143,7 +143,7 @@ func (r *Release) place(sources []Source) []File {
 		for _, key := range source.Keys {
 			path, err := routes.path(source.Folder, key.Name)
 			if err != nil {
-				r.refuse(refusal.BrokenPlugin, "ConfigMap %q, key %s: %v", source.Name, refusal.Quote(key.Name), err)
+				r.deny(denial.BrokenPlugin, "ConfigMap %q, key %s: %v", source.Name, denial.Quote(key.Name), err)
 				continue
 			}
 			file := File{
@@ -155,7 +155,7 @@ func (r *Release) place(sources []Source) []File {
 			case !taken:
 				placed[path] = file
 			case other.Digest != file.Digest:
-				r.refuse(refusal.ConflictingSources, "file %q differs between %s and %s; delete one of them, or give them different values of label %s",
+				r.deny(denial.ConflictingSources, "file %q differs between %s and %s; delete one of them, or give them different values of label %s",
 					path, place(other), place(file), annotations.PluginVersion)
 			}
 		}
@@ -167,8 +167,8 @@ func (r *Release) place(sources []Source) []File {
 
 func place(file File) string { return fmt.Sprintf("ConfigMap %q (key %q)", file.Source, file.Key) }
 
-func (r *Release) refuse(reason refusal.Reason, format string, args ...any) {
-	r.Refusals = append(r.Refusals, refusal.New(reason, "%s: %s", r.name(), fmt.Sprintf(format, args...)))
+func (r *Release) deny(reason denial.Reason, format string, args ...any) {
+	r.Denials = append(r.Denials, denial.New(reason, "%s: %s", r.name(), fmt.Sprintf(format, args...)))
 }
 
 // DigestOf is the digest of a folder: its files' contents by path. Two folders

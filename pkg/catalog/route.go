@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // The files of a plugin that mean something to Kong or to the catalog.
@@ -113,7 +113,7 @@ func explicitPath(folder *string, key string) (string, error) {
 	}
 	if folder != nil {
 		if strings.HasPrefix(*folder, "/") {
-			return "", fmt.Errorf("annotation %s is %s, which is absolute; name a folder below the plugin's own", annotations.Path, refusal.Quote(*folder))
+			return "", fmt.Errorf("annotation %s is %s, which is absolute; name a folder below the plugin's own", annotations.Path, denial.Quote(*folder))
 		}
 		trimmed := strings.TrimSuffix(strings.TrimPrefix(*folder, "./"), "/")
 		if trimmed != "" && trimmed != "." {
@@ -133,26 +133,26 @@ const (
 	longestElement = 253
 )
 
-// checkPath refuses a path that would leave the plugin's folder or that a
+// checkPath denies a path that would leave the plugin's folder or that a
 // volume cannot hold.
 func checkPath(file string) error {
 	if len(file) > longestPath {
-		return fmt.Errorf("path %s is longer than %d bytes", refusal.Quote(file), longestPath)
+		return fmt.Errorf("path %s is longer than %d bytes", denial.Quote(file), longestPath)
 	}
 	for element := range strings.SplitSeq(file, "/") {
 		switch {
 		case element == "" || element == luaSuffix:
-			return fmt.Errorf("path %s has an empty element", refusal.Quote(file))
+			return fmt.Errorf("path %s has an empty element", denial.Quote(file))
 		case len(element) > longestElement:
-			return fmt.Errorf("path %s has an element longer than %d bytes", refusal.Quote(file), longestElement)
+			return fmt.Errorf("path %s has an element longer than %d bytes", denial.Quote(file), longestElement)
 		case element == ".":
-			return fmt.Errorf("path %s has the element \".\"", refusal.Quote(file))
+			return fmt.Errorf("path %s has the element \".\"", denial.Quote(file))
 		case strings.HasPrefix(element, ".."):
-			return fmt.Errorf("path %s has an element that begins with \"..\"", refusal.Quote(file))
+			return fmt.Errorf("path %s has an element that begins with \"..\"", denial.Quote(file))
 		}
 		for _, c := range []byte(element) {
 			if !isKeyByte(c) {
-				return fmt.Errorf("path %s has a character that is not a letter, a digit, \"-\", \"_\" or \".\"", refusal.Quote(file))
+				return fmt.Errorf("path %s has a character that is not a letter, a digit, \"-\", \"_\" or \".\"", denial.Quote(file))
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func TestRouting(t *testing.T) {
 			for range 2 {
 				release := Assemble("p", test.sources)[0]
 				if diff := cmp.Diff(test.want, paths(release)); diff != "" {
-					t.Errorf("%s (-want +got):\n%s\n%v", test.reason, diff, release.Refusals)
+					t.Errorf("%s (-want +got):\n%s\n%v", test.reason, diff, release.Denials)
 				}
 				slices.Reverse(test.sources)
 			}
@@ -93,7 +93,7 @@ func TestCheckPath(t *testing.T) {
 }
 
 // FuzzAssemble proves that whatever ConfigMaps hold, assembling does not
-// panic, and that a release without refusals is one that a projected volume
+// panic, and that a release without denials is one that a projected volume
 // takes: its files' paths are relative, stay in their folder, are there once,
 // and none is a file and a folder.
 func FuzzAssemble(f *testing.F) {
@@ -112,7 +112,7 @@ func FuzzAssemble(f *testing.F) {
 		fuzzed.Keys = append(fuzzed.Keys, keyOf(key, content), keyOf(otherKey, otherContent))
 		sources := []Source{fuzzed, source("b", nil, "handler.lua", "schema.lua"), source("c", nil, "daos.lua", "init.lua: return {}")}
 		for _, release := range Assemble("p", sources) {
-			if len(release.Refusals) > 0 {
+			if len(release.Denials) > 0 {
 				continue
 			}
 			folders := map[string]bool{}

@@ -146,7 +146,7 @@ func (s Settings) unusable(serving *tls.Certificate, trusted []*x509.Certificate
 	return nil
 }
 
-// Verify says why an API server that trusts some CAs would refuse a certificate
+// Verify says why an API server that trusts some CAs would deny a certificate
 // of a server that it calls by a name.
 func Verify(serving *tls.Certificate, trusted []*x509.Certificate, name string, now time.Time) error {
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()

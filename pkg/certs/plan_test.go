@@ -167,12 +167,12 @@ func (w *world) pass(time time.Duration) {
 	}
 }
 
-// check fails the test where some API server would refuse some replica.
+// check fails the test where some API server would deny some replica.
 func (w *world) check() {
 	for i, replica := range w.replicas {
 		for j, trusted := range w.apiServers {
 			if err := Verify(replica.Serving, trusted, service, w.now); err != nil {
-				w.t.Fatalf("after %v API server %d refuses replica %d: %v\n%s", w.now.Sub(day), j, i, err, strings.Join(w.log, "\n"))
+				w.t.Fatalf("after %v API server %d denies replica %d: %v\n%s", w.now.Sub(day), j, i, err, strings.Join(w.log, "\n"))
 			}
 		}
 	}

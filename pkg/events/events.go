@@ -24,7 +24,7 @@ func (e *Events) Warn(about runtime.Object, reason, action, message string) {
 	const ellipsis = "..."
 	if len(message) > longest {
 		end := longest - len(ellipsis)
-		for !utf8.RuneStart(message[end]) { // half a character would be sent as three bytes, and the Event refused
+		for !utf8.RuneStart(message[end]) { // half a character would be sent as three bytes, and the Event denied
 			end--
 		}
 		message = message[:end] + ellipsis

@@ -54,12 +54,12 @@ func (d *Decoder) End() {
 	}
 }
 
-// Place is where the next value begins, for Again.
-func (d *Decoder) Place() int64 { return d.tokens.InputOffset() }
+// Offset is where the next value begins, for DecoderAt.
+func (d *Decoder) Offset() int64 { return d.tokens.InputOffset() }
 
-// Again makes a Decoder that begins with the value at a place, for the rare
+// DecoderAt makes a Decoder that begins with the value at a place, for the rare
 // case in which what comes later says that more of it is wanted.
-func (d *Decoder) Again(place int64) *Decoder {
+func (d *Decoder) DecoderAt(place int64) *Decoder {
 	again := New(bytes.TrimLeft(d.whole[place:], ":, \t\r\n"))
 	again.err = d.err
 	return again

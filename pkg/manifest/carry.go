@@ -11,7 +11,7 @@ import (
 
 // warnUnread says that an annotation of ours stands where nobody reads it.
 func (j *injector) warnUnread(object *Object, metadata, why string) {
-	for _, name := range annotations.Carried() {
+	for _, name := range annotations.Propagated() {
 		if text(member(member(object.at(metadata), "annotations"), name)) != "" {
 			j.warn(object, fmt.Sprintf("annotation %s has no effect here: %s", name, why))
 		}
@@ -32,13 +32,13 @@ func (j *injector) carry(object *Object, template string) error {
 	if err != nil {
 		return err
 	}
-	carry := annotations.CarryInto(there, own, nil)
-	for _, name := range carry.Overruled {
-		j.warn(object, annotations.OverruledSentence(name, there[name], carry.Set[name], object.Kind))
+	carry := annotations.Propagate(there, own, nil)
+	for _, name := range carry.Overridden {
+		j.warn(object, annotations.OverrideWarning(name, there[name], carry.Set[name], object.Kind))
 	}
 	metadata := object.at(template + "/metadata")
 	view := mutate.Pod{HasMetadata: !isEmpty(metadata), HasAnnotations: !isEmpty(member(metadata, "annotations"))}
-	for _, operation := range mutate.CarryPatch(template, view, carry) {
+	for _, operation := range mutate.PropagationPatch(template, view, carry) {
 		if err := object.document.apply(object.pointer, operation); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func isEmpty(node *yaml.Node) bool { return node == nil || len(node.Content) == 
 // requests yields the annotations in a metadata that are carried.
 func (o *Object) requests(metadata string) (map[string]string, error) {
 	requests := map[string]string{}
-	for _, name := range annotations.Carried() {
+	for _, name := range annotations.Propagated() {
 		value := member(member(o.at(metadata), "annotations"), name)
 		if value == nil {
 			continue

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzInject holds what must hold of any input: it is refused, or written so
+// FuzzInject holds what must hold of any input: it is denied, or written so
 // that injecting again changes nothing; documents that did not change are the
 // same bytes.
 func FuzzInject(f *testing.F) {
@@ -30,7 +30,7 @@ func FuzzInject(f *testing.F) {
 	})
 }
 
-// inject yields the input injected, nil for a refused one, and whether
+// inject yields the input injected, nil for a denied one, and whether
 // anything changed.
 func inject(t *testing.T, text []byte) (written []byte, changed bool) {
 	t.Helper()
@@ -38,7 +38,7 @@ func inject(t *testing.T, text []byte) (written []byte, changed bool) {
 	if err != nil {
 		return nil, false
 	}
-	if result := Inject(documents, nil, "default"); len(result.Refusals) > 0 {
+	if result := Inject(documents, nil, "default"); len(result.Denials) > 0 {
 		return nil, false
 	}
 	for _, document := range documents {

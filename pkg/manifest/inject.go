@@ -12,14 +12,14 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
-	"kongdao.io/kongdao/pkg/refusal"
 )
 
-// Result is what an injection has to say. With refusals the documents are in
+// Result is what an injection has to say. With denials the documents are in
 // no state to be written.
-type Result struct{ Warnings, Refusals Problems }
+type Result struct{ Warnings, Denials Problems }
 
 // Inject gives every pod and pod template in the documents what it asks for, and
 // what the policies in further documents say, from the sources in the documents.
@@ -56,7 +56,7 @@ func (r Result) sorted(documents []*Document) Result {
 			place[document.File] = i
 		}
 	}
-	for _, problems := range []Problems{r.Warnings, r.Refusals} {
+	for _, problems := range []Problems{r.Warnings, r.Denials} {
 		slices.SortStableFunc(problems, func(a, b Problem) int {
 			return cmp.Or(cmp.Compare(place[a.File], place[b.File]), cmp.Compare(a.Line, b.Line))
 		})
@@ -85,15 +85,15 @@ func (j *injector) namespaceOf(object *Object) string {
 
 // label is how messages call an object: Deployment "kong/kong-kong".
 func (j *injector) label(object *Object) string {
-	return fmt.Sprintf("%s %s", object.Kind, refusal.Quote(j.namespaceOf(object)+"/"+object.Name))
+	return fmt.Sprintf("%s %s", object.Kind, denial.Quote(j.namespaceOf(object)+"/"+object.Name))
 }
 
 func (j *injector) warn(object *Object, text string) {
 	j.result.Warnings = append(j.result.Warnings, object.problem(j.label(object)+": "+text))
 }
 
-func (j *injector) refuse(object *Object, text string) {
-	j.result.Refusals = append(j.result.Refusals, object.problem(j.label(object)+": "+text))
+func (j *injector) deny(object *Object, text string) {
+	j.result.Denials = append(j.result.Denials, object.problem(j.label(object)+": "+text))
 }
 
 func (j *injector) addSource(object *Object) {
@@ -106,7 +106,7 @@ func (j *injector) addSource(object *Object) {
 		err = json.UnmarshalCaseSensitivePreserveInts(encoded, &configMap)
 	}
 	if err != nil {
-		j.refuse(object, fmt.Sprintf("cannot be read as a ConfigMap: %v", err))
+		j.deny(object, fmt.Sprintf("cannot be read as a ConfigMap: %v", err))
 		return
 	}
 	configMap.Namespace = j.namespaceOf(object)
@@ -139,7 +139,7 @@ func (j *injector) inject(object *Object) {
 		return
 	case carries:
 		if err := j.carry(object, pointer); err != nil {
-			j.refuse(object, err.Error())
+			j.deny(object, err.Error())
 			return
 		}
 	case pointer != "":
@@ -147,20 +147,20 @@ func (j *injector) inject(object *Object) {
 	}
 	pod, err := object.decode(pointer)
 	if err != nil {
-		j.refuse(object, fmt.Sprintf("cannot be read as a pod: %v", err))
+		j.deny(object, fmt.Sprintf("cannot be read as a pod: %v", err))
 		return
 	}
 	namespace := j.namespaceOf(object)
 	decision := j.decide(namespace, pod)
-	for _, refused := range decision.Refusals.Sorted() {
-		j.refuse(object, refused.Message+j.elsewhere(namespace, refused, decision.Outcome))
+	for _, denied := range decision.Denials.Sorted() {
+		j.deny(object, denied.Message+j.elsewhere(namespace, denied, decision.Outcome))
 	}
 	for _, warning := range decision.Warnings {
 		j.warn(object, warning)
 	}
 	for _, operation := range decision.Patch {
 		if err := object.document.apply(object.pointer+pointer, operation); err != nil {
-			j.refuse(object, err.Error())
+			j.deny(object, err.Error())
 		}
 	}
 }
@@ -179,16 +179,16 @@ func (o *Object) decode(pointer string) (mutate.Pod, error) {
 	return mutate.DecodePod(encoded)
 }
 
-// elsewhere adds to the refusal of an unknown plugin where the input has it.
-func (j *injector) elsewhere(namespace string, refused refusal.Refusal, outcome policy.Outcome) string {
-	if refused.Reason != refusal.UnknownPlugin {
+// elsewhere adds to the denial of an unknown plugin where the input has it.
+func (j *injector) elsewhere(namespace string, denied denial.Denial, outcome policy.Outcome) string {
+	if denied.Reason != denial.UnknownPlugin {
 		return ""
 	}
 	for _, ref := range outcome.Request.Plugins {
 		homes := slices.Collect(maps.Keys(j.homes[ref.Name]))
-		said := strings.HasPrefix(refused.Message, fmt.Sprintf("plugin %q:", ref.Name)) || strings.HasPrefix(refused.Message, fmt.Sprintf("plugin %q:", ref.String()))
+		said := strings.HasPrefix(denied.Message, fmt.Sprintf("plugin %q:", ref.Name)) || strings.HasPrefix(denied.Message, fmt.Sprintf("plugin %q:", ref.String()))
 		if said && len(homes) > 0 {
-			return fmt.Sprintf("; the input has it in namespace %s: pack it with -n %s", refusal.Names(homes), outcome.Libraries[ref.Name].Namespaces(namespace)[0])
+			return fmt.Sprintf("; the input has it in namespace %s: pack it with -n %s", denial.QuoteNames(homes), outcome.Libraries[ref.Name].Namespaces(namespace)[0])
 		}
 	}
 	return ", and add it to the input with -f"

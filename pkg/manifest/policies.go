@@ -9,9 +9,9 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
-	"kongdao.io/kongdao/pkg/refusal"
 )
 
 func (o *Object) isNamespace() bool { return o.APIVersion == "v1" && o.Kind == "Namespace" }
@@ -22,7 +22,7 @@ func (o *Object) isPolicy() bool {
 
 // clusterLabel is how messages call an object that is in no namespace.
 func clusterLabel(object *Object) string {
-	return fmt.Sprintf("%s %s", object.Kind, refusal.Quote(object.Name))
+	return fmt.Sprintf("%s %s", object.Kind, denial.Quote(object.Name))
 }
 
 // readPolicies reads the policies in documents that hold nothing else but
@@ -48,12 +48,12 @@ func (j *injector) readPolicies(documents []*Document) {
 func (j *injector) addPolicy(object *Object) {
 	var read v1alpha1.PluginPolicy
 	if err := object.readInto(&read, true); err != nil {
-		j.refuseAt(object, fmt.Sprintf("cannot be read as a PluginPolicy: %v", err))
+		j.denyAt(object, fmt.Sprintf("cannot be read as a PluginPolicy: %v", err))
 		return
 	}
 	compiled, err := policy.Compile(&read)
 	if err != nil {
-		j.result.Refusals = append(j.result.Refusals, object.problem(err.Error()))
+		j.result.Denials = append(j.result.Denials, object.problem(err.Error()))
 		return
 	}
 	j.once(object, clusterLabel(object))
@@ -64,7 +64,7 @@ func (j *injector) addPolicy(object *Object) {
 func (j *injector) addNamespace(object *Object) {
 	var read corev1.Namespace
 	if err := object.readInto(&read, false); err != nil {
-		j.refuseAt(object, fmt.Sprintf("cannot be read as a Namespace: %v", err))
+		j.denyAt(object, fmt.Sprintf("cannot be read as a Namespace: %v", err))
 		return
 	}
 	j.once(object, clusterLabel(object))
@@ -78,8 +78,8 @@ func (j *injector) addNamespace(object *Object) {
 	j.labels[read.Name] = read.Labels
 }
 
-func (j *injector) refuseAt(object *Object, text string) {
-	j.result.Refusals = append(j.result.Refusals, object.problem(clusterLabel(object)+": "+text))
+func (j *injector) denyAt(object *Object, text string) {
+	j.result.Denials = append(j.result.Denials, object.problem(clusterLabel(object)+": "+text))
 }
 
 // readInto reads an object as the API server does; strictly, without members that
@@ -117,7 +117,7 @@ func (j *injector) decide(namespace string, pod mutate.Pod) policy.Decision {
 func copiesSentences(namespace string, decision mutate.Decision) []string {
 	var sentences []string
 	for _, release := range decision.Releases {
-		if len(release.Copies) == 0 || len(decision.Refusals) > 0 {
+		if len(release.Copies) == 0 || len(decision.Denials) > 0 {
 			continue
 		}
 		var names []string
@@ -127,7 +127,7 @@ func copiesSentences(namespace string, decision mutate.Decision) []string {
 		ref := annotations.PluginRef{Name: release.Plugin, Version: release.Version}
 		sentences = append(sentences, fmt.Sprintf(
 			"plugin %q comes from the library %q: kongdao makes its copy in namespace %q, ConfigMap %s, and without kongdao in the cluster nobody does",
-			ref.String(), release.Library, namespace, refusal.Names(names)))
+			ref.String(), release.Library, namespace, denial.QuoteNames(names)))
 	}
 	return sentences
 }

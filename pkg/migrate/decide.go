@@ -9,7 +9,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // decide says what comes next for a record, and notes its status where that is
@@ -122,7 +122,7 @@ func (p *planner) mode(record *v1alpha1.PluginMigration) annotations.MigrationsM
 		}
 	}
 	for _, pod := range p.of(record) {
-		if pod.Need.Mode == annotations.MigrationsUp {
+		if pod.Requirement.Mode == annotations.MigrationsUp {
 			return annotations.MigrationsUp
 		}
 	}
@@ -167,7 +167,7 @@ func (p *planner) edited(record *v1alpha1.PluginMigration) []string {
 			executed := p.executed(plugin.Name, migration.Name)
 			if executed != "" && migration.Digest != "" && executed != migration.Digest {
 				found = append(found, fmt.Sprintf("plugin %q: migration %s was executed from a file with digest %s and its file now has %s",
-					plugin.Name, refusal.Quote(migration.Name), executed, migration.Digest))
+					plugin.Name, denial.Quote(migration.Name), executed, migration.Digest))
 			}
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // finishable yields the pod to finish pending migrations with, or why they may
@@ -29,9 +29,9 @@ func (p *planner) finishable(record *v1alpha1.PluginMigration, pending []string)
 	}
 	switch {
 	case len(older) > 0:
-		return nil, v1alpha1.ReasonOlderPods, fmt.Sprintf("pods run that do not carry them: %s; roll out the release that does to all of them", refusal.Names(older))
+		return nil, v1alpha1.ReasonOlderPods, fmt.Sprintf("pods run that do not carry them: %s; roll out the release that does to all of them", denial.QuoteNames(older))
 	case len(unready) > 0:
-		return nil, v1alpha1.ReasonNotReady, fmt.Sprintf("pods are not ready: %s", refusal.Names(unready))
+		return nil, v1alpha1.ReasonNotReady, fmt.Sprintf("pods are not ready: %s", denial.QuoteNames(unready))
 	}
 	return from, "", ""
 }
@@ -66,10 +66,10 @@ func (p *planner) template(record *v1alpha1.PluginMigration, pending []string) *
 func (p *planner) carries(pod, from *Pod, record *v1alpha1.PluginMigration, pending []string) bool {
 	for _, line := range pending {
 		plugin, names, _ := strings.Cut(line, ": ")
-		at := slices.IndexFunc(pod.Need.Set, func(own v1alpha1.PluginMigrations) bool { return own.Name == plugin })
+		at := slices.IndexFunc(pod.Requirement.Set, func(own v1alpha1.PluginMigrations) bool { return own.Name == plugin })
 		switch {
 		case at >= 0:
-			if !p.hasAll(pod.Need.Set[at], record, strings.Split(names, ", ")) {
+			if !p.hasAll(pod.Requirement.Set[at], record, strings.Split(names, ", ")) {
 				return false
 			}
 		case p.isOurs(plugin):
@@ -77,7 +77,7 @@ func (p *planner) carries(pod, from *Pod, record *v1alpha1.PluginMigration, pend
 			if pod == from || pod.Plugins == nil || slices.Contains(pod.Plugins, plugin) {
 				return false
 			}
-		case pod.Need.Image != from.Need.Image:
+		case pod.Requirement.Image != from.Requirement.Image:
 			return false
 		}
 	}
@@ -103,5 +103,5 @@ func (p *planner) isOurs(plugin string) bool {
 		return slices.ContainsFunc(set, func(other v1alpha1.PluginMigrations) bool { return other.Name == plugin })
 	}
 	return slices.ContainsFunc(p.records, func(record *v1alpha1.PluginMigration) bool { return has(record.Spec.Plugins) }) ||
-		slices.ContainsFunc(p.Pods, func(pod Pod) bool { return has(pod.Need.Set) })
+		slices.ContainsFunc(p.Pods, func(pod Pod) bool { return has(pod.Requirement.Set) })
 }

@@ -54,7 +54,7 @@ const (
 // record's migrations: its Kong container, and of the rest only what that needs.
 // No label of the pod is taken over: no Service must find the Job.
 func NewJob(record *v1alpha1.PluginMigration, start Start, pod *corev1.Pod, settings Settings) (*batchv1.Job, error) {
-	container, err := containerOf(pod, start.From.Need.Container)
+	container, err := containerOf(pod, start.From.Requirement.Container)
 	if err != nil {
 		return nil, err
 	}

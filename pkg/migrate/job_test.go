@@ -34,10 +34,10 @@ func jobOf(t *testing.T, pod *corev1.Pod, settings migrate.Settings) *batchv1.Jo
 	t.Helper()
 	need := needOf(t, pod)
 	record := &v1alpha1.PluginMigration{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: need.Record(), UID: "1-2-3"}, Spec: need.Spec(),
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: need.MigrationName(), UID: "1-2-3"}, Spec: need.Spec(),
 	}
 	job, err := migrate.NewJob(record, migrate.Start{
-		Record: record.Name, Step: migrate.Up, Attempt: 1, Finish: migrate.FinishNone, From: migrate.Pod{Need: need},
+		Record: record.Name, Step: migrate.Up, Attempt: 1, Finish: migrate.FinishNone, From: migrate.Pod{Requirement: need},
 	}, pod, settings)
 	if err != nil {
 		t.Fatal(err)
@@ -45,9 +45,9 @@ func jobOf(t *testing.T, pod *corev1.Pod, settings migrate.Settings) *batchv1.Jo
 	return job
 }
 
-func needOf(t *testing.T, pod *corev1.Pod) migrate.Need {
+func needOf(t *testing.T, pod *corev1.Pod) migrate.Requirement {
 	t.Helper()
-	need, ok := migrate.NeedOfInjected("kong", viewOf(t, pod))
+	need, ok := migrate.RequirementOfInjected("kong", viewOf(t, pod))
 	if !ok {
 		t.Fatal("the pod needs no migration")
 	}
@@ -119,24 +119,24 @@ func TestJobGoldens(t *testing.T) {
 func TestJobsAreInjected(t *testing.T) {
 	proved := 0
 	for _, c := range goldens.Cases(t, "../mutate/testdata") {
-		if c.Want.Refusal != "" {
+		if c.Want.Denial != "" {
 			continue
 		}
 		var pod corev1.Pod
 		if err := yaml.Unmarshal([]byte(c.Want.Pod), &pod); err != nil {
 			t.Fatal(err)
 		}
-		if _, needs := migrate.NeedOfInjected("kong", viewOf(t, &pod)); !needs {
+		if _, needs := migrate.RequirementOfInjected("kong", viewOf(t, &pod)); !needs {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
 			template := jobOf(t, &pod, settings()).Spec.Template
 			asks := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
-			asks.Annotations = map[string]string{annotations.Plugins: pod.Annotations[annotations.Plugins], annotations.Injection: pod.Annotations[annotations.Injection]}
+			asks.Annotations = map[string]string{annotations.Plugins: pod.Annotations[annotations.Plugins], annotations.InjectionRecord: pod.Annotations[annotations.InjectionRecord]}
 			asks.Labels = map[string]string{annotations.Injected: "true"}
 			decision := mutate.Decide(c.Namespace, viewOf(t, asks), c.Finder())
-			if len(decision.Refusals) > 0 {
-				t.Fatal(decision.Refusals)
+			if len(decision.Denials) > 0 {
+				t.Fatal(decision.Denials)
 			}
 			// What another container of the pod mounts beside it may be too much here.
 			left := slices.DeleteFunc(decision.Patch, func(operation mutate.Operation) bool { return operation.Op == "remove" })

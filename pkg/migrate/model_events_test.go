@@ -72,16 +72,16 @@ func (m *model) anyRecord(do func(name string)) {
 // podMade is what admission does: a pod whose record is migrated has no gate.
 func (m *model) podMade(set Set) {
 	m.made++
-	need := Need{Database: v1alpha1.Database{Key: "0123456789abcdef"}, Set: set, Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto}
-	pod := Pod{Namespace: modelNamespace, Name: fmt.Sprintf("pod-%d", m.made), Need: need, Gated: true}
+	need := Requirement{Database: v1alpha1.Database{Key: "0123456789abcdef"}, Set: set, Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto}
+	pod := Pod{Namespace: modelNamespace, Name: fmt.Sprintf("pod-%d", m.made), Requirement: need, Gated: true}
 	for _, plugin := range set {
 		pod.Plugins = append(pod.Plugins, plugin.Name)
 	}
-	if record, there := m.records[need.Record()]; there && IsMigrated(&record) {
+	if record, there := m.records[need.MigrationName()]; there && IsMigrated(&record) {
 		pod.Gated = false
 	}
 	m.pods[pod.Name] = pod
-	m.happened("pod %s of %s (%s), gated %v", pod.Name, set.Request(), need.Record(), pod.Gated)
+	m.happened("pod %s of %s (%s), gated %v", pod.Name, set.Request(), need.MigrationName(), pod.Gated)
 }
 
 func (m *model) jobEnds(how func(*modelJob) Result) {
@@ -101,7 +101,7 @@ func (m *model) jobEnds(how func(*modelJob) Result) {
 func (m *model) script(job *modelJob) Result {
 	for range 10 {
 		var pendingLines, fresh []string
-		for _, plugin := range job.start.From.Need.Set {
+		for _, plugin := range job.start.From.Requirement.Set {
 			var pending []string
 			for _, migration := range plugin.Migrations {
 				key := plugin.Name + ": " + migration.Name

@@ -84,8 +84,8 @@ func (m *model) broken(format string, args ...any) {
 }
 
 // world is as the controller sees it, whole and now.
-func (m *model) world() World {
-	world := World{Namespace: modelNamespace, Now: metav1.NewTime(m.now), History: 2}
+func (m *model) world() Snapshot {
+	world := Snapshot{Namespace: modelNamespace, Now: metav1.NewTime(m.now), History: 2}
 	for _, name := range slices.Sorted(maps.Keys(m.records)) {
 		record := m.records[name]
 		world.Records = append(world.Records, *record.DeepCopy())
@@ -109,8 +109,8 @@ func (m *model) control() {
 	dies := m.random.IntN(8) == 0
 	for _, need := range plan.Create {
 		m.made++
-		m.records[need.Record()] = v1alpha1.PluginMigration{
-			ObjectMeta: metav1.ObjectMeta{Namespace: modelNamespace, Name: need.Record(), UID: types.UID(fmt.Sprint(m.made)), CreationTimestamp: metav1.NewTime(m.now)},
+		m.records[need.MigrationName()] = v1alpha1.PluginMigration{
+			ObjectMeta: metav1.ObjectMeta{Namespace: modelNamespace, Name: need.MigrationName(), UID: types.UID(fmt.Sprint(m.made)), CreationTimestamp: metav1.NewTime(m.now)},
 			Spec:       need.Spec(),
 		}
 	}
@@ -143,7 +143,7 @@ func (m *model) lift(lifted Pod) {
 	if !there || !pod.Gated {
 		m.broken("a gate is lifted that is not there: %s", lifted.Name)
 	}
-	for _, plugin := range pod.Need.Set {
+	for _, plugin := range pod.Requirement.Set {
 		for _, migration := range plugin.Migrations {
 			if key := plugin.Name + ": " + migration.Name; !m.executed[key] && !m.pending[key] {
 				m.broken("the gate of %s is lifted, and %s has not been run", pod.Name, key)
@@ -184,7 +184,7 @@ func (m *model) wantNoOlder(start Start) {
 	for _, pod := range m.pods {
 		for key := range m.pending {
 			plugin, name, _ := strings.Cut(key, ": ")
-			for _, own := range pod.Need.Set {
+			for _, own := range pod.Requirement.Set {
 				has := slices.ContainsFunc(own.Migrations, func(migration v1alpha1.Migration) bool { return migration.Name == name })
 				named := start.Finish == FinishAll || slices.ContainsFunc(start.Pending, func(line string) bool { return strings.HasPrefix(line, plugin+": ") && strings.Contains(line, name) })
 				if own.Name == plugin && !has && !pod.Gated && named {
@@ -246,7 +246,7 @@ func (m *model) settle() {
 		m.control()
 	}
 	for name, pod := range m.pods {
-		record, there := m.records[pod.Need.Record()]
+		record, there := m.records[pod.Requirement.MigrationName()]
 		if pod.Gated && (!there || record.Status.Message == "" || record.Status.Phase == v1alpha1.Migrating || IsMigrated(&record)) {
 			m.broken("pod %s waits and nobody says why: %+v", name, record.Status)
 		}

@@ -16,8 +16,8 @@ import (
 // Set is the plugins of a pod that bring migrations, sorted by name.
 type Set []v1alpha1.PluginMigrations
 
-// Need is what a pod needs before Kong in it can start, or serve.
-type Need struct {
+// Requirement is what a pod needs before Kong in it can start, or serve.
+type Requirement struct {
 	Database v1alpha1.Database
 	Set      Set
 	// Image is Kong's.
@@ -27,28 +27,28 @@ type Need struct {
 	Mode      annotations.MigrationsMode
 }
 
-// NeedOf yields what a pod in a namespace needs that is given releases for a request. It is
+// RequirementOf yields what a pod in a namespace needs that is given releases for a request. It is
 // false for a pod that needs no migration, or whose database is not ours to
 // migrate: it is off, the pod is a data plane, or annotation kongdao.io/migrations
 // says so.
-func NeedOf(namespace string, pod mutate.Pod, request annotations.Request, releases []*catalog.Release) (Need, bool) {
+func RequirementOf(namespace string, pod mutate.Pod, request annotations.Request, releases []*catalog.Release) (Requirement, bool) {
 	return needOf(namespace, pod, request, setOfReleases(releases))
 }
 
-// NeedOfInjected is NeedOf for a pod that was injected before, by the mark that
+// RequirementOfInjected is RequirementOf for a pod that was injected before, by the mark that
 // tells which releases it was given. It is false for a pod without that mark.
 // The names of migrations are not known: see Named.
-func NeedOfInjected(namespace string, pod mutate.Pod) (Need, bool) {
-	mark, err := mutate.ParseMark(pod.Annotations)
+func RequirementOfInjected(namespace string, pod mutate.Pod) (Requirement, bool) {
+	mark, err := mutate.ParseInjectionRecord(pod.Annotations)
 	if err != nil {
-		return Need{}, false
+		return Requirement{}, false
 	}
 	set := make(Set, 0, len(mark.Releases))
 	seen := map[string]bool{}
 	for _, marked := range mark.Releases {
-		odd := annotations.CheckPluginName(marked.Plugin) != nil || marked.Version != "" && annotations.CheckVersion(marked.Version) != nil
+		odd := annotations.ValidatePluginName(marked.Plugin) != nil || marked.Version != "" && annotations.ValidateVersion(marked.Version) != nil
 		if odd || seen[marked.Plugin] {
-			return Need{}, false // no injection has left that
+			return Requirement{}, false // no injection has left that
 		}
 		seen[marked.Plugin] = true
 		if marked.Migrations != "" {
@@ -61,19 +61,19 @@ func NeedOfInjected(namespace string, pod mutate.Pod) (Need, bool) {
 	return needOf(namespace, pod, request, set.sorted())
 }
 
-func needOf(namespace string, pod mutate.Pod, request annotations.Request, set Set) (Need, bool) {
+func needOf(namespace string, pod mutate.Pod, request annotations.Request, set Set) (Requirement, bool) {
 	if len(set) == 0 || request.Migrations == annotations.MigrationsOff {
-		return Need{}, false
+		return Requirement{}, false
 	}
 	container := mutate.KongContainer(pod, request)
 	if container == nil {
-		return Need{}, false
+		return Requirement{}, false
 	}
 	database, reachable := DatabaseOf(namespace, container)
 	if !reachable {
-		return Need{}, false
+		return Requirement{}, false
 	}
-	return Need{Database: database, Set: set, Image: container.Image, Container: container.Name, Mode: request.Migrations}, true
+	return Requirement{Database: database, Set: set, Image: container.Image, Container: container.Name, Mode: request.Migrations}, true
 }
 
 func setOfReleases(releases []*catalog.Release) Set {
@@ -126,7 +126,7 @@ func (s Set) Request() string {
 
 // Record names the PluginMigration of the need: by what it says, so that the
 // webhook and the controller, of any replica, find the same one.
-func (n Need) Record() string {
+func (n Requirement) MigrationName() string {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%s\n", n.Database.Key)
 	for _, plugin := range n.Set {
@@ -149,6 +149,6 @@ func prefix(set Set) string {
 }
 
 // Spec is what the need's PluginMigration says.
-func (n Need) Spec() v1alpha1.PluginMigrationSpec {
+func (n Requirement) Spec() v1alpha1.PluginMigrationSpec {
 	return v1alpha1.PluginMigrationSpec{Request: n.Set.Request(), Database: n.Database, Plugins: n.Set, Image: n.Image}
 }

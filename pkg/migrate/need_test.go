@@ -48,7 +48,7 @@ func TestNeedOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			request, _ := annotations.Parse(pod.Annotations)
-			need, needs := migrate.NeedOf("kong", pod, request, test.releases)
+			need, needs := migrate.RequirementOf("kong", pod, request, test.releases)
 			if needs != (test.want != "") || need.Set.Request() != test.want {
 				t.Errorf("%v %q, want %q: %s", needs, need.Set.Request(), test.want, test.reason)
 			}
@@ -56,13 +56,13 @@ func TestNeedOf(t *testing.T) {
 				return
 			}
 			// By the mark that the injection leaves, the controller comes to the same.
-			mark, err := json.Marshal(mutate.MarkOf(test.releases))
+			mark, err := json.Marshal(mutate.NewInjectionRecord(test.releases))
 			if err != nil {
 				t.Fatal(err)
 			}
-			pod.Annotations[annotations.Injection] = string(mark)
-			again, needs := migrate.NeedOfInjected("kong", pod)
-			if !needs || again.Record() != need.Record() || again.Mode != need.Mode {
+			pod.Annotations[annotations.InjectionRecord] = string(mark)
+			again, needs := migrate.RequirementOfInjected("kong", pod)
+			if !needs || again.MigrationName() != need.MigrationName() || again.Mode != need.Mode {
 				t.Errorf("by its mark: %+v, by its releases: %+v", again, need)
 			}
 		})
@@ -74,8 +74,8 @@ func TestHostileMarks(t *testing.T) {
 	for _, mark := range []string{"", "x", "[]", `{"releases":null}`, `{"releases":[{}]}`, `{"releases":[{"plugin":"a","migrations":""}]}`,
 		`{"releases":[{"plugin":"../a","migrations":"x"}]}`, `{"releases":[{"plugin":"_","migrations":"x"}]}`, `{"releases":[{"plugin":"a","version":"\n","migrations":"x"}]}`,
 		`{"releases":[{"plugin":"a","migrations":"x"},{"plugin":"a","migrations":"y"}]}`, strings.Repeat("[", 100_000)} {
-		pod := mutate.Pod{Annotations: map[string]string{annotations.Plugins: "a", annotations.Injection: mark}, Containers: []mutate.Container{*kongIn(t, variable("KONG_PG_HOST", "pg"))}}
-		if need, needs := migrate.NeedOfInjected("kong", pod); needs {
+		pod := mutate.Pod{Annotations: map[string]string{annotations.Plugins: "a", annotations.InjectionRecord: mark}, Containers: []mutate.Container{*kongIn(t, variable("KONG_PG_HOST", "pg"))}}
+		if need, needs := migrate.RequirementOfInjected("kong", pod); needs {
 			t.Errorf("%.40q: %+v", mark, need)
 		}
 	}
@@ -86,23 +86,23 @@ func TestHostileMarks(t *testing.T) {
 func TestRecord(t *testing.T) {
 	base := second()
 	for what, test := range map[string]struct {
-		change func(*migrate.Need)
+		change func(*migrate.Requirement)
 		same   bool
 	}{
-		"another version":   {func(n *migrate.Need) { n.Set[0].Version, n.Set[0].Release = "9", "sha256:other" }, true},
-		"another image":     {func(n *migrate.Need) { n.Image = "kong:3.10" }, true},
-		"another migration": {func(n *migrate.Need) { n.Set[0].Digest = "sha256:other" }, false},
-		"another database":  {func(n *migrate.Need) { n.Database.Key = "fedcba9876543210" }, false},
-		"another plugin":    {func(n *migrate.Need) { n.Set = append(n.Set, releaseWith("other", "000", "x")) }, false},
+		"another version":   {func(n *migrate.Requirement) { n.Set[0].Version, n.Set[0].Release = "9", "sha256:other" }, true},
+		"another image":     {func(n *migrate.Requirement) { n.Image = "kong:3.10" }, true},
+		"another migration": {func(n *migrate.Requirement) { n.Set[0].Digest = "sha256:other" }, false},
+		"another database":  {func(n *migrate.Requirement) { n.Database.Key = "fedcba9876543210" }, false},
+		"another plugin":    {func(n *migrate.Requirement) { n.Set = append(n.Set, releaseWith("other", "000", "x")) }, false},
 	} {
 		changed := second()
 		test.change(&changed)
-		if same := changed.Record() == base.Record(); same != test.same {
+		if same := changed.MigrationName() == base.MigrationName(); same != test.same {
 			t.Errorf("%s: the same: %v", what, same)
 		}
 	}
 	for _, plugin := range []string{"a", "A_b", "0", strings.Repeat("long_", 12) + "abc"} {
-		name := need(releaseWith(plugin, "000", "x"), releaseWith("z", "000", "x")).Record()
+		name := need(releaseWith(plugin, "000", "x"), releaseWith("z", "000", "x")).MigrationName()
 		if problems := validation.IsDNS1123Label(name); len(problems) > 0 || len(name) > 48 {
 			t.Errorf("%q makes %q: %v", plugin, name, problems)
 		}

@@ -29,31 +29,33 @@ func releaseWith(plugin string, migrations ...string) v1alpha1.PluginMigrations 
 	return made
 }
 
-func need(set ...v1alpha1.PluginMigrations) migrate.Need {
-	return migrate.Need{Database: v1alpha1.Database{Key: "0123456789abcdef"}, Set: set, Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto}
+func need(set ...v1alpha1.PluginMigrations) migrate.Requirement {
+	return migrate.Requirement{Database: v1alpha1.Database{Key: "0123456789abcdef"}, Set: set, Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto}
 }
 
 // Three releases of one plugin, and one of which a file was edited.
-func first() migrate.Need  { return need(releaseWith("dao-test", "000_base", "a")) }
-func second() migrate.Need { return need(releaseWith("dao-test", "000_base", "a", "001_next", "b")) }
-func third() migrate.Need {
+func first() migrate.Requirement { return need(releaseWith("dao-test", "000_base", "a")) }
+func second() migrate.Requirement {
+	return need(releaseWith("dao-test", "000_base", "a", "001_next", "b"))
+}
+func third() migrate.Requirement {
 	return need(releaseWith("dao-test", "000_base", "a", "001_next", "b", "002_last", "c"))
 }
-func edited() migrate.Need {
+func edited() migrate.Requirement {
 	return need(releaseWith("dao-test", "000_base", "A", "001_next", "b"))
 }
 
 // scene is a world in the making.
-type scene struct{ migrate.World }
+type scene struct{ migrate.Snapshot }
 
 func newScene() *scene {
-	return &scene{migrate.World{Namespace: "kong", Now: noon, History: 1}}
+	return &scene{migrate.Snapshot{Namespace: "kong", Now: noon, History: 1}}
 }
 
 // pod adds a pod: gated, starting, ready or ending.
-func (s *scene) pod(state string, need migrate.Need) *scene {
+func (s *scene) pod(state string, need migrate.Requirement) *scene {
 	s.Pods = append(s.Pods, migrate.Pod{
-		Namespace: "kong", Name: fmt.Sprintf("pod-%d", len(s.Pods)+1), Need: need, Plugins: []string{"dao-test"},
+		Namespace: "kong", Name: fmt.Sprintf("pod-%d", len(s.Pods)+1), Requirement: need, Plugins: []string{"dao-test"},
 		Gated: state == "gated", Ready: state == "ready", Ending: state == "ending",
 	})
 	return s
@@ -61,9 +63,9 @@ func (s *scene) pod(state string, need migrate.Need) *scene {
 
 // record adds the PluginMigration of a need. Pending makes it migrated; "" with
 // all finished.
-func (s *scene) record(need migrate.Need, phase v1alpha1.Phase, pending ...string) *scene {
+func (s *scene) record(need migrate.Requirement, phase v1alpha1.Phase, pending ...string) *scene {
 	made := v1alpha1.PluginMigration{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: need.Record(), CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(len(s.Records)-100) * time.Minute))},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: need.MigrationName(), CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(len(s.Records)-100) * time.Minute))},
 		Spec:       need.Spec(), Status: v1alpha1.PluginMigrationStatus{Phase: phase, Pending: pending},
 	}
 	switch phase {
@@ -114,10 +116,10 @@ func described(plan migrate.Plan) string {
 // TestPlan proves what comes next in each state, and what is said of it.
 func TestPlan(t *testing.T) {
 	const next = "dao-test: 001_next"
-	one, two, three := first().Record(), second().Record(), third().Record()
+	one, two, three := first().MigrationName(), second().MigrationName(), third().MigrationName()
 	manual := second()
 	manual.Mode = annotations.MigrationsUp
-	older := migrate.Need{Database: second().Database, Image: "kong:3.9"}
+	older := migrate.Requirement{Database: second().Database, Image: "kong:3.9"}
 	for name, test := range map[string]struct {
 		world *scene
 		want  string
@@ -147,12 +149,12 @@ func TestPlan(t *testing.T) {
 		"finish fails": {world: newScene().pod("gated", second()).record(second(), v1alpha1.Finishing, next).job(migrate.Finish, "failed", "Error: x"), want: "lift pod-1", of: two, phase: v1alpha1.Failed, message: "Error: x; mend it, then",
 			reason: "what was run is run, so pods start"},
 		"a third before the second is finished": {world: newScene().pod("ready", second()).pod("gated", third()).record(second(), v1alpha1.Migrated, next).record(third(), ""),
-			want: "start finish of " + two + " from pod-1, finish named", of: three, phase: v1alpha1.Waiting, message: "has to be finished first", reason: "up would refuse (K11)"},
+			want: "start finish of " + two + " from pod-1, finish named", of: three, phase: v1alpha1.Waiting, message: "has to be finished first", reason: "up would deny (K11)"},
 		"a third while the first runs": {world: newScene().pod("ready", first()).pod("gated", third()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Migrated, next).record(third(), ""),
 			of: three, phase: v1alpha1.Waiting, message: `roll out the release that does to all of them`, reason: "Kong knows no other way than through the second"},
 		"blocked by others' pending": {world: newScene().pod("ready", first()).pod("gated", second()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Blocked, "acl: 004_x"),
 			want: "start up of " + two + " from pod-2, finish named", reason: "Kong's own are carried by all of one image"},
-		"blocked, and another Kong": {world: newScene().pod("ready", migrate.Need{Image: "kong:3.8"}).pod("gated", second()).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Blocked, "core: 025_x"),
+		"blocked, and another Kong": {world: newScene().pod("ready", migrate.Requirement{Image: "kong:3.8"}).pod("gated", second()).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Blocked, "core: 025_x"),
 			of: two, phase: v1alpha1.Waiting, message: "core: 025_x"},
 		"unreachable": {world: newScene().pod("gated", first()).record(first(), v1alpha1.Migrating).job(migrate.Up, migrate.Deadline, "Error: no route"), of: one, phase: v1alpha1.Waiting, message: "is tried again at 12:00:10: Error: no route"},
 		"unlisted":    {world: newScene().pod("gated", first()).record(first(), v1alpha1.Migrating).job(migrate.Up, migrate.Unlisted, "dao-test: 000_base"), of: one, phase: v1alpha1.Failed, message: "Kong does not see dao-test: 000_base"},
@@ -166,10 +168,10 @@ func TestPlan(t *testing.T) {
 			return s
 		}(), of: one, phase: v1alpha1.Migrating, message: "runs", reason: "the controller ended between making it and saying so"},
 		"another set's Job runs": {world: newScene().pod("gated", first()).pod("gated", second()).record(first(), v1alpha1.Migrating).job(migrate.Up, "").record(second(), ""), of: two, phase: v1alpha1.Waiting, message: "runs on the same database"},
-		"an edited migration":    {world: newScene().pod("ready", second()).pod("gated", edited()).record(second(), v1alpha1.Finished).record(edited(), ""), of: edited().Record(), phase: v1alpha1.Held, message: `"000_base" was executed from a file with digest sha256:a and its file now has sha256:A`},
+		"an edited migration":    {world: newScene().pod("ready", second()).pod("gated", edited()).record(second(), v1alpha1.Finished).record(edited(), ""), of: edited().MigrationName(), phase: v1alpha1.Held, message: `"000_base" was executed from a file with digest sha256:a and its file now has sha256:A`},
 		"edited and accepted": {world: newScene().pod("ready", second()).pod("gated", edited()).record(second(), v1alpha1.Finished).record(edited(), v1alpha1.Held).last(func(r *v1alpha1.PluginMigration) {
 			r.Annotations = map[string]string{annotations.AcceptEdited: "true"}
-		}), want: "start up of " + edited().Record() + " from pod-2, finish none"},
+		}), want: "start up of " + edited().MigrationName() + " from pod-2, finish none"},
 		"nobody needs it":      {world: newScene().record(first(), ""), of: one, phase: v1alpha1.Waiting, message: "no pod needs it"},
 		"too much of history":  {world: newScene().pod("ready", third()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Finished).record(third(), v1alpha1.Finished), want: "forget " + one},
 		"what one alone knows": {world: newScene().record(first(), v1alpha1.Finished).record(need(releaseWith("other", "000", "x")), v1alpha1.Finished).record(need(releaseWith("third", "000", "x")), v1alpha1.Finished), reason: "each alone knows its migrations' files"},

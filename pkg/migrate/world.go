@@ -11,8 +11,8 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// World is all that there is to know of one database in one namespace.
-type World struct {
+// Snapshot is all that there is to know of one database in one namespace.
+type Snapshot struct {
 	// Records are the database's PluginMigrations in the namespace.
 	Records []v1alpha1.PluginMigration
 	// Pods are those whose Kong uses the database and that have not ended, of
@@ -30,8 +30,8 @@ type World struct {
 // Pod is what a plan has to know of a pod.
 type Pod struct {
 	Namespace, Name string
-	// Need is the zero value but for the image for a pod that needs no migration of ours.
-	Need Need
+	// Requirement is the zero value but for the image for a pod that needs no migration of ours.
+	Requirement Requirement
 	// Plugins are those that Kong in it loads, ours or not; nil where only Kong knows.
 	Plugins []string
 	// Gated: it waits for us. Ready: it serves. Ending: it was told to end.
@@ -40,10 +40,10 @@ type Pod struct {
 
 // record names the PluginMigration that the pod needs, "" where it needs none.
 func (p *Pod) record() string {
-	if len(p.Need.Set) == 0 {
+	if len(p.Requirement.Set) == 0 {
 		return ""
 	}
-	return p.Need.Record()
+	return p.Requirement.MigrationName()
 }
 
 func (p *Pod) key() string { return p.Namespace + "/" + p.Name }
@@ -82,7 +82,7 @@ func (j *Job) String() string {
 // Plan is what has to be done next. Doing it twice does no harm.
 type Plan struct {
 	// Create are needs that have no record yet.
-	Create []Need
+	Create []Requirement
 	// Lift are pods whose gate may go.
 	Lift []Pod
 	// Changes are the statuses that are others now, by the record's name.
@@ -119,7 +119,7 @@ type Start struct {
 
 // planner makes one plan.
 type planner struct {
-	World
+	Snapshot
 	plan Plan
 	// records are in the order in which they were made.
 	records []*v1alpha1.PluginMigration
@@ -130,8 +130,8 @@ type planner struct {
 }
 
 // Plan says what has to be done next.
-func (w World) Plan() Plan {
-	p := planner{World: w, plan: Plan{Changes: map[string]v1alpha1.PluginMigrationStatus{}}}
+func (w Snapshot) Plan() Plan {
+	p := planner{Snapshot: w, plan: Plan{Changes: map[string]v1alpha1.PluginMigrationStatus{}}}
 	for i := range w.Records {
 		p.records = append(p.records, w.Records[i].DeepCopy())
 	}
@@ -184,7 +184,7 @@ func (p *planner) create() {
 		pod := &p.Pods[i]
 		if name := pod.record(); name != "" && pod.Namespace == p.Namespace && !pod.Ending && !seen[name] {
 			seen[name] = true
-			p.plan.Create = append(p.plan.Create, pod.Need)
+			p.plan.Create = append(p.plan.Create, pod.Requirement)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func BenchmarkDecide(b *testing.B) {
 			b.Helper()
 			pod.Annotations = map[string]string{annotations.Plugins: request}
 			if decision := mutate.Decide(goldens.Namespace, pod, find); len(decision.Patch) == 0 {
-				b.Fatal(decision.Refusals)
+				b.Fatal(decision.Denials)
 			}
 		}
 		b.Run(fmt.Sprintf("plugins=%d/decode+decide", n), func(b *testing.B) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // target is a container that runs Kong, and where the patch finds it.
@@ -18,9 +18,9 @@ type target struct {
 // findContainers yields the containers and init containers that run Kong: those
 // that the request names, else those that look like it; both where a policy
 // wants that.
-func findContainers(pod Pod, request annotations.Request) ([]target, refusal.List) {
+func findContainers(pod Pod, request annotations.Request) ([]target, denial.List) {
 	if request.Containers != nil {
-		return namedContainers(pod, request.Containers, request.EveryKong)
+		return namedContainers(pod, request.Containers, request.AllKongContainers)
 	}
 	targets := make([]target, 0, len(pod.InitContainers)+len(pod.Containers))
 	for found := range allContainers(pod) {
@@ -29,7 +29,7 @@ func findContainers(pod Pod, request annotations.Request) ([]target, refusal.Lis
 		}
 	}
 	if len(targets) == 0 {
-		return nil, refusal.List{refusal.New(refusal.NoKongContainer,
+		return nil, denial.List{denial.New(denial.NoKongContainer,
 			"no container of the pod runs Kong: none of %s has a variable KONG_... or an image called kong or kong-gateway; name those that do with annotation %s",
 			containerNames(pod), annotations.Containers)}
 	}
@@ -48,8 +48,8 @@ func IsKong(pod Pod) bool {
 
 // namedContainers yields those that are named and, with every, those that look
 // like Kong too.
-func namedContainers(pod Pod, named []string, every bool) ([]target, refusal.List) {
-	var refused refusal.List
+func namedContainers(pod Pod, named []string, every bool) ([]target, denial.List) {
+	var denied denial.List
 	missing := make(map[string]bool, len(named))
 	for _, name := range named {
 		missing[name] = true
@@ -65,21 +65,21 @@ func namedContainers(pod Pod, named []string, every bool) ([]target, refusal.Lis
 		}
 		missing[name] = false
 		if isControllerImage(imageName(found.container.Image)) {
-			refused = append(refused, refusal.New(refusal.UnknownContainer,
+			denied = append(denied, denial.New(denial.UnknownContainer,
 				"container %q, which annotation %s names, is an ingress controller or operator (image %s), not Kong; name the containers that run Kong",
-				name, annotations.Containers, refusal.Quote(found.container.Image)))
+				name, annotations.Containers, denial.Quote(found.container.Image)))
 			continue
 		}
 		targets = append(targets, found)
 	}
 	for _, name := range named {
 		if missing[name] {
-			refused = append(refused, refusal.New(refusal.UnknownContainer,
+			denied = append(denied, denial.New(denial.UnknownContainer,
 				"container %s, which annotation %s names, is not in the pod; it has %s",
-				refusal.Quote(name), annotations.Containers, containerNames(pod)))
+				denial.Quote(name), annotations.Containers, containerNames(pod)))
 		}
 	}
-	return targets, refused
+	return targets, denied
 }
 
 func allContainers(pod Pod) func(yield func(target) bool) {
@@ -102,7 +102,7 @@ func containerNames(pod Pod) string {
 	for found := range allContainers(pod) {
 		names = append(names, found.container.Name)
 	}
-	return refusal.Names(names)
+	return denial.QuoteNames(names)
 }
 
 // looksLikeKong decides by image first: a controller beside Kong may well have

@@ -5,7 +5,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Decision is what a pod gets, and from which releases.
@@ -24,13 +24,13 @@ type Decision struct {
 // releases that find yields there to the injection. All that is wrong is said
 // at once: the annotations, the catalog and the pod.
 func Decide(namespace string, pod Pod, find catalog.Finder) Decision {
-	request, refused := annotations.Parse(pod.Annotations)
-	return DecideRequest(namespace, pod, request, refused, find)
+	request, denied := annotations.Parse(pod.Annotations)
+	return DecideRequest(namespace, pod, request, denied, find)
 }
 
 // DecideRequest goes the way from a request on, which policies have changed or
-// refused.
-func DecideRequest(namespace string, pod Pod, request annotations.Request, refused refusal.List, find catalog.Finder) Decision {
+// denied.
+func DecideRequest(namespace string, pod Pod, request annotations.Request, denied denial.List, find catalog.Finder) Decision {
 	releases, unresolved := catalog.Resolve(namespace, request.Plugins, find)
 	decision := Decision{
 		Injection:  Inject(pod, request, releases),
@@ -38,9 +38,9 @@ func DecideRequest(namespace string, pod Pod, request annotations.Request, refus
 		Releases:   releases,
 		Unresolved: unresolvedOf(request.Plugins, releases),
 	}
-	refused = slices.Concat(refused, unresolved, decision.Refusals)
-	if len(refused) > 0 {
-		decision.Injection = Injection{Refusals: refused}
+	denied = slices.Concat(denied, unresolved, decision.Denials)
+	if len(denied) > 0 {
+		decision.Injection = Injection{Denials: denied}
 	}
 	return decision
 }

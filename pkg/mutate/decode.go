@@ -49,7 +49,7 @@ func (p *Pod) Decode(d *jsonview.Decoder) bool {
 func (p *Pod) DecodeMetadata(name string, d *jsonview.Decoder) bool {
 	switch name {
 	case "labels":
-		p.labelsIn, p.labelsAt = d, d.Place()
+		p.labelsIn, p.labelsAt = d, d.Offset()
 		kept, all := d.StringMap(annotations.Prefix)
 		p.Labels, p.HasLabels = kept, all > 0
 	case "annotations":
@@ -107,12 +107,12 @@ func decodeContainers(d *jsonview.Decoder) []Container {
 }
 
 func decodeEnv(d *jsonview.Decoder) Env {
-	begin := d.Place()
+	begin := d.Offset()
 	env := decodeVariables(d, false)
 	for _, variable := range env.Kept {
 		if namesDatabase(variable.Name) && strings.Contains(variable.Value, "$(") {
 			// What it refers to stands before it, and was not kept.
-			env.all = decodeVariables(d.Again(begin), true).Kept
+			env.all = decodeVariables(d.DecoderAt(begin), true).Kept
 			break
 		}
 	}

@@ -63,8 +63,8 @@ func FuzzDecide(f *testing.F) {
 			t.Fatalf("the injected pod is none: %s", injected)
 		}
 		again := mutate.Decide(goldens.Namespace, decode(t, injected), find)
-		if len(again.Patch) > 0 || len(again.Refusals) > 0 {
-			t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Refusals)
+		if len(again.Patch) > 0 || len(again.Denials) > 0 {
+			t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Denials)
 		}
 	})
 }

@@ -3,7 +3,7 @@
 //	pod as JSON --DecodePod--> Pod
 //	Pod.Annotations --annotations.Parse--> Request
 //	Request, sources --catalog.Resolve--> releases
-//	Pod, Request, releases --Inject--> Injection: patch and warnings, or refusals
+//	Pod, Request, releases --Inject--> Injection: patch and warnings, or denials
 //
 // Decide goes that way from its beginning to its end. The webhook and the kubectl
 // plugin call pkg/policy's, which has policies change the request on the way.

@@ -11,7 +11,7 @@ func (p *Pod) HasGate(name string) bool { return slices.Contains(p.Gates, name) 
 
 // AddGate appends the operation that gives a pod a scheduling gate, beside those
 // of others, and notes it in the view. A pod that has it, as one has under
-// reinvocation, is left as it is: the API server refuses a gate that is there twice.
+// reinvocation, is left as it is: the API server denies a gate that is there twice.
 func AddGate(patch []Operation, pod *Pod, name string) []Operation {
 	if pod.HasGate(name) {
 		return patch

@@ -25,13 +25,13 @@ func decode(t testing.TB, text []byte) mutate.Pod {
 }
 
 // decide yields what the core makes of a case, and the injected pod's JSON,
-// nil for a refusal.
+// nil for a denial.
 func decide(t testing.TB, c goldens.Case) (mutate.Decision, []byte) {
 	t.Helper()
 	decision := mutate.Decide(c.Namespace, decode(t, c.Pod), c.Finder())
-	if len(decision.Refusals) > 0 {
+	if len(decision.Denials) > 0 {
 		if len(decision.Patch) > 0 || len(decision.Warnings) > 0 {
-			t.Errorf("a refusal comes with a patch or warnings: %v %q", decision.Patch, decision.Warnings)
+			t.Errorf("a denial comes with a patch or warnings: %v %q", decision.Patch, decision.Warnings)
 		}
 		return decision, nil
 	}
@@ -44,7 +44,7 @@ func TestGoldens(t *testing.T) {
 	for _, c := range goldens.Cases(t, casesFolder) {
 		t.Run(c.Name, func(t *testing.T) {
 			decision, injected := decide(t, c)
-			got := goldens.Refused(decision.Refusals)
+			got := goldens.Denied(decision.Denials)
 			if injected != nil {
 				got = goldens.Injected(t, injected, decision.Warnings)
 			}

@@ -3,18 +3,18 @@ package mutate
 import (
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Injection is what the core makes of a pod: patch operations and warnings, or
-// refusals, in which case there is no patch.
+// denials, in which case there is no patch.
 type Injection struct {
 	// Patch is empty where nothing has to change.
 	Patch []Operation
 	// Warnings are sentences for the person who made the pod, sorted.
 	Warnings []string
-	// Refusals is why the pod cannot have what it asks for.
-	Refusals refusal.List
+	// Denials is why the pod cannot have what it asks for.
+	Denials denial.List
 }
 
 // Inject gives the Kong containers of a pod the releases that its request was
@@ -23,9 +23,9 @@ func Inject(pod Pod, request annotations.Request, releases []*catalog.Release) I
 	if len(request.Plugins) == 0 {
 		return Injection{}
 	}
-	targets, refused := findContainers(pod, request)
-	if len(refused) > 0 || len(releases) == 0 {
-		return Injection{Refusals: refused}
+	targets, denied := findContainers(pod, request)
+	if len(denied) > 0 || len(releases) == 0 {
+		return Injection{Denials: denied}
 	}
 	var found notes
 	found.releases(releases)
@@ -38,8 +38,8 @@ func Inject(pod Pod, request annotations.Request, releases []*catalog.Release) I
 		patch = target.injectEnv(patch, names, &found)
 		patch = target.injectMounts(patch, wanted.mounts, pod.Volumes, inUse, &found)
 	}
-	if len(found.refused) > 0 {
-		return Injection{Refusals: found.refused}
+	if len(found.denied) > 0 {
+		return Injection{Denials: found.denied}
 	}
 	patch = injectVolumes(patch, pod.Volumes, wanted.volumes, inUse)
 	patch = injectMarks(patch, pod, releases)

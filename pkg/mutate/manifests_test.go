@@ -56,15 +56,15 @@ func TestManifests(t *testing.T) {
 			c.Sources = goldens.ConfigMaps(t, filepath.Join(casesFolder, "sources.yaml"))
 			decision, injected := decide(t, c)
 			if injected == nil {
-				t.Fatal(decision.Refusals)
+				t.Fatal(decision.Denials)
 			}
 			deterministic(t, c, decision)
 			onlyOurPaths(t, decision.Patch)
 			restUntouched(t, pod, injected)
 			wellFormed(t, decode(t, injected))
 			again := mutate.Decide(c.Namespace, decode(t, injected), c.Finder())
-			if len(again.Patch) > 0 || len(again.Refusals) > 0 {
-				t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Refusals)
+			if len(again.Patch) > 0 || len(again.Denials) > 0 {
+				t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Denials)
 			}
 			got := equipped(decode(t, injected))
 			wanted, known := want[name]

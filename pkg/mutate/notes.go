@@ -9,15 +9,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"kongdao.io/kongdao/pkg/catalog"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // notes gathers warnings. What is to be said of several containers alike, as
 // with the three of Kong's chart, becomes one sentence.
 type notes struct {
 	plain []string
-	// refused is what only the pod's own mounts show.
-	refused refusal.List
+	// denied is what only the pod's own mounts show.
+	denied denial.List
 	// containers lists by sentence the containers of which it is to be said.
 	containers map[string][]string
 }
@@ -39,7 +39,7 @@ func (n *notes) sentences() []string {
 		if len(names) > 1 {
 			subject = "containers "
 		}
-		sentences = append(sentences, subject+refusal.Names(names)+": "+sentence)
+		sentences = append(sentences, subject+denial.QuoteNames(names)+": "+sentence)
 	}
 	slices.Sort(sentences)
 	return sentences
@@ -57,9 +57,9 @@ func (n *notes) releases(releases []*catalog.Release) {
 		if len(mutable) == 0 {
 			continue
 		}
-		subject := "ConfigMap " + refusal.Names(mutable) + " is"
+		subject := "ConfigMap " + denial.QuoteNames(mutable) + " is"
 		if len(mutable) > 1 {
-			subject = "ConfigMaps " + refusal.Names(mutable) + " are"
+			subject = "ConfigMaps " + denial.QuoteNames(mutable) + " are"
 		}
 		n.plain = append(n.plain, fmt.Sprintf(
 			"plugin %q: %s not immutable: edits reach running pods, and Kong never runs an edited migration again; \"kubectl kongdao pack\" makes immutable ones",
@@ -87,7 +87,7 @@ func (n *notes) modes(container *Container, releases []*catalog.Release) {
 		}
 	}
 	if len(plugins) > 0 {
-		n.of(container, why, "plugin "+refusal.Names(plugins))
+		n.of(container, why, "plugin "+denial.QuoteNames(plugins))
 	}
 }
 
@@ -124,10 +124,10 @@ func (n *notes) nested(container *Container, inner mount, outer *corev1.VolumeMo
 	whole := outer.SubPath == "" && outer.SubPathExpr == ""
 	switch source {
 	case "":
-		// The API server refuses a pod that mounts a volume it does not have.
+		// The API server denies a pod that mounts a volume it does not have.
 	case "configMap", "secret", "projected", "downwardAPI":
 		if !whole {
-			n.refused = append(n.refused, refusal.New(refusal.BlockedMount,
+			n.denied = append(n.denied, denial.New(denial.BlockedMount,
 				"container %q mounts volume %q at %q by subPath, in which %q cannot be mounted; remove that mount, for kongdao brings the plugin whole, or mount the whole volume",
 				container.Name, outer.Name, outer.MountPath, inner.MountPath))
 		}

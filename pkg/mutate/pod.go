@@ -34,7 +34,7 @@ func (p *Pod) AllLabels() map[string]string {
 	if p.labelsIn == nil {
 		return nil
 	}
-	all, _ := p.labelsIn.Again(p.labelsAt).StringMap("")
+	all, _ := p.labelsIn.DecoderAt(p.labelsAt).StringMap("")
 	return all
 }
 

@@ -30,8 +30,8 @@ func TestProperties(t *testing.T) {
 			injectedAgain := c
 			injectedAgain.Pod = injected
 			again, _ := decide(t, injectedAgain)
-			if len(again.Patch) > 0 || len(again.Refusals) > 0 {
-				t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Refusals)
+			if len(again.Patch) > 0 || len(again.Denials) > 0 {
+				t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Denials)
 			}
 		})
 	}
@@ -58,7 +58,7 @@ func deterministic(t *testing.T, c goldens.Case, want mutate.Decision) {
 
 func printed(t *testing.T, decision mutate.Decision) []string {
 	t.Helper()
-	return append([]string{marshal(t, decision.Patch), decision.Refusals.Error(), string(decision.Refusals.Reason())}, decision.Warnings...)
+	return append([]string{marshal(t, decision.Patch), decision.Denials.Error(), string(decision.Denials.Reason())}, decision.Warnings...)
 }
 
 func marshal(t testing.TB, value any) string {
@@ -101,7 +101,7 @@ func withoutOurs(t *testing.T, text []byte) map[string]any {
 	pod := tree(t, text)
 	metadata, _ := pod["metadata"].(map[string]any)
 	spec, _ := pod["spec"].(map[string]any)
-	for member, mark := range map[string]string{"labels": annotations.Injected, "annotations": annotations.Injection} {
+	for member, mark := range map[string]string{"labels": annotations.Injected, "annotations": annotations.InjectionRecord} {
 		if members, ok := metadata[member].(map[string]any); ok {
 			delete(members, mark)
 			metadata[member] = members

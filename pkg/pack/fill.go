@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // fill puts the entries into ConfigMaps, in order, a new one whenever the last
@@ -26,8 +26,8 @@ func (p *packer) fill(parts []part) []corev1.ConfigMap {
 			content := p.files[entry.path]
 			size := len(entry.key) + len(content)
 			if size > Budget {
-				p.refuse("file %s has %d bytes, and a ConfigMap has room for %d; make it smaller, or bring it in the image",
-					refusal.Quote(entry.path), len(content), Budget-len(entry.key))
+				p.deny("file %s has %d bytes, and a ConfigMap has room for %d; make it smaller, or bring it in the image",
+					denial.Quote(entry.path), len(content), Budget-len(entry.key))
 				continue
 			}
 			if i == 0 || size > room || len(filled) == 0 {
@@ -36,8 +36,8 @@ func (p *packer) fill(parts []part) []corev1.ConfigMap {
 			}
 			last := &filled[len(filled)-1]
 			if taken(last, filled, entry.key) {
-				p.refuse("files %s would get one key, for the flat form keeps no folders; rename one of them, or pack without --flat",
-					refusal.Names(p.sharing(entry.key)))
+				p.deny("files %s would get one key, for the flat form keeps no folders; rename one of them, or pack without --flat",
+					denial.QuoteNames(p.sharing(entry.key)))
 				continue
 			}
 			room -= size
@@ -150,5 +150,5 @@ func sizeNotes(configMaps []corev1.ConfigMap) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("ConfigMap %s: too large for the annotation that \"kubectl apply\" keeps; use \"kubectl create\" or \"kubectl apply --server-side\"",
-		refusal.Names(slices.Collect(maps.Keys(large))))}
+		denial.QuoteNames(slices.Collect(maps.Keys(large))))}
 }

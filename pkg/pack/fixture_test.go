@@ -31,9 +31,9 @@ func TestFixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flat := range []bool{false, true} {
-		packed, refused := Pack("dao-test", files, Options{Flat: flat})
-		if len(refused) > 0 || len(packed.Notes) > 0 || len(packed.ConfigMaps) != 1 || packed.Version != "1.1.0" {
-			t.Fatalf("flat=%v: %+v, refused: %v", flat, packed, refused)
+		packed, denied := Pack("dao-test", files, Options{Flat: flat})
+		if len(denied) > 0 || len(packed.Notes) > 0 || len(packed.ConfigMaps) != 1 || packed.Version != "1.1.0" {
+			t.Fatalf("flat=%v: %+v, denied: %v", flat, packed, denied)
 		}
 		checkFolder(t, packed.ConfigMaps, packed.Digest, files)
 	}

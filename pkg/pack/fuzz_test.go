@@ -15,7 +15,7 @@ import (
 	"kongdao.io/kongdao/pkg/catalog"
 )
 
-// FuzzPack holds what packing promises: whatever is not refused reads back as
+// FuzzPack holds what packing promises: whatever is not denied reads back as
 // the folder, byte for byte, out of ConfigMaps that Kubernetes takes and out of
 // the YAML that people see.
 func FuzzPack(f *testing.F) {
@@ -23,10 +23,10 @@ func FuzzPack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path string, content []byte, other string, otherContent []byte, flat, mutable bool) {
 		files := plugin(nil)
 		files[path], files[other] = content, otherContent
-		packed, refused := Pack("dao_test", files, Options{Namespace: "kong", Flat: flat, Mutable: mutable})
-		if len(refused) > 0 {
+		packed, denied := Pack("dao_test", files, Options{Namespace: "kong", Flat: flat, Mutable: mutable})
+		if len(denied) > 0 {
 			if len(packed.ConfigMaps) > 0 {
-				t.Fatal("refused, and packed all the same")
+				t.Fatal("denied, and packed all the same")
 			}
 			return
 		}
@@ -65,7 +65,7 @@ func checkFolder(t *testing.T, configMaps []corev1.ConfigMap, digest string, wan
 		sources = append(sources, catalog.SourceOf(&configMaps[i]))
 	}
 	releases := catalog.Assemble("dao_test", sources)
-	if len(releases) != 1 || len(releases[0].Refusals) > 0 {
+	if len(releases) != 1 || len(releases[0].Denials) > 0 {
 		t.Fatalf("the catalog makes %d releases of it: %+v", len(releases), releases)
 	}
 	got := map[string][]byte{}
@@ -123,7 +123,7 @@ func TestWriteValue(t *testing.T) {
 		"blank end":        {"none is lost", "a\n\n\n", "|+\n  a\n\n\n"},
 		"leading space":    {"the first line does not show the indentation", "  a\nb\n", "|2\n    a\n  b\n"},
 		"leading blank":    {"nor does a blank one", "\n a\n", "|2\n\n   a\n"},
-		"leading tab":      {"nor a tab, which parsers refuse there", "\ta\n", "|2\n  \ta\n"},
+		"leading tab":      {"nor a tab, which parsers deny there", "\ta\n", "|2\n  \ta\n"},
 		"trailing space":   {"an encoder would quote all of it", "a \n\tb\t\n", "|\n  a \n  \tb\t\n"},
 		"carriage returns": {"a literal block would lose them", "a\r\n", `"a\r\n"` + "\n"},
 		"only newlines":    {"nothing shows where they end", "\n\n", `"\n\n"` + "\n"},

@@ -17,7 +17,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Options choose the form of the ConfigMaps. The zero value is the form to
@@ -55,27 +55,27 @@ type Packed struct {
 const Budget = 900 << 10
 
 // Pack makes ConfigMaps of the folder of a plugin, given as contents by
-// slash-separated path. With refusals there is nothing packed.
-func Pack(plugin string, files map[string][]byte, options Options) (Packed, refusal.List) {
+// slash-separated path. With denials there is nothing packed.
+func Pack(plugin string, files map[string][]byte, options Options) (Packed, denial.List) {
 	if options.Folder == "" {
 		options.Folder = plugin
 	}
-	if err := annotations.CheckPluginName(plugin); err != nil {
-		return Packed{}, refusal.List{refusal.New(refusal.BrokenPlugin,
+	if err := annotations.ValidatePluginName(plugin); err != nil {
+		return Packed{}, denial.List{denial.New(denial.BrokenPlugin,
 			"folder %q: %v; rename it, or pack with --name", options.Folder, err)}
 	}
 	kept, notes := selectFiles(files)
 	p := packer{plugin: plugin, files: kept, options: options}
 	filled := p.fill(p.place())
-	whole := len(p.refused) == 0
+	whole := len(p.denied) == 0
 	p.chooseVersion()
 	packed := Packed{Plugin: plugin, Version: p.version, Digest: catalog.DigestOf(kept)}
 	packed.ConfigMaps = p.label(filled, packed.Digest)
-	if whole { // else the catalog would miss files that are only refused
+	if whole { // else the catalog would miss files that are only denied
 		p.verify(packed)
 	}
-	if len(p.refused) > 0 {
-		return Packed{}, p.refused.Sorted()
+	if len(p.denied) > 0 {
+		return Packed{}, p.denied.Sorted()
 	}
 	packed.Notes = append(notes, sizeNotes(packed.ConfigMaps)...)
 	return packed, nil
@@ -88,12 +88,12 @@ type packer struct {
 	files   map[string][]byte
 	options Options
 	version string
-	refused refusal.List
+	denied  denial.List
 }
 
-func (p *packer) refuse(format string, args ...any) {
-	p.refused = append(p.refused, refusal.New(refusal.BrokenPlugin,
-		"folder %s: %s", refusal.Quote(p.options.Folder), fmt.Sprintf(format, args...)))
+func (p *packer) deny(format string, args ...any) {
+	p.denied = append(p.denied, denial.New(denial.BrokenPlugin,
+		"folder %s: %s", denial.Quote(p.options.Folder), fmt.Sprintf(format, args...)))
 }
 
 func (p *packer) paths() []string { return slices.Sorted(maps.Keys(p.files)) }

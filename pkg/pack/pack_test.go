@@ -111,9 +111,9 @@ func TestPack(t *testing.T) {
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
-			packed, refused := Pack(test.plugin, test.files, test.options)
-			if len(refused) > 0 {
-				t.Fatalf("%s: refused: %v", test.reason, refused)
+			packed, denied := Pack(test.plugin, test.files, test.options)
+			if len(denied) > 0 {
+				t.Fatalf("%s: denied: %v", test.reason, denied)
 			}
 			if diff := cmp.Diff(test.want, summary(packed.ConfigMaps)); diff != "" {
 				t.Errorf("%s: ConfigMaps (-want +got):\n%s", test.reason, diff)
@@ -125,7 +125,7 @@ func TestPack(t *testing.T) {
 	}
 }
 
-func TestPackRefuses(t *testing.T) {
+func TestPackDenies(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		plugin  string
@@ -230,9 +230,9 @@ func TestPackRefuses(t *testing.T) {
 			if test.plugin == "" {
 				test.plugin = "p"
 			}
-			packed, refused := Pack(test.plugin, test.files, test.options)
+			packed, denied := Pack(test.plugin, test.files, test.options)
 			var got []string
-			for _, one := range refused {
+			for _, one := range denied {
 				got = append(got, one.Message)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/luasource"
-	"kongdao.io/kongdao/pkg/refusal"
 )
 
 const (
@@ -45,14 +45,14 @@ func (p *packer) place() []part {
 			err = fmt.Errorf("makes a key of %d bytes, and Kubernetes takes %d; shorten its name", len(key), longestKey)
 		}
 		if err != nil {
-			p.refuse("file %s %v", refusal.Quote(file), err)
+			p.deny("file %s %v", denial.Quote(file), err)
 			continue
 		}
 		byFolder[folder] = append(byFolder[folder], entry{file, key})
 	}
 	if len(unfit) > 0 {
-		p.refuse("the names of %s have characters that no key of a ConfigMap can hold; rename them with letters, digits, \"-\", \"_\" and \".\"",
-			refusal.Names(unfit))
+		p.deny("the names of %s have characters that no key of a ConfigMap can hold; rename them with letters, digits, \"-\", \"_\" and \".\"",
+			denial.QuoteNames(unfit))
 	}
 	return sortedParts(byFolder)
 }
@@ -107,8 +107,8 @@ func unfitName(file string) bool {
 // chooseVersion takes the version that the options give, else the handler's.
 func (p *packer) chooseVersion() {
 	if p.version = p.options.Version; p.version != "" {
-		if err := annotations.CheckVersion(p.version); err != nil {
-			p.refuse("%v", err)
+		if err := annotations.ValidateVersion(p.version); err != nil {
+			p.deny("%v", err)
 			p.version = "" // or the catalog would say it again
 		}
 		return
@@ -120,12 +120,12 @@ func (p *packer) chooseVersion() {
 	version, found := luasource.Version(handler)
 	switch {
 	case !found:
-		p.refuse("%s gives no VERSION that can be read from its text; write VERSION = \"x.y.z\" there, or pack with --version", handlerFile)
+		p.deny("%s gives no VERSION that can be read from its text; write VERSION = \"x.y.z\" there, or pack with --version", handlerFile)
 	case !isRelease(version):
-		p.refuse("%s gives VERSION %s, which is not of the form \"x.y.z\" (three numbers); mend it, or pack with --version",
-			handlerFile, refusal.Quote(version))
-	case annotations.CheckVersion(version) != nil:
-		p.refuse("%s: %v", handlerFile, annotations.CheckVersion(version))
+		p.deny("%s gives VERSION %s, which is not of the form \"x.y.z\" (three numbers); mend it, or pack with --version",
+			handlerFile, denial.Quote(version))
+	case annotations.ValidateVersion(version) != nil:
+		p.deny("%s: %v", handlerFile, annotations.ValidateVersion(version))
 	default:
 		p.version = version
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/catalog"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // verify reads the ConfigMaps as the webhook will: the release must be one
@@ -23,18 +23,18 @@ func (p *packer) verify(packed Packed) {
 	if assembled := catalog.Assemble(p.plugin, sources); len(assembled) > 0 {
 		release = assembled[0]
 	} else {
-		p.refuse("holds no files; name the folder that handler.lua is in")
+		p.deny("holds no files; name the folder that handler.lua is in")
 		return
 	}
 	misplaced := p.misplaced(release)
 	if len(misplaced) > 0 {
-		p.refuse("in the flat form %s; pack without --flat", strings.Join(misplaced, ", "))
+		p.deny("in the flat form %s; pack without --flat", strings.Join(misplaced, ", "))
 		return
 	}
-	for _, refused := range release.Refusals {
-		p.refused = append(p.refused, refusal.Refusal{Reason: refused.Reason, Message: p.inWordsOfFolders(refused.Message)})
+	for _, denied := range release.Denials {
+		p.denied = append(p.denied, denial.Denial{Reason: denied.Reason, Message: p.inWordsOfFolders(denied.Message)})
 	}
-	if len(p.refused) == 0 && release.Digest != packed.Digest {
+	if len(p.denied) == 0 && release.Digest != packed.Digest {
 		panic(fmt.Sprintf("pack: the release reads back as %s, the folder is %s", release.Digest, packed.Digest))
 	}
 }
@@ -59,7 +59,7 @@ func (p *packer) misplaced(release *catalog.Release) []string {
 // inWordsOfFolders turns a message of the catalog about ConfigMaps that are
 // called like the folder into one about the folder.
 func (p *packer) inWordsOfFolders(message string) string {
-	quoted := refusal.Quote(p.options.Folder)
+	quoted := denial.Quote(p.options.Folder)
 	plugin := "plugin " + fmt.Sprintf("%q: ", p.plugin)
 	versioned := "plugin " + fmt.Sprintf("%q: ", p.plugin+"@"+p.version)
 	message = strings.TrimPrefix(strings.TrimPrefix(message, plugin), versioned)

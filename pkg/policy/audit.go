@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // auditor says what would be otherwise if every policy were enforced.
@@ -30,7 +30,7 @@ func (o *Outcome) audit(policies []*Policy, pod Pod, request annotations.Request
 			auditor.audited[policy.Name] = policy
 		}
 	}
-	auditor.refusals()
+	auditor.denials()
 	for _, ref := range auditor.would.Request.Plugins {
 		auditor.plugin(ref)
 		auditor.library(ref.Name)
@@ -38,30 +38,30 @@ func (o *Outcome) audit(policies []*Policy, pod Pod, request annotations.Request
 	o.Auditing = slices.Sorted(maps.Keys(auditor.concerned))
 }
 
-func (a *auditor) refusals() {
-	if len(a.would.Refusals) == 0 || len(a.Refusals) > 0 {
+func (a *auditor) denials() {
+	if len(a.would.Denials) == 0 || len(a.Denials) > 0 {
 		return
 	}
-	a.Warnings = append(a.Warnings, wouldRefuse(a.would.Refusals))
-	for _, name := range a.would.Refusing {
+	a.Warnings = append(a.Warnings, wouldDeny(a.would.Denials))
+	for _, name := range a.would.Denying {
 		if a.audited[name] != nil {
 			a.concerned[name] = true
-			a.WouldRefuse = append(a.WouldRefuse, name)
+			a.WouldDeny = append(a.WouldDeny, name)
 		}
 	}
 }
 
-func wouldRefuse(refusals refusal.List) string {
-	return "audited policies would refuse this pod: " + refusals.Error()
+func wouldDeny(denials denial.List) string {
+	return "audited policies would deny this pod: " + denials.Error()
 }
 
-// warn says what policies would do, unless they would refuse: that is said then.
+// warn says what policies would do, unless they would deny: that is said then.
 func (a *auditor) warn(policies []string, format string, args ...any) {
 	for _, name := range policies {
 		a.concerned[name] = true
 	}
-	if len(policies) > 0 && len(a.would.Refusals) == 0 {
-		a.Warnings = append(a.Warnings, fmt.Sprintf("audited policy %s would %s", refusal.Names(policies), fmt.Sprintf(format, args...)))
+	if len(policies) > 0 && len(a.would.Denials) == 0 {
+		a.Warnings = append(a.Warnings, fmt.Sprintf("audited policy %s would %s", denial.QuoteNames(policies), fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -74,7 +74,7 @@ func (a *auditor) plugin(ref annotations.PluginRef) {
 	case has != ref:
 		// Only who names a version changes it.
 		a.warn(a.wanting(ref.Name, true), "give this pod the plugin %q", ref.String())
-	case a.Request.Containers != nil && !a.Request.EveryKong:
+	case a.Request.Containers != nil && !a.Request.AllKongContainers:
 		a.warn(a.wanting(ref.Name, false), "give the plugin %q to every container that looks like Kong, not only to those that annotation %s names",
 			ref.String(), annotations.Containers)
 	}
@@ -107,8 +107,8 @@ func (a *auditor) library(plugin string) {
 		}
 	}
 	if would.Only {
-		a.warn(names, "have the plugin %q come from the library %s alone", plugin, refusal.Names(would.Libraries))
+		a.warn(names, "have the plugin %q come from the library %s alone", plugin, denial.QuoteNames(would.Libraries))
 	} else {
-		a.warn(names, "let the plugin %q come from the library %s", plugin, refusal.Names(libraries))
+		a.warn(names, "let the plugin %q come from the library %s", plugin, denial.QuoteNames(libraries))
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Pod is what policies have to know of a pod.
@@ -28,17 +28,17 @@ type Pod struct {
 type Outcome struct {
 	// Request is what the pod gets.
 	Request annotations.Request
-	// Refusals are why it gets nothing, sorted.
-	Refusals refusal.List
+	// Denials are why it gets nothing, sorted.
+	Denials denial.List
 	// Warnings are sentences for whoever made the pod, sorted.
 	Warnings []string
 	// Libraries are the namespaces where each plugin of the request may come from,
 	// by its name; for a plugin that is not here, it is the pod's own.
 	Libraries map[string]Origin
-	// Giving, Refusing, WouldRefuse, Auditing and OptedOut name the policies whose
-	// plugins the pod gets, that refuse it, that would if they were enforced, that
+	// Giving, Denying, WouldDeny, Auditing and OptedOut name the policies whose
+	// plugins the pod gets, that deny it, that would if they were enforced, that
 	// would change something, and that the pod does without, each sorted.
-	Giving, Refusing, WouldRefuse, Auditing, OptedOut []string
+	Giving, Denying, WouldDeny, Auditing, OptedOut []string
 	// Would is what there were if those that audit were enforced; nil where none does.
 	Would *Outcome
 }
@@ -65,7 +65,7 @@ func Combine(policies []*Policy, pod Pod, request annotations.Request) Outcome {
 
 // sort has whoever asks with the same policies in another order hear the same.
 func (o *Outcome) sort() {
-	o.Refusals = o.Refusals.Sorted()
+	o.Denials = o.Denials.Sorted()
 	slices.Sort(o.Warnings)
 }
 
@@ -105,12 +105,12 @@ func combine(policies []*Policy, pod Pod, request annotations.Request) (Outcome,
 	if len(request.Plugins) == 0 && len(wishes) > 0 {
 		// Nobody has looked at it yet, and a slip must not migrate.
 		if _, err := annotations.ParseMigrations(pod.Migrations); err != nil {
-			outcome.refuse("", refusal.MalformedAnnotation, "annotation %s: %v", annotations.Migrations, err)
+			outcome.deny("", denial.MalformedAnnotation, "annotation %s: %v", annotations.Migrations, err)
 		}
 	}
 	slices.Sort(outcome.Giving)
 	slices.Sort(outcome.OptedOut)
-	outcome.Refusing = sortedSet(outcome.Refusing)
+	outcome.Denying = sortedSet(outcome.Denying)
 	return outcome, wishes
 }
 
@@ -131,14 +131,14 @@ func (o *Outcome) wants(policy *Policy, pod Pod) bool {
 		o.Warnings = append(o.Warnings, fmt.Sprintf("annotation %s is \"false\", and policy %q does not let pods opt out", annotations.Inject, policy.Name))
 		return true
 	}
-	o.refuse(policy.Name, refusal.MalformedAnnotation, "annotation %s: is %s; write \"true\" or \"false\"", annotations.Inject, refusal.Quote(pod.Inject))
+	o.deny(policy.Name, denial.MalformedAnnotation, "annotation %s: is %s; write \"true\" or \"false\"", annotations.Inject, denial.Quote(pod.Inject))
 	return true
 }
 
-func (o *Outcome) refuse(policy string, reason refusal.Reason, format string, args ...any) {
-	o.Refusals = append(o.Refusals, refusal.New(reason, format, args...))
+func (o *Outcome) deny(policy string, reason denial.Reason, format string, args ...any) {
+	o.Denials = append(o.Denials, denial.New(reason, format, args...))
 	if policy != "" {
-		o.Refusing = append(o.Refusing, policy)
+		o.Denying = append(o.Denying, policy)
 	}
 }
 
@@ -159,9 +159,9 @@ func (o *Outcome) merge(request annotations.Request, wishes map[string][]wish) [
 	for _, name := range slices.Sorted(maps.Keys(wishes)) {
 		if !asked[name] {
 			add(name)
-			o.Request.EveryKong = true
+			o.Request.AllKongContainers = true
 		} else if len(wishes[name]) > 1 {
-			o.Request.EveryKong = true // the annotation may name containers, and must not leave one out
+			o.Request.AllKongContainers = true // the annotation may name containers, and must not leave one out
 		}
 	}
 	return merged
@@ -189,14 +189,14 @@ func (o *Outcome) version(plugin string, wishes []wish) (version string, agreed 
 	}
 	for _, wish := range wishes {
 		if wish.by != "" && wish.version != "" {
-			o.Refusing = append(o.Refusing, wish.by)
+			o.Denying = append(o.Denying, wish.by)
 		}
 	}
-	o.Refusals = append(o.Refusals, refusal.New(refusal.ConflictingPolicies, "plugin %q: %s; let them agree on one version", plugin, strings.Join(sentences, ", and ")))
+	o.Denials = append(o.Denials, denial.New(denial.ConflictingPolicies, "plugin %q: %s; let them agree on one version", plugin, strings.Join(sentences, ", and ")))
 	return "", false
 }
 
-// forbid refuses what the annotation asks for and some policy does not allow.
+// forbid denies what the annotation asks for and some policy does not allow.
 // Nobody has to say of it, too, that it is not there.
 func (o *Outcome) forbid(policies []*Policy, pod Pod, request annotations.Request, wishes map[string][]wish) {
 	asked := byName(request.Plugins)
@@ -208,7 +208,7 @@ func (o *Outcome) forbid(policies []*Policy, pod Pod, request annotations.Reques
 		for _, policy := range policies {
 			if !policy.allows(effective) {
 				forbidden = true
-				o.refuse(policy.Name, refusal.NotAllowed, "plugin %q: policy %q does not allow it in namespace %q, but %s; ask for one of these, or have the policy changed",
+				o.deny(policy.Name, denial.NotAllowed, "plugin %q: policy %q does not allow it in namespace %q, but %s; ask for one of these, or have the policy changed",
 					effective.String(), policy.Name, pod.Namespace, policy.allowedText())
 			}
 		}

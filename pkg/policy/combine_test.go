@@ -32,9 +32,9 @@ func (c combineCase) combined(t *testing.T) Outcome {
 	for name, value := range c.annotations {
 		given[annotations.Prefix+name] = value
 	}
-	request, refused := annotations.Parse(given)
-	if len(refused) > 0 {
-		t.Fatal(refused)
+	request, denied := annotations.Parse(given)
+	if len(denied) > 0 {
+		t.Fatal(denied)
 	}
 	var policies []*Policy
 	for name, of := range c.policies {
@@ -50,11 +50,11 @@ func said(outcome Outcome) []string {
 	for _, ref := range outcome.Request.Plugins {
 		lines = append(lines, "plugin "+ref.String())
 	}
-	if outcome.Request.EveryKong {
+	if outcome.Request.AllKongContainers {
 		lines = append(lines, "every Kong")
 	}
-	for _, refused := range outcome.Refusals {
-		lines = append(lines, string(refused.Reason)+": "+refused.Message)
+	for _, denied := range outcome.Denials {
+		lines = append(lines, string(denied.Reason)+": "+denied.Message)
 	}
 	for _, warning := range outcome.Warnings {
 		lines = append(lines, "warning: "+warning)
@@ -65,7 +65,7 @@ func said(outcome Outcome) []string {
 		}
 	}
 	for what, names := range map[string][]string{
-		"refusing": outcome.Refusing, "would refuse": outcome.WouldRefuse, "auditing": outcome.Auditing, "opted out": outcome.OptedOut,
+		"denying": outcome.Denying, "would deny": outcome.WouldDeny, "auditing": outcome.Auditing, "opted out": outcome.OptedOut,
 	} {
 		if len(names) > 0 {
 			lines = append(lines, what+" "+strings.Join(names, " "))
@@ -128,20 +128,20 @@ func TestCombinePlugins(t *testing.T) {
 		"the annotation's":        {policies: map[string]spec{"p": wants("a")}, annotations: noted{"plugins": "a@1"}, want: []string{"plugin a@1", "every Kong"}, reason: "it may decide too, where nothing is listed"},
 		"agreed":                  {policies: map[string]spec{"p": wants("a@1"), "q": wants("a@1")}, annotations: noted{"plugins": "a@1"}, want: []string{"plugin a@1", "every Kong"}},
 		"malformed migrations":    {policies: map[string]spec{"p": wants("a")}, annotations: noted{"migrations": "Off"}, want: []string{"plugin a", "every Kong", `MalformedAnnotation: annotation kongdao.io/migrations: is "Off"; write auto, up or off`}, reason: "Parse lets it pass of pods that ask for nothing, and a slip must not migrate"},
-		"migrations of nobody":    {policies: map[string]spec{"p": allows("a")}, annotations: noted{"migrations": "Off"}, reason: "who gets nothing is refused for nothing (W7)"},
+		"migrations of nobody":    {policies: map[string]spec{"p": allows("a")}, annotations: noted{"migrations": "Off"}, reason: "who gets nothing is denied for nothing (W7)"},
 		"opted out":               {policies: map[string]spec{"p": wants("a"), "q": wants("b")}, annotations: noted{"inject": "false"}, want: []string{"opted out p q"}},
 		"opted out, and asks":     {policies: map[string]spec{"p": wants("a@1", "b")}, annotations: noted{"inject": "false", "plugins": "a@2"}, want: []string{"plugin a@2", "opted out p"}, reason: "what it asks for it gets all the same, and the policy's version is not there to differ"},
 		"not let out":             {policies: map[string]spec{"p": firm(wants("a")), "q": wants("b")}, annotations: noted{"inject": "false"}, want: []string{"plugin a", "every Kong", "opted out q", `warning: annotation kongdao.io/inject is "false", and policy "p" does not let pods opt out`}},
 		"opting in":               {policies: map[string]spec{"p": wants("a")}, annotations: noted{"inject": "true"}, want: []string{"plugin a", "every Kong"}, reason: "says what is so anyway"},
-		"malformed":               {policies: map[string]spec{"p": wants("a"), "q": wants("b")}, annotations: noted{"inject": "no"}, want: []string{"plugin a", "plugin b", "every Kong", `MalformedAnnotation: annotation kongdao.io/inject: is "no"; write "true" or "false"`, "refusing p q"}, reason: "a slip is neither, and is said once"},
+		"malformed":               {policies: map[string]spec{"p": wants("a"), "q": wants("b")}, annotations: noted{"inject": "no"}, want: []string{"plugin a", "plugin b", "every Kong", `MalformedAnnotation: annotation kongdao.io/inject: is "no"; write "true" or "false"`, "denying p q"}, reason: "a slip is neither, and is said once"},
 		"malformed, not selected": {policies: map[string]spec{"p": selecting, "q": allows("a")}, annotations: noted{"inject": "no"}, reason: "where nothing is wanted, it decides nothing (W7)"},
 	})
 }
 
-// TestCombineRefusals proves rules 3 and 4, each refusal by its whole sentence, and
-// that what is refused is no part of the request: nobody has to hear that it is
+// TestCombineDenials proves rules 3 and 4, each denial by its whole sentence, and
+// that what is denied is no part of the request: nobody has to hear that it is
 // not there either.
-func TestCombineRefusals(t *testing.T) {
+func TestCombineDenials(t *testing.T) {
 	many := make([]string, 12)
 	for i := range many {
 		many[i] = fmt.Sprintf("b%d", i)
@@ -149,38 +149,38 @@ func TestCombineRefusals(t *testing.T) {
 	const out = "; let them agree on one version"
 	check(t, map[string]combineCase{
 		"two versions": {policies: map[string]spec{"q": wants("a@1"), "p": wants("a@2")},
-			want:   []string{"every Kong", `ConflictingPolicies: plugin "a": policy "q" wants version "1", and policy "p" wants version "2"` + out, "refusing p q"},
+			want:   []string{"every Kong", `ConflictingPolicies: plugin "a": policy "q" wants version "1", and policy "p" wants version "2"` + out, "denying p q"},
 			reason: "both are named"},
 		"three policies": {policies: map[string]spec{"r": wants("a@1"), "q": wants("a@1"), "p": wants("a@2"), "o": wants("a")},
-			want:   []string{"every Kong", `ConflictingPolicies: plugin "a": policy "q" wants version "1", and policy "p" wants version "2"` + out, "refusing p q r"},
+			want:   []string{"every Kong", `ConflictingPolicies: plugin "a": policy "q" wants version "1", and policy "p" wants version "2"` + out, "denying p q r"},
 			reason: "one for each version; who names none is not concerned"},
 		"against the annotation": {policies: map[string]spec{"p": wants("a@2"), "q": wants("a@1")}, annotations: noted{"plugins": "a@1"},
-			want: []string{"every Kong", `ConflictingPolicies: plugin "a": annotation kongdao.io/plugins asks for version "1", and policy "p" wants version "2"` + out, "refusing p q"}},
+			want: []string{"every Kong", `ConflictingPolicies: plugin "a": annotation kongdao.io/plugins asks for version "1", and policy "p" wants version "2"` + out, "denying p q"}},
 		"not allowed": {policies: map[string]spec{"p": allows("b", "dao-*@1.*")}, annotations: noted{"plugins": "b,a"},
-			want: []string{"plugin b", `NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b, dao-*@1.*; ask for one of these, or have the policy changed`, "refusing p"}},
+			want: []string{"plugin b", `NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b, dao-*@1.*; ask for one of these, or have the policy changed`, "denying p"}},
 		"another version": {policies: map[string]spec{"p": allows("a@1.*")}, annotations: noted{"plugins": "a@2.0"},
-			want: []string{`NotAllowed: plugin "a@2.0": policy "p" does not allow it in namespace "kong", but a@1.*; ask for one of these, or have the policy changed`, "refusing p"}},
+			want: []string{`NotAllowed: plugin "a@2.0": policy "p" does not allow it in namespace "kong", but a@1.*; ask for one of these, or have the policy changed`, "denying p"}},
 		"no Kong": {policies: map[string]spec{"p": allows("b")}, annotations: noted{"plugins": "a", "containers": "x"}, notKong: true,
-			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "refusing p"},
+			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying p"},
 			reason: "kongdao.io/containers names what runs Kong, and goes round nothing"},
 		"opted out": {policies: map[string]spec{"p": {Plugins: []string{"b"}, Allowed: []string{"b"}}}, annotations: noted{"plugins": "a", "inject": "false"},
-			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "refusing p", "opted out p"},
+			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying p", "opted out p"},
 			reason: "one opts out of plugins, not of what is allowed"},
 		"narrowed": {policies: map[string]spec{"p": allows("dao-*"), "q": allows("*-test")}, annotations: noted{"plugins": "dao-test,dao-x,y-test"},
 			want: []string{"plugin dao-test",
 				`NotAllowed: plugin "dao-x": policy "q" does not allow it in namespace "kong", but *-test; ask for one of these, or have the policy changed`,
-				`NotAllowed: plugin "y-test": policy "p" does not allow it in namespace "kong", but dao-*; ask for one of these, or have the policy changed`, "refusing p q"},
+				`NotAllowed: plugin "y-test": policy "p" does not allow it in namespace "kong", but dao-*; ask for one of these, or have the policy changed`, "denying p q"},
 			reason: "what every policy allows"},
 		"a long list": {policies: map[string]spec{"p": allows(many...)}, annotations: noted{"plugins": "a"},
-			want: []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b0, b1, b2, b3, b4, b5, b6, b7, b8, b9 and 2 more; ask for one of these, or have the policy changed`, "refusing p"}},
+			want: []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b0, b1, b2, b3, b4, b5, b6, b7, b8, b9 and 2 more; ask for one of these, or have the policy changed`, "denying p"}},
 		"a policy's own":     {policies: map[string]spec{"p": wants("a"), "q": allows("b")}, want: []string{"plugin a", "every Kong"}, reason: "lists are of annotations"},
 		"given anyway":       {policies: map[string]spec{"p": wants("a@1"), "q": allows("b")}, annotations: noted{"plugins": "a@1"}, want: []string{"plugin a@1", "every Kong"}, reason: "it asks for what it gets"},
 		"given in a version": {policies: map[string]spec{"p": wants("a@1"), "q": allows("b")}, annotations: noted{"plugins": "a"}, want: []string{"plugin a@1", "every Kong"}},
 		"given in another": {policies: map[string]spec{"p": wants("a"), "q": allows("b")}, annotations: noted{"plugins": "a@1"},
-			want:   []string{"every Kong", `NotAllowed: plugin "a@1": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "refusing q"},
+			want:   []string{"every Kong", `NotAllowed: plugin "a@1": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying q"},
 			reason: "a policy wants it, but nobody lets the annotation choose the version"},
 		"given to others": {policies: map[string]spec{"p": {Plugins: []string{"a"}, PodSelector: labelled("x", "y")}, "q": allows("b")}, annotations: noted{"plugins": "a"},
-			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "refusing q"}},
+			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying q"}},
 	})
 }
 
@@ -200,7 +200,7 @@ func TestCombineLibraries(t *testing.T) {
 // TestCombineAudit proves rule 7: a policy that audits changes nothing, and all
 // that it would change is said, with its name and no other's.
 func TestCombineAudit(t *testing.T) {
-	const would = "warning: audited policies would refuse this pod: "
+	const would = "warning: audited policies would deny this pod: "
 	const out = "; ask for one of these, or have the policy changed"
 	elsewhere := audited(wants("a"))
 	elsewhere.PodSelector = labelled("x", "y")
@@ -216,16 +216,16 @@ func TestCombineAudit(t *testing.T) {
 		"opted out":   {policies: map[string]spec{"p": audited(wants("a"))}, annotations: noted{"inject": "false"}, reason: "it would not give it then"},
 		"not let out": {policies: map[string]spec{"p": audited(firm(wants("a")))}, annotations: noted{"inject": "false"}, want: []string{`warning: audited policy "p" would give this pod the plugin "a"`, "auditing p"}},
 		"malformed": {policies: map[string]spec{"p": audited(wants("a"))}, annotations: noted{"inject": "no"},
-			want: []string{would + `annotation kongdao.io/inject: is "no"; write "true" or "false"`, "would refuse p", "auditing p"}},
+			want: []string{would + `annotation kongdao.io/inject: is "no"; write "true" or "false"`, "would deny p", "auditing p"}},
 		"does not allow": {policies: map[string]spec{"p": audited(allows("b")), "q": allows("a")}, annotations: noted{"plugins": "a"},
-			want: []string{"plugin a", would + `plugin "a": policy "p" does not allow it in namespace "kong", but b` + out, "would refuse p", "auditing p"}},
+			want: []string{"plugin a", would + `plugin "a": policy "p" does not allow it in namespace "kong", but b` + out, "would deny p", "auditing p"}},
 		"conflicts": {policies: map[string]spec{"p": audited(wants("a@2")), "q": wants("a@1")},
-			want:   []string{"plugin a@1", "every Kong", would + `plugin "a": policy "q" wants version "1", and policy "p" wants version "2"; let them agree on one version`, "would refuse p", "auditing p"},
-			reason: "only what is audited would refuse: the other is enforced, and does not"},
-		"refused anyway": {policies: map[string]spec{"p": audited(allows("b")), "q": allows("c")}, annotations: noted{"plugins": "a"},
-			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but c` + out, "refusing q"}, reason: "it would be no otherwise"},
+			want:   []string{"plugin a@1", "every Kong", would + `plugin "a": policy "q" wants version "1", and policy "p" wants version "2"; let them agree on one version`, "would deny p", "auditing p"},
+			reason: "only what is audited would deny: the other is enforced, and does not"},
+		"denied anyway": {policies: map[string]spec{"p": audited(allows("b")), "q": allows("c")}, annotations: noted{"plugins": "a"},
+			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but c` + out, "denying q"}, reason: "it would be no otherwise"},
 		"allows by giving": {policies: map[string]spec{"p": audited(wants("a@1")), "q": allows("b")}, annotations: noted{"plugins": "a"},
-			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b` + out, "refusing q", `warning: audited policy "p" would give this pod the plugin "a@1"`, "auditing p"}, reason: "what audits allows nothing either"},
+			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b` + out, "denying q", `warning: audited policy "p" would give this pod the plugin "a@1"`, "auditing p"}, reason: "what audits allows nothing either"},
 		"a library": {policies: map[string]spec{"p": audited(spec{Library: "l"}), "q": {Library: "k"}}, annotations: noted{"plugins": "a"},
 			want: []string{"plugin a", "a from k, only false", `warning: audited policy "p" would let the plugin "a" come from the library "l"`, "auditing p"}},
 		"the same library": {policies: map[string]spec{"p": audited(spec{Library: "l"}), "q": {Library: "l"}}, annotations: noted{"plugins": "a"}, want: []string{"plugin a", "a from l, only false"}},

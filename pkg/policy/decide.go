@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/mutate"
-	"kongdao.io/kongdao/pkg/refusal"
 )
 
 // Decision is what becomes of a pod: what the policies make of its request, and
@@ -22,11 +22,11 @@ type Decision struct {
 // that count there and the releases that there are to the injection. All that is
 // wrong is said at once.
 func Decide(policies []*Policy, namespace string, pod mutate.Pod, all Releases) Decision {
-	request, refused := annotations.Parse(pod.Annotations)
+	request, denied := annotations.Parse(pod.Annotations)
 	decider := decider{namespace: namespace, pod: pod, all: all}
 	alone := Outcome{Request: request}
 	if len(policies) == 0 {
-		return Decision{Decision: decider.decide(alone, refused), Outcome: alone, Missing: decider.missing}
+		return Decision{Decision: decider.decide(alone, denied), Outcome: alone, Missing: decider.missing}
 	}
 	facts := Pod{
 		Namespace: namespace, IsKong: mutate.IsKong(pod),
@@ -36,17 +36,17 @@ func Decide(policies []*Policy, namespace string, pod mutate.Pod, all Releases) 
 		facts.Labels = pod.AllLabels()
 	}
 	outcome := Combine(policies, facts, request)
-	decision := decider.decide(outcome, refused)
-	if len(decision.Refusals) > 0 {
+	decision := decider.decide(outcome, denied)
+	if len(decision.Denials) > 0 {
 		// Who is to blame: what policies want, where what the pod wants can be had.
-		if len(outcome.Giving) > 0 && len(decider.decide(alone, refused).Refusals) == 0 {
-			outcome.Refusing = sortedSet(append(outcome.Refusing, outcome.Giving...))
+		if len(outcome.Giving) > 0 && len(decider.decide(alone, denied).Denials) == 0 {
+			outcome.Denying = sortedSet(append(outcome.Denying, outcome.Giving...))
 		}
 		outcome.Giving = nil
-	} else if len(outcome.Auditing) > 0 && len(outcome.WouldRefuse) == 0 {
-		if would := decider.decide(*outcome.Would, refused); len(would.Refusals) > 0 {
-			outcome.WouldRefuse = outcome.Auditing
-			outcome.Warnings = append(outcome.Warnings, wouldRefuse(would.Refusals))
+	} else if len(outcome.Auditing) > 0 && len(outcome.WouldDeny) == 0 {
+		if would := decider.decide(*outcome.Would, denied); len(would.Denials) > 0 {
+			outcome.WouldDeny = outcome.Auditing
+			outcome.Warnings = append(outcome.Warnings, wouldDeny(would.Denials))
 		}
 	}
 	decision.Warnings = slices.Concat(decision.Warnings, outcome.Warnings)
@@ -61,8 +61,8 @@ type decider struct {
 	missing   map[string]map[string]bool
 }
 
-func (d *decider) decide(outcome Outcome, refused refusal.List) mutate.Decision {
-	decision := mutate.DecideRequest(d.namespace, d.pod, outcome.Request, slices.Concat(refused, outcome.Refusals),
+func (d *decider) decide(outcome Outcome, denied denial.List) mutate.Decision {
+	decision := mutate.DecideRequest(d.namespace, d.pod, outcome.Request, slices.Concat(denied, outcome.Denials),
 		finder(d.namespace, outcome.Request.Plugins, outcome.Libraries, d.all))
 	for _, plugin := range decision.Unresolved {
 		for _, namespace := range outcome.Libraries[plugin].Namespaces(d.namespace) {

@@ -65,18 +65,18 @@ func decided(decision Decision) []string {
 		if release.Library != "" {
 			line += " of " + release.Library
 		}
-		if len(decision.Refusals) == 0 {
+		if len(decision.Denials) == 0 {
 			lines = append(lines, line)
 		}
 	}
-	for _, refused := range decision.Refusals {
-		lines = append(lines, "refused: "+refused.Message)
+	for _, denied := range decision.Denials {
+		lines = append(lines, "denied: "+denied.Message)
 	}
 	for _, warning := range decision.Warnings {
 		lines = append(lines, "warning: "+warning)
 	}
 	for what, names := range map[string][]string{
-		"giving": decision.Outcome.Giving, "refusing": decision.Outcome.Refusing, "would refuse": decision.Outcome.WouldRefuse, "auditing": decision.Outcome.Auditing,
+		"giving": decision.Outcome.Giving, "denying": decision.Outcome.Denying, "would deny": decision.Outcome.WouldDeny, "auditing": decision.Outcome.Auditing,
 	} {
 		if len(names) > 0 {
 			lines = append(lines, what+" "+strings.Join(names, " "))
@@ -90,11 +90,11 @@ func decided(decision Decision) []string {
 }
 
 // TestDecide proves what comes of policies together with what there is: whom a
-// refusal is put down to, that an audit foresees what enforcing it would come to,
+// denial is put down to, that an audit foresees what enforcing it would come to,
 // and where what is missing has to be looked for again. Whoever is decided on twice
 // gets what is decided once.
 func TestDecide(t *testing.T) {
-	const unknown = `refused: plugin "x": no ConfigMap in namespace "kong" is labelled kongdao.io/plugin=x; make one with "kubectl kongdao pack"`
+	const unknown = `denied: plugin "x": no ConfigMap in namespace "kong" is labelled kongdao.io/plugin=x; make one with "kubectl kongdao pack"`
 	const notInLibrary = `plugin "a": a policy has it come from the library "l", where no ConfigMap is labelled kongdao.io/plugin=a; publish it there with "kubectl kongdao pack"`
 	for name, test := range map[string]struct {
 		policies map[string]spec
@@ -117,16 +117,16 @@ func TestDecide(t *testing.T) {
 		},
 		"the policy's fault": {
 			policies: map[string]spec{"p": from("l", wants("a"))}, given: noted{"plugins": "b"}, has: []string{"kong/a@1", "kong/b@1"},
-			want:   []string{"refused: " + notInLibrary, "refusing p", "missing in l: a"},
+			want:   []string{"denied: " + notInLibrary, "denying p", "missing in l: a"},
 			reason: "without it the pod could have what it asks for; and in its own namespace nobody has to look",
 		},
 		"the pod's fault": {
 			policies: map[string]spec{"p": wants("a")}, given: noted{"plugins": "x"}, has: []string{"kong/a@1"},
-			want: []string{unknown, "missing in kong: x"}, reason: "it would be refused without the policy too",
+			want: []string{unknown, "missing in kong: x"}, reason: "it would be denied without the policy too",
 		},
 		"a malformed annotation": {
 			policies: map[string]spec{"p": wants("a")}, given: noted{"plugins": "a,,b"}, has: []string{"kong/a@1", "kong/b@1"},
-			want: []string{`refused: annotation kongdao.io/plugins: element 2: is empty; write plugin names between single commas`}, reason: "the pod's fault",
+			want: []string{`denied: annotation kongdao.io/plugins: element 2: is empty; write plugin names between single commas`}, reason: "the pod's fault",
 		},
 		"audited": {
 			policies: map[string]spec{"p": audited(wants("a"))}, has: []string{"kong/a@1"},
@@ -135,12 +135,12 @@ func TestDecide(t *testing.T) {
 		"audited and not there": {
 			policies: map[string]spec{"p": audited(from("l", wants("a")))},
 			want: []string{
-				`warning: audited policy "p" would give this pod the plugin "a"`, "warning: audited policies would refuse this pod: " + notInLibrary,
-				"auditing p", "would refuse p", "missing in l: a",
+				`warning: audited policy "p" would give this pod the plugin "a"`, "warning: audited policies would deny this pod: " + notInLibrary,
+				"auditing p", "would deny p", "missing in l: a",
 			},
 			reason: "to enforce it would be an outage",
 		},
-		"audited, and refused already": {
+		"audited, and denied already": {
 			policies: map[string]spec{"p": audited(wants("a"))}, given: noted{"plugins": "x"},
 			want:   []string{unknown, `warning: audited policy "p" would give this pod the plugin "a"`, "auditing p", "missing in kong: x"},
 			reason: "what it would come to is not asked",
@@ -158,7 +158,7 @@ func TestDecide(t *testing.T) {
 			}
 			// As under reinvocation.
 			again := Decide(policies, "kong", view(t, goldens.Apply(t, text, decision.Patch)), published(test.has...))
-			if len(again.Patch) > 0 || len(decision.Refusals) == 0 && len(again.Releases) != len(decision.Releases) {
+			if len(again.Patch) > 0 || len(decision.Denials) == 0 && len(again.Releases) != len(decision.Releases) {
 				t.Errorf("decided on again, it gets %v", again.Patch)
 			}
 		})

@@ -13,7 +13,7 @@
 //  2. A pod gets what its annotation asks for, in that order, then what policies
 //     want, by name.
 //  3. Whoever names a version of a plugin decides it for those who name none. Two
-//     who name different ones are refused, both named.
+//     who name different ones are denied, both named.
 //  4. An annotation may ask for what every policy with a list allows. What a
 //     policy itself wants, as it wants it, is allowed.
 //  5. A pod with kongdao.io/inject: "false" does without the plugins of policies

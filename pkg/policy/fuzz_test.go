@@ -80,7 +80,7 @@ func (d *draws) pod() (Pod, annotations.Request) {
 
 // FuzzCombine proves of any policies and any pod that their order changes
 // nothing, not even of what is said; and that policies which audit change
-// neither what the pod gets, nor whether it is refused, nor where from.
+// neither what the pod gets, nor whether it is denied, nor where from.
 func FuzzCombine(f *testing.F) {
 	f.Add([]byte{}, uint64(0))
 	f.Fuzz(func(t *testing.T, drawn []byte, seed uint64) {
@@ -99,7 +99,7 @@ func FuzzCombine(f *testing.F) {
 		}
 		enforced := slices.DeleteFunc(slices.Clone(policies), func(policy *Policy) bool { return policy.Audits })
 		without := Combine(enforced, pod, request)
-		if diff := cmp.Diff([]any{without.Request, without.Refusals, without.Libraries}, []any{want.Request, want.Refusals, want.Libraries}); diff != "" {
+		if diff := cmp.Diff([]any{without.Request, without.Denials, without.Libraries}, []any{want.Request, want.Denials, want.Libraries}); diff != "" {
 			t.Errorf("audited policies change it (-without +with):\n%s", diff)
 		}
 		if !slices.Equal(asked, request.Plugins) {
@@ -121,8 +121,8 @@ func consistent(t *testing.T, policies []*Policy, outcome Outcome) {
 		names  []string
 		audits bool
 	}{
-		"refuses": {outcome.Refusing, false}, "is done without": {outcome.OptedOut, false},
-		"would refuse": {outcome.WouldRefuse, true}, "would change something": {outcome.Auditing, true},
+		"denies": {outcome.Denying, false}, "is done without": {outcome.OptedOut, false},
+		"would deny": {outcome.WouldDeny, true}, "would change something": {outcome.Auditing, true},
 	} {
 		if !slices.IsSorted(of.names) || len(slices.Compact(slices.Clone(of.names))) != len(of.names) {
 			t.Errorf("%s: not sorted, or one is there twice: %q", what, of.names)

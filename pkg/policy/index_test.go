@@ -158,7 +158,7 @@ func BenchmarkNamespace(b *testing.B) {
 			request := annotations.Request{Plugins: []annotations.PluginRef{{Name: "dao-test"}}}
 			b.ReportAllocs()
 			for b.Loop() {
-				if outcome := Combine(index.Of("kong", of), pod, request); len(outcome.Refusals) > 0 || outcome.Request.Plugins[0].Version == "" {
+				if outcome := Combine(index.Of("kong", of), pod, request); len(outcome.Denials) > 0 || outcome.Request.Plugins[0].Version == "" {
 					b.Fatal(outcome)
 				}
 			}

@@ -7,7 +7,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Origin is where a plugin may come from.
@@ -98,7 +98,7 @@ func finder(namespace string, plugins []annotations.PluginRef, origins map[strin
 
 // fromLibraries yields a plugin's releases in libraries, as the pods of a
 // namespace get them. A version that two libraries have with different files is
-// one that is refused.
+// one that is denied.
 func fromLibraries(namespace, plugin string, origin Origin, all Releases) []*catalog.Release {
 	versions := map[string]*catalog.Release{}
 	for _, library := range origin.Libraries {
@@ -111,8 +111,8 @@ func fromLibraries(namespace, plugin string, origin Origin, all Releases) []*cat
 			case !there:
 				versions[release.Version] = release
 			case before.Digest != release.Digest:
-				versions[release.Version] = refused(annotations.PluginRef{Name: plugin, Version: release.Version}, refusal.ConflictingSources,
-					"the libraries %s have it with different files; keep one", refusal.Names(origin.Libraries))
+				versions[release.Version] = denied(annotations.PluginRef{Name: plugin, Version: release.Version}, denial.ConflictingSources,
+					"the libraries %s have it with different files; keep one", denial.QuoteNames(origin.Libraries))
 			}
 		}
 	}
@@ -126,9 +126,9 @@ func fromLibraries(namespace, plugin string, origin Origin, all Releases) []*cat
 // chosen is the one of the libraries' releases that is asked for; where there is
 // none, one that says so: the catalog would look for it in the pod's namespace.
 func (o Origin) chosen(ref annotations.PluginRef, found []*catalog.Release) []*catalog.Release {
-	libraries := refusal.Names(o.Libraries)
+	libraries := denial.QuoteNames(o.Libraries)
 	if len(found) == 0 {
-		return []*catalog.Release{refused(ref, refusal.UnknownPlugin,
+		return []*catalog.Release{denied(ref, denial.UnknownPlugin,
 			"a policy has it come from the library %s, where no ConfigMap is labelled %s=%s; publish it there with \"kubectl kongdao pack\"", libraries, annotations.Plugin, ref.Name)}
 	}
 	if ref.Version == "" && len(found) == 1 {
@@ -141,17 +141,17 @@ func (o Origin) chosen(ref annotations.PluginRef, found []*catalog.Release) []*c
 		}
 	}
 	if ref.Version != "" {
-		return []*catalog.Release{refused(ref, refusal.UnknownVersion,
-			"the library %s has it as %s; publish this version there, or have one asked for that is there", libraries, refusal.Names(versions))}
+		return []*catalog.Release{denied(ref, denial.UnknownVersion,
+			"the library %s has it as %s; publish this version there, or have one asked for that is there", libraries, denial.QuoteNames(versions))}
 	}
 	latest := annotations.PluginRef{Name: ref.Name, Version: versions[len(versions)-1]}
-	return []*catalog.Release{refused(ref, refusal.AmbiguousVersion,
-		"the library %s has it as %s, and neither a policy nor annotation %s chooses; write %q in one of them", libraries, refusal.Names(versions), annotations.Plugins, latest.String())}
+	return []*catalog.Release{denied(ref, denial.AmbiguousVersion,
+		"the library %s has it as %s, and neither a policy nor annotation %s chooses; write %q in one of them", libraries, denial.QuoteNames(versions), annotations.Plugins, latest.String())}
 }
 
-// refused is a release that no pod gets.
-func refused(ref annotations.PluginRef, reason refusal.Reason, format string, args ...any) *catalog.Release {
-	return &catalog.Release{Plugin: ref.Name, Version: ref.Version, Refusals: refusal.List{
-		refusal.New(reason, "plugin %q: %s", ref.String(), fmt.Sprintf(format, args...)),
+// denied is a release that no pod gets.
+func denied(ref annotations.PluginRef, reason denial.Reason, format string, args ...any) *catalog.Release {
+	return &catalog.Release{Plugin: ref.Name, Version: ref.Version, Denials: denial.List{
+		denial.New(reason, "plugin %q: %s", ref.String(), fmt.Sprintf(format, args...)),
 	}}
 }

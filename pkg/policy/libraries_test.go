@@ -58,8 +58,8 @@ func TestFinder(t *testing.T) {
 				if release.Library != "" {
 					text += " copied from " + release.Library
 				}
-				if len(release.Refusals) > 0 {
-					text += " " + release.Refusals.Error()
+				if len(release.Denials) > 0 {
+					text += " " + release.Denials.Error()
 				}
 				got = append(got, text)
 			}

@@ -12,7 +12,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Policy is a PluginPolicy that can be asked. It is never changed.
@@ -48,20 +48,20 @@ func Compile(read *v1alpha1.PluginPolicy) (*Policy, error) {
 		wrong.add("has neither plugins, nor allowed, nor a library, and decides nothing; give it one")
 	}
 	if spec.Mode != "" && spec.Mode != v1alpha1.Enforce && spec.Mode != v1alpha1.Audit {
-		wrong.add("mode: is %s; write %s or %s", refusal.Quote(string(spec.Mode)), v1alpha1.Enforce, v1alpha1.Audit)
+		wrong.add("mode: is %s; write %s or %s", denial.Quote(string(spec.Mode)), v1alpha1.Enforce, v1alpha1.Audit)
 	}
 	policy.namespaces = wrong.selector("namespaceSelector", spec.NamespaceSelector)
 	policy.pods = wrong.selector("podSelector", spec.PodSelector)
 	policy.Plugins = wrong.plugins(spec.Plugins)
 	for i, text := range spec.Allowed {
 		if !patternForm.MatchString(text) {
-			wrong.add("allowed: element %d: is %s; write a plugin's name, maybe @ and a version, in which a star stands for anything", i+1, refusal.Quote(text))
+			wrong.add("allowed: element %d: is %s; write a plugin's name, maybe @ and a version, in which a star stands for anything", i+1, denial.Quote(text))
 		}
 		name, version, _ := strings.Cut(text, "@")
 		policy.allowed = append(policy.allowed, pattern{text, name, version})
 	}
 	if spec.Library != "" && len(validation.IsDNS1123Label(spec.Library)) > 0 {
-		wrong.add("library: %s is not a namespace's name", refusal.Quote(spec.Library))
+		wrong.add("library: %s is not a namespace's name", denial.Quote(spec.Library))
 	}
 	if len(wrong) > 0 {
 		return nil, fmt.Errorf("policy %q: %s", read.Name, strings.Join(wrong, "; "))
@@ -92,9 +92,9 @@ func (p *problems) plugins(texts []string) []annotations.PluginRef {
 	seen := map[string]bool{}
 	for i, text := range texts {
 		name, version, versioned := strings.Cut(text, "@")
-		err := annotations.CheckPluginName(name)
+		err := annotations.ValidatePluginName(name)
 		if err == nil && versioned {
-			err = annotations.CheckVersion(version)
+			err = annotations.ValidateVersion(version)
 		}
 		if err == nil && seen[name] {
 			err = fmt.Errorf("plugin %q stands in the list twice; keep one", name)

@@ -28,10 +28,10 @@ func labelled(name, value string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{name: value}}
 }
 
-// TestCompileRefuses proves that whatever the API server would not have taken is
-// refused here too, each with a sentence that says how it should be: policies
+// TestCompileDenies proves that whatever the API server would not have taken is
+// denied here too, each with a sentence that says how it should be: policies
 // also come out of files.
-func TestCompileRefuses(t *testing.T) {
+func TestCompileDenies(t *testing.T) {
 	unknown := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
 	for name, test := range map[string]struct {
 		spec   spec

@@ -77,8 +77,8 @@ func TestANewCertificateIsServed(t *testing.T) {
 	}
 }
 
-// TestOldTLSIsRefused proves what --tls-min-version says.
-func TestOldTLSIsRefused(t *testing.T) {
+// TestOldTLSIsDenied proves what --tls-min-version says.
+func TestOldTLSIsDenied(t *testing.T) {
 	t.Parallel()
 	_, kubeconfig, err := plane.User(installation.User)
 	if err != nil {
@@ -131,7 +131,7 @@ func TestOnlyClientsOfTheCA(t *testing.T) {
 	defer stranger.Close()
 	// The server has its say after the client's part of the handshake.
 	if _, err := stranger.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "certificate required") {
-		t.Errorf("a client without a certificate: %v, want it to be refused", err)
+		t.Errorf("a client without a certificate: %v, want it to be denied", err)
 	}
 	apiServer, _, err := plane.User("kube-apiserver")
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // and no others, have a plugin, whole and once.
 func checkInjected(pod *corev1.Pod, plugin string, containers ...string) error {
 	var wrong []error
-	if pod.Labels[annotations.Injected] != "true" || pod.Annotations[annotations.Injection] == "" {
+	if pod.Labels[annotations.Injected] != "true" || pod.Annotations[annotations.InjectionRecord] == "" {
 		wrong = append(wrong, fmt.Errorf("pod %s lacks the marks", pod.Name))
 	}
 	found := 0
@@ -81,8 +81,8 @@ func checkPlain(pod *corev1.Pod) error {
 			return fmt.Errorf("pod %s has label %s", pod.Name, name)
 		}
 	}
-	if pod.Annotations[annotations.Injection] != "" {
-		return fmt.Errorf("pod %s has annotation %s", pod.Name, annotations.Injection)
+	if pod.Annotations[annotations.InjectionRecord] != "" {
+		return fmt.Errorf("pod %s has annotation %s", pod.Name, annotations.InjectionRecord)
 	}
 	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		for _, mount := range container.VolumeMounts {

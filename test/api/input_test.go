@@ -14,12 +14,12 @@ import (
 )
 
 // webhookTimeout is how long the API server waits for us: who is slower is
-// not heard, and the pod is refused for that.
+// not heard, and the pod is denied for that.
 const webhookTimeout = 5 * time.Second
 
-// wantRefused fails the test unless a pod is refused, in time, with a message
+// wantDenied fails the test unless a pod is denied, in time, with a message
 // that has the parts and is for people to read.
-func wantRefused(t *testing.T, namespace, plugins string, parts ...string) {
+func wantDenied(t *testing.T, namespace, plugins string, parts ...string) {
 	t.Helper()
 	began := time.Now()
 	err := webhook.Admin.Create(t.Context(), pod(namespace, "kong", plugins), client.DryRunAll)
@@ -27,11 +27,11 @@ func wantRefused(t *testing.T, namespace, plugins string, parts ...string) {
 		t.Fatal("admitted")
 	}
 	if took := time.Since(began); took > webhookTimeout {
-		t.Errorf("refused after %v", took)
+		t.Errorf("denied after %v", took)
 	}
 	wantText(t, err.Error(), append(parts, `admission webhook "pods.kongdao.io" denied the request`)...)
 	if len(err.Error()) > 16<<10 {
-		t.Errorf("the refusal has %d bytes", len(err.Error()))
+		t.Errorf("the denial has %d bytes", len(err.Error()))
 	}
 }
 
@@ -58,7 +58,7 @@ func TestHugeRequests(t *testing.T) {
 		"one name often":     {strings.TrimSuffix(strings.Repeat("nope,", size/5), ","), `plugin "nope": no ConfigMap`},
 		"versions":           {list("nope@%d,"), " more"},
 	} {
-		t.Run(name, func(t *testing.T) { wantRefused(t, ns, test.plugins, test.part) })
+		t.Run(name, func(t *testing.T) { wantDenied(t, ns, test.plugins, test.part) })
 	}
 }
 
@@ -73,7 +73,7 @@ func TestAThousandPlugins(t *testing.T) {
 		names[i] = fmt.Sprintf("plugin-%d", i)
 	}
 	all := strings.Join(names, ",")
-	wantRefused(t, ns, all, `plugin "plugin-0": no ConfigMap in namespace`, "and 950 more")
+	wantDenied(t, ns, all, `plugin "plugin-0": no ConfigMap in namespace`, "and 950 more")
 	err := inParallel(4, count, func(i int) error { return webhook.Admin.Create(t.Context(), source(ns, names[i])) })
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestAThousandPlugins(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantRefused(t, ns, all+",one-more", `plugin "one-more": no ConfigMap in namespace`)
+	wantDenied(t, ns, all+",one-more", `plugin "one-more": no ConfigMap in namespace`)
 }
 
 // TestOddSources proves what becomes of ConfigMaps that nobody packs.
@@ -115,8 +115,8 @@ func TestOddSources(t *testing.T) {
 	if len(items) != 3 || items[1].Key != "logo.png" {
 		t.Errorf("the volume has %v", items)
 	}
-	wantRefused(t, ns, "outside", `plugin "outside": ConfigMap "plugin-outside", key "handler.lua": path "../x/handler.lua" has an element that begins with ".."`)
-	wantRefused(t, ns, "empty", `plugin "empty": no handler.lua in ConfigMap "plugin-empty"`, "no schema.lua")
+	wantDenied(t, ns, "outside", `plugin "outside": ConfigMap "plugin-outside", key "handler.lua": path "../x/handler.lua" has an element that begins with ".."`)
+	wantDenied(t, ns, "empty", `plugin "empty": no handler.lua in ConfigMap "plugin-empty"`, "no schema.lua")
 }
 
 // TestAChangedSource proves that a source which is mended, relabelled or moved

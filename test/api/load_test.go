@@ -7,7 +7,7 @@ import (
 )
 
 // TestAThousandPods proves that a burst, as after the loss of a zone, is
-// neither throttled nor refused (W5).
+// neither throttled nor denied (W5).
 func TestAThousandPods(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

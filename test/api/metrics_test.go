@@ -14,7 +14,7 @@ import (
 // adds it here, and sees that it is of a small set.
 var metricValues = map[string][]string{
 	"endpoint": {"pods", "workloads"},
-	"result":   {"injected", "unchanged", "ignored", "refused", "malformed", "failed"},
+	"result":   {"injected", "unchanged", "ignored", "denied", "malformed", "failed"},
 	"reason": {
 		"", "MalformedAnnotation", "UnknownPlugin", "UnknownVersion", "AmbiguousVersion", "BrokenPlugin",
 		"ConflictingSources", "NoKongContainer", "UnknownContainer", "BlockedMount",

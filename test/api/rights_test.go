@@ -96,8 +96,8 @@ func TestEachRightIsNeeded(t *testing.T) {
 			}
 		}},
 		{"configmaps", "watch", youngerThanTheCache},
-		{"events", "create", func(t *testing.T, of *installation.Webhook) { refuse(t, of, 1) }},
-		{"events", "patch", func(t *testing.T, of *installation.Webhook) { refuse(t, of, 3) }},
+		{"events", "create", func(t *testing.T, of *installation.Webhook) { deny(t, of, 1) }},
+		{"events", "patch", func(t *testing.T, of *installation.Webhook) { deny(t, of, 3) }},
 	} {
 		t.Run(test.verb+" "+test.resource, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +135,7 @@ func TestEachRightIsNeeded(t *testing.T) {
 }
 
 // youngerThanTheCache proves that a webhook which cannot watch, and so never
-// sees a new source, finds it all the same before it would refuse a pod.
+// sees a new source, finds it all the same before it would deny a pod.
 func youngerThanTheCache(t *testing.T, of *installation.Webhook) {
 	eventually(t, of.Ready)
 	ns := namespace(t)
@@ -160,16 +160,16 @@ func youngerThanTheCache(t *testing.T, of *installation.Webhook) {
 	}
 	const want = `plugin "z-broken": no schema.lua in ConfigMap "plugin-z-broken"; add it, for without it Kong does not start`
 	if got := answer.Response.Result.Message; got != want {
-		t.Errorf("refused with: %s", got)
+		t.Errorf("denied with: %s", got)
 	}
 }
 
-// refuse has a webhook refuse the pod of the same owner some times.
-func refuse(t *testing.T, of *installation.Webhook, times int) {
+// deny has a webhook deny the pod of the same owner some times.
+func deny(t *testing.T, of *installation.Webhook, times int) {
 	ns := namespace(t)
-	refused := ownedPod(ns, "kong", "nope")
+	denied := ownedPod(ns, "kong", "nope")
 	for range times {
-		status, answer, err := ask(t, of, tlsConfig(t), refused)
+		status, answer, err := ask(t, of, tlsConfig(t), denied)
 		if err != nil || status != http.StatusOK || answer.Response.Allowed {
 			t.Fatal(errors.Join(fmt.Errorf("answered %d %+v", status, answer.Response), err))
 		}

@@ -104,7 +104,7 @@ func (o *own) bundle(ctx context.Context) ([]byte, error) {
 	return configuration.Webhooks[0].ClientConfig.CABundle, nil
 }
 
-// trusted says which replica an API server would refuse that has the bundle.
+// trusted says which replica an API server would deny that has the bundle.
 func (o *own) trusted(ctx context.Context) error {
 	_, err := o.serials(ctx)
 	return err

@@ -14,7 +14,7 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// TestAPodInTheInstantOfItsSource proves that no pod is refused for a source
+// TestAPodInTheInstantOfItsSource proves that no pod is denied for a source
 // that is younger than what the webhook has seen. The audit log shows how often
 // it had to look for itself; TestEachRightIsNeeded does that without chance.
 func TestAPodInTheInstantOfItsSource(t *testing.T) {
@@ -46,7 +46,7 @@ func TestAPodInTheInstantOfItsSource(t *testing.T) {
 
 // TestASourceThatGoes proves what happens to pods whose source is deleted: the
 // one that was admitted stays and refers to it by name, so that it starts when
-// the source is back; others are refused as soon as that is seen.
+// the source is back; others are denied as soon as that is seen.
 func TestASourceThatGoes(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -93,16 +93,16 @@ func audit(t *testing.T) []controlplane.AuditEntry {
 }
 
 // TestAuditAnnotations proves that the cluster's audit log says which release a
-// pod was given, and why one was refused.
+// pod was given, and why one was denied.
 func TestAuditAnnotations(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
 	create(t, pod(ns, "kong", "dao-test"))
-	if err := webhook.Admin.Create(t.Context(), pod(ns, "refused", "nope")); err == nil {
+	if err := webhook.Admin.Create(t.Context(), pod(ns, "denied", "nope")); err == nil {
 		t.Fatal("admitted")
 	}
-	want := map[string]string{"pods.kongdao.io/releases": "dao-test sha256:", "pods.kongdao.io/refusal": "UnknownPlugin"}
+	want := map[string]string{"pods.kongdao.io/releases": "dao-test sha256:", "pods.kongdao.io/denial": "UnknownPlugin"}
 	eventually(t, func(context.Context) error {
 		seen := map[string]bool{}
 		for _, entry := range audit(t) {

@@ -143,7 +143,7 @@ func takeOursOut(t *testing.T, pod *unstructured.Unstructured) {
 	}
 	metadata := pod.Object["metadata"].(map[string]any)
 	for member, names := range map[string][]string{
-		"labels": {annotations.Injected}, "annotations": {annotations.Plugins, annotations.Injection},
+		"labels": {annotations.Injected}, "annotations": {annotations.Plugins, annotations.InjectionRecord},
 	} {
 		for _, name := range names {
 			if _, there := metadata[member].(map[string]any)[name]; !there {

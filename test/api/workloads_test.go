@@ -100,7 +100,7 @@ func TestPodsOfEveryWorkload(t *testing.T) {
 			if err := checkInjected(made, "dao-test", kongContainers...); err != nil {
 				t.Error(err)
 			}
-			wantText(t, made.Annotations[annotations.Injection], `"plugin":"dao-test"`, `"sources":["plugin-dao-test"]`)
+			wantText(t, made.Annotations[annotations.InjectionRecord], `"plugin":"dao-test"`, `"sources":["plugin-dao-test"]`)
 		})
 	}
 }

@@ -81,7 +81,7 @@ func BenchmarkCreatePod(b *testing.B) {
 }
 
 // BenchmarkBurst creates 1,000 pods that ask, from eight clients at once: all
-// are injected and none is refused.
+// are injected and none is denied.
 func BenchmarkBurst(b *testing.B) {
 	const pods = 1000
 	ctx := b.Context()
@@ -89,7 +89,7 @@ func BenchmarkBurst(b *testing.B) {
 	publish(ctx, b, namespace)
 	wanted := chartPod(b, namespace, fixtures.Plain)
 	took := make([]float64, pods)
-	var refused sync.Map
+	var denied sync.Map
 	b.ResetTimer()
 	concurrently(b, pods, func(i int) error {
 		pod, began := wanted.DeepCopy(), time.Now()
@@ -98,12 +98,12 @@ func BenchmarkBurst(b *testing.B) {
 		}
 		took[i] = time.Since(began).Seconds()
 		if pod.Labels[annotations.Injected] != "true" {
-			refused.Store(pod.Name, true)
+			denied.Store(pod.Name, true)
 		}
 		return nil
 	})
 	b.StopTimer()
-	refused.Range(func(name, _ any) bool {
+	denied.Range(func(name, _ any) bool {
 		b.Errorf("pod %s is not injected", name)
 		return true
 	})

@@ -3,7 +3,7 @@
 // and CA issuers, of a namespace or of the cluster, are asked for.
 //
 // hack/certmanager builds the program, and tells what of cert-manager is left
-// out: its webhook above all, so that nothing wrong is refused and no default
+// out: its webhook above all, so that nothing wrong is denied and no default
 // is set but those of the CRDs.
 package certmanager
 

@@ -77,7 +77,7 @@ func TestRestricted(t *testing.T) {
 		err := admin.Create(t.Context(), pod, client.DryRunAll)
 		switch {
 		case set == "bare" && (err == nil || !strings.Contains(err.Error(), "host namespaces (hostNetwork=true)")):
-			t.Errorf("hostNetwork: %v, want it to be refused", err)
+			t.Errorf("hostNetwork: %v, want it to be denied", err)
 		case set != "bare" && err != nil:
 			t.Error(err)
 		}

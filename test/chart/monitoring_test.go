@@ -17,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"kongdao.io/kongdao/pkg/admission"
-	migrations "kongdao.io/kongdao/pkg/migrate/controller"
-	policies "kongdao.io/kongdao/pkg/policy/controller"
+	migrations "kongdao.io/kongdao/pkg/migratecontroller"
+	policies "kongdao.io/kongdao/pkg/policycontroller"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -136,8 +136,8 @@ func TestAlertsOfPolicies(t *testing.T) {
 		want  map[string]alert
 	}{
 		"policies": {nil, map[string]alert{
-			"KongdaoPolicyRefuses": {
-				Expr: `sum by (policy) (increase(kongdao_policy_admissions_total{` + own + `, effect="refused"}[15m])) > 0`,
+			"KongdaoPolicyDenies": {
+				Expr: `sum by (policy) (increase(kongdao_policy_admissions_total{` + own + `, effect="denied"}[15m])) > 0`,
 				For:  "15m", Labels: map[string]string{"severity": "warning"},
 			},
 			"KongdaoPodsLack": {

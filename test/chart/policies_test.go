@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"kongdao.io/kongdao/pkg/policy/controller"
+	"kongdao.io/kongdao/pkg/policycontroller"
 	"kongdao.io/kongdao/test/wait"
 )
 
@@ -99,7 +99,7 @@ func TestConfigurationOfPolicies(t *testing.T) {
 			t.Fatalf("%d MutatingWebhookConfigurations for policies, want one", len(found))
 		}
 		configuration := found[0]
-		if name := main.Name + controller.ConfigurationSuffix; configuration.GetName() != name {
+		if name := main.Name + policycontroller.ConfigurationSuffix; configuration.GetName() != name {
 			t.Errorf("it is %s, want %s", configuration.GetName(), name)
 		}
 		if webhooks, there := configuration.Object["webhooks"]; there {
@@ -116,7 +116,7 @@ func TestConfigurationOfPolicies(t *testing.T) {
 }
 
 // TestWhoMakesCopies proves that the API server is told to let make copies the
-// account that the pods run as, to refuse who is not that one, and to refuse
+// account that the pods run as, to deny who is not that one, and to deny
 // where it cannot tell.
 func TestWhoMakesCopies(t *testing.T) {
 	check := func(t *testing.T, objects []*unstructured.Unstructured) {
@@ -178,19 +178,19 @@ func TestCopies(t *testing.T) {
 		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: name}}
 	}
 	const nobodyElse, noOther = "kongdao alone makes it", "kongdao makes and deletes only ConfigMaps whose name begins with kongdao-copy-"
-	refused := func(err error, why string) error {
+	denied := func(err error, why string) error {
 		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), why) {
-			return fmt.Errorf("got %w, want it refused: %s", err, why)
+			return fmt.Errorf("got %w, want it denied: %s", err, why)
 		}
 		return nil
 	}
 	// It takes the API server a moment to know the policy.
 	wait.For(t, 30*time.Second, func(ctx context.Context) error {
-		return refused(admin.Create(ctx, named("kongdao-copy-a"), client.DryRunAll), nobodyElse)
+		return denied(admin.Create(ctx, named("kongdao-copy-a"), client.DryRunAll), nobodyElse)
 	})
 	generated := named("")
 	generated.GenerateName = "kongdao-copy-"
-	if err := refused(admin.Create(t.Context(), generated), nobodyElse); err != nil {
+	if err := denied(admin.Create(t.Context(), generated), nobodyElse); err != nil {
 		t.Errorf("a name that is generated: %v", err)
 	}
 	for _, name := range []string{"a", "b", "c"} {
@@ -201,13 +201,13 @@ func TestCopies(t *testing.T) {
 	if err := kongdao.Delete(t.Context(), named("kongdao-copy-a")); err != nil {
 		t.Errorf("kongdao deletes a copy: %v", err)
 	}
-	if err := refused(kongdao.Create(t.Context(), named("own")), noOther); err != nil {
+	if err := denied(kongdao.Create(t.Context(), named("own")), noOther); err != nil {
 		t.Errorf("kongdao makes another: %v", err)
 	}
 	if err := admin.Create(t.Context(), named("own")); err != nil {
 		t.Errorf("somebody makes another: %v", err)
 	}
-	if err := refused(kongdao.Delete(t.Context(), named("own")), noOther); err != nil {
+	if err := denied(kongdao.Delete(t.Context(), named("own")), noOther); err != nil {
 		t.Errorf("kongdao deletes another: %v", err)
 	}
 	if err := admin.Delete(t.Context(), named("kongdao-copy-b")); err != nil {

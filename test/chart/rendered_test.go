@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"kongdao.io/kongdao/pkg/policy/controller"
+	"kongdao.io/kongdao/pkg/policycontroller"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -70,7 +70,7 @@ func mainConfiguration(t *testing.T, objects []*unstructured.Unstructured) *admi
 	t.Helper()
 	all := findAll[admissionregistrationv1.MutatingWebhookConfiguration](t, objects, "MutatingWebhookConfiguration")
 	all = slices.DeleteFunc(all, func(one *admissionregistrationv1.MutatingWebhookConfiguration) bool {
-		return strings.HasSuffix(one.Name, controller.ConfigurationSuffix)
+		return strings.HasSuffix(one.Name, policycontroller.ConfigurationSuffix)
 	})
 	if len(all) != 1 {
 		t.Fatalf("%d MutatingWebhookConfigurations beside that of policies, want one", len(all))

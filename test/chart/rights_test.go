@@ -10,7 +10,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"kongdao.io/kongdao/pkg/policy/controller"
+	"kongdao.io/kongdao/pkg/policycontroller"
 )
 
 // TestLeastRights proves that no right is wider than it must be.
@@ -143,7 +143,7 @@ func TestRightsOfPolicies(t *testing.T) {
 		want := []rbacv1.PolicyRule{
 			// Every replica decides by them.
 			{APIGroups: []string{"kongdao.io"}, Resources: []string{"pluginpolicies"}, Verbs: []string{"list", "watch"}},
-			// The leader updates what it has counted, each replica applies what it has refused.
+			// The leader updates what it has counted, each replica applies what it has denied.
 			{APIGroups: []string{"kongdao.io"}, Resources: []string{"pluginpolicies/status"}, Verbs: []string{"update", "patch"}},
 			// One that is younger than the cache is got.
 			{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"list", "watch"}},
@@ -155,7 +155,7 @@ func TestRightsOfPolicies(t *testing.T) {
 			{APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{main}, Verbs: []string{"list", "watch"}},
 			{
 				APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"},
-				ResourceNames: []string{main + controller.ConfigurationSuffix}, Verbs: written,
+				ResourceNames: []string{main + policycontroller.ConfigurationSuffix}, Verbs: written,
 			},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -16,7 +16,7 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// TestMistakes proves that values which are wrong are refused with a message
+// TestMistakes proves that values which are wrong are denied with a message
 // that names them.
 func TestMistakes(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -183,7 +183,7 @@ func TestFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	forEachSet(t, func(t *testing.T, _ string, objects []*unstructured.Unstructured) {
-		// Flags are read, and refused, before the version is said.
+		// Flags are read, and denied, before the version is said.
 		flags := find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec.Containers[0].Args
 		if _, err := runProgram(t, program, append(slices.Clone(flags), "--version")...); err != nil {
 			t.Errorf("%q: %v", flags, err)

@@ -44,7 +44,7 @@ func TestTheGate(t *testing.T) {
 		"a plugin without migrations":   {plugins: "plain"},
 		"with one that has some":        {plugins: "plain, dao-test@1.1.0", gated: true},
 		"asks for nothing":              {plugins: ""},
-		"with a node":                   {plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) { pod.Spec.NodeName = "node-1" }, reason: "the API server would refuse the gate (P1)"},
+		"with a node":                   {plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) { pod.Spec.NodeName = "node-1" }, reason: "the API server would deny the gate (P1)"},
 		"without a database":            {plugins: "dao-test@1.1.0", change: env("KONG_DATABASE", "off"), reason: "K18"},
 		"a data plane":                  {plugins: "dao-test@1.1.0", change: env("KONG_ROLE", "data_plane"), reason: "K18"},
 		"a control plane":               {plugins: "dao-test@1.1.0", change: env("KONG_ROLE", "control_plane"), gated: true, reason: "K18"},
@@ -56,7 +56,7 @@ func TestTheGate(t *testing.T) {
 		"with a gate of another's":      {plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) { pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{foreign} }, gated: true},
 		"with our gate": {plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) {
 			pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.MigrationsGate}}
-		}, gated: true, reason: "and once, else the API server would refuse it"},
+		}, gated: true, reason: "and once, else the API server would deny it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := pod(ns, "kong", test.plugins)

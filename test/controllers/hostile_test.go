@@ -17,7 +17,7 @@ import (
 func marked(namespace, name, mark string) *corev1.Pod {
 	made := pod(namespace, name, "")
 	made.Labels = map[string]string{annotations.Injected: "true"}
-	made.Annotations[annotations.Injection] = mark
+	made.Annotations[annotations.InjectionRecord] = mark
 	made.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.MigrationsGate}}
 	return made
 }

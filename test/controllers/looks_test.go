@@ -43,7 +43,7 @@ func TestWhatLooksLikeKong(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := admitted(t.Context(), &made)
-		came := got.Annotations[annotations.Injection] != "" || err != nil && strings.Contains(err.Error(), "policies.kongdao.io")
+		came := got.Annotations[annotations.InjectionRecord] != "" || err != nil && strings.Contains(err.Error(), "policies.kongdao.io")
 		switch {
 		case err != nil && !came && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)):
 			// A fragment, which shows nothing.

@@ -97,8 +97,8 @@ func eventuallyGiven(t *testing.T, made *corev1.Pod, want string) {
 	})
 }
 
-// eventuallyRefused waits until a pod is refused with all these words.
-func eventuallyRefused(t *testing.T, made *corev1.Pod, words ...string) {
+// eventuallyDenied waits until a pod is denied with all these words.
+func eventuallyDenied(t *testing.T, made *corev1.Pod, words ...string) {
 	t.Helper()
 	eventually(t, func(ctx context.Context) error {
 		_, err := admitted(ctx, made)
@@ -186,7 +186,7 @@ func TestAPolicyGives(t *testing.T) {
 }
 
 // TestTwoPolicies proves that two make one request, and that two which want
-// different versions are refused, both named.
+// different versions are denied, both named.
 func TestTwoPolicies(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -197,7 +197,7 @@ func TestTwoPolicies(t *testing.T) {
 	pins := policyFor(t, "b", v1alpha1.PluginPolicySpec{Plugins: []string{quiet + "@2.0.0"}}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,other,quiet")
 	policyFor(t, "c", v1alpha1.PluginPolicySpec{Plugins: []string{quiet + "@1.0.0"}}, ns)
-	eventuallyRefused(t, unasked(ns, "kong"), `plugin "quiet": policy "c-`+ns+`" wants version "1.0.0"`, `policy "b-`+ns+`" wants version "2.0.0"`)
+	eventuallyDenied(t, unasked(ns, "kong"), `plugin "quiet": policy "c-`+ns+`" wants version "1.0.0"`, `policy "b-`+ns+`" wants version "2.0.0"`)
 	remove(t, pins)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,other,quiet")
 }
@@ -232,7 +232,7 @@ func TestNoPolicyNoWebhook(t *testing.T) {
 	if _, err := admitted(t.Context(), plain); err != nil {
 		t.Errorf("a pod that is not Kong waits: %v", err)
 	}
-	eventuallyRefused(t, unasked(ns, "kong"), "policies.kongdao.io")
+	eventuallyDenied(t, unasked(ns, "kong"), "policies.kongdao.io")
 	giveUpLease(t)
 	if err := webhook.Run(t.Context()); err != nil {
 		t.Fatal(err)

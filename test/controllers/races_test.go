@@ -71,7 +71,7 @@ func recordsNot(t *testing.T, namespace, name string) []v1alpha1.PluginMigration
 }
 
 // TestAThirdReleaseBeforeTheSecondIsFinished proves that an "up" which Kong would
-// refuse (K11) waits for the "finish" of the release before, whose pods have to be
+// deny (K11) waits for the "finish" of the release before, whose pods have to be
 // there for that.
 func TestAThirdReleaseBeforeTheSecondIsFinished(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// TestThePolicySchema proves that the API server refuses the policies which could
+// TestThePolicySchema proves that the API server denies the policies which could
 // not be read, in words that say how they should be, and takes no other that the
 // webhook would not; and what it fills in.
 func TestThePolicySchema(t *testing.T) {

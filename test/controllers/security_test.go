@@ -33,7 +33,7 @@ func restricted(t *testing.T) string {
 	source(t, ns, allowed, "1.0.0")
 	source(t, ns, forbidden, "1.0.0")
 	policyFor(t, "restricts", v1alpha1.PluginPolicySpec{Allowed: []string{"dao-*"}}, ns)
-	eventuallyRefused(t, pod(ns, "kong", forbidden), notAllowed(ns))
+	eventuallyDenied(t, pod(ns, "kong", forbidden), notAllowed(ns))
 	return ns
 }
 
@@ -42,8 +42,8 @@ func notAllowed(ns string) string {
 	return fmt.Sprintf("plugin %q: policy %q does not allow it in namespace %q", forbidden, "restricts-"+ns, ns)
 }
 
-// mustBeRefused fails unless a pod is refused, at once, with these words.
-func mustBeRefused(t *testing.T, made *corev1.Pod, words string) {
+// mustBeDenied fails unless a pod is denied, at once, with these words.
+func mustBeDenied(t *testing.T, made *corev1.Pod, words string) {
 	t.Helper()
 	if _, err := admitted(t.Context(), made); err == nil || !strings.Contains(err.Error(), words) {
 		t.Errorf("%q is not in: %v", words, err)
@@ -51,23 +51,23 @@ func mustBeRefused(t *testing.T, made *corev1.Pod, words string) {
 }
 
 // forge gives a pod the marks of an injection that was none.
-func forge(t *testing.T, made *corev1.Pod, releases ...mutate.ReleaseMark) *corev1.Pod {
+func forge(t *testing.T, made *corev1.Pod, releases ...mutate.ReleaseRecord) *corev1.Pod {
 	t.Helper()
-	text, err := json.Marshal(mutate.Mark{Releases: releases})
+	text, err := json.Marshal(mutate.InjectionRecord{Releases: releases})
 	if err != nil {
 		t.Fatal(err)
 	}
-	metav1.SetMetaDataAnnotation(&made.ObjectMeta, annotations.Injection, string(text))
+	metav1.SetMetaDataAnnotation(&made.ObjectMeta, annotations.InjectionRecord, string(text))
 	metav1.SetMetaDataLabel(&made.ObjectMeta, annotations.Injected, "true")
 	return made
 }
 
 // markOf is what a pod was given.
-func markOf(t *testing.T, made *corev1.Pod) mutate.Mark {
+func markOf(t *testing.T, made *corev1.Pod) mutate.InjectionRecord {
 	t.Helper()
-	var mark mutate.Mark
-	if err := json.Unmarshal([]byte(made.Annotations[annotations.Injection]), &mark); err != nil {
-		t.Fatalf("the mark %q: %v", made.Annotations[annotations.Injection], err)
+	var mark mutate.InjectionRecord
+	if err := json.Unmarshal([]byte(made.Annotations[annotations.InjectionRecord]), &mark); err != nil {
+		t.Fatalf("the mark %q: %v", made.Annotations[annotations.InjectionRecord], err)
 	}
 	return mark
 }
@@ -77,8 +77,8 @@ func markOf(t *testing.T, made *corev1.Pod) mutate.Mark {
 func TestAForgedMark(t *testing.T) {
 	t.Parallel()
 	ns := restricted(t)
-	mark := mutate.ReleaseMark{Plugin: forbidden, Version: "1.0.0", Digest: "sha256:" + strings.Repeat("0", 64), Sources: []string{forbidden + "-1.0.0"}}
-	mustBeRefused(t, forge(t, pod(ns, "kong", forbidden), mark), notAllowed(ns))
+	mark := mutate.ReleaseRecord{Plugin: forbidden, Version: "1.0.0", Digest: "sha256:" + strings.Repeat("0", 64), Sources: []string{forbidden + "-1.0.0"}}
+	mustBeDenied(t, forge(t, pod(ns, "kong", forbidden), mark), notAllowed(ns))
 	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{allowed}}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,"+allowed)
 	got, err := admitted(t.Context(), forge(t, unasked(ns, "kong"), mark))
@@ -104,7 +104,7 @@ func TestAForgedMarkCopiesNothing(t *testing.T) {
 	first := unasked(foreign, "kong")
 	eventuallyGiven(t, first, "bundled,"+forbidden)
 	create(t, first)
-	marks := map[string]mutate.ReleaseMark{"not-allowed": markOf(t, first).Releases[0], "foreign": markOf(t, first).Releases[0]}
+	marks := map[string]mutate.ReleaseRecord{"not-allowed": markOf(t, first).Releases[0], "foreign": markOf(t, first).Releases[0]}
 	other := marks["foreign"]
 	other.Library, other.Plugin, other.Version = foreign, allowed, "2.0.0"
 	marks["foreign"] = other
@@ -155,8 +155,8 @@ func TestLabelsOnAConfigMap(t *testing.T) {
 	if releases := markOf(t, got).Releases; len(releases) != 1 || releases[0].Version != "1.0.0" || releases[0].Library != library {
 		t.Errorf("it got %v", releases)
 	}
-	mustBeRefused(t, pod(ns, "kong", "other"), `plugin "other": policy "gives-`+ns+`" does not allow it`)
-	mustBeRefused(t, pod(ns, "kong", quiet+"@1.0.0-evil"), `the library "`+library+`" has it as "1.0.0"`)
+	mustBeDenied(t, pod(ns, "kong", "other"), `plugin "other": policy "gives-`+ns+`" does not allow it`)
+	mustBeDenied(t, pod(ns, "kong", quiet+"@1.0.0-evil"), `the library "`+library+`" has it as "1.0.0"`)
 }
 
 // TestContainersDoNotGoRound proves that annotation kongdao.io/containers neither
@@ -171,8 +171,8 @@ func TestContainersDoNotGoRound(t *testing.T) {
 			corev1.Container{Name: "second", Image: "kong:3.9"}, corev1.Container{Name: "web", Image: "nginx"})
 		return made
 	}
-	mustBeRefused(t, two(forbidden, "proxy"), notAllowed(ns))
-	mustBeRefused(t, two(forbidden, "web"), notAllowed(ns))
+	mustBeDenied(t, two(forbidden, "proxy"), notAllowed(ns))
+	mustBeDenied(t, two(forbidden, "web"), notAllowed(ns))
 	source(t, ns, quiet, "1.0.0")
 	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
@@ -198,7 +198,7 @@ func TestAnAnnotationOnTheWorkload(t *testing.T) {
 	asking := deployment(ns, "kong", 1)
 	asking.Annotations, asking.Spec.Template.Annotations = map[string]string{annotations.Plugins: forbidden}, nil
 	create(t, asking)
-	wantEvent(t, ns, "ReplicaSet", "PluginsRefused", notAllowed(ns))
+	wantEvent(t, ns, "ReplicaSet", "PluginsDenied", notAllowed(ns))
 	if said := kubectlSays(t.Context(), t, ns, "annotate", "deployment", "kong", "example.com/again=1", annotations.Plugins+"="+forbidden+"@1.0.0", "--overwrite"); !strings.Contains(said, "does not allow it") {
 		t.Errorf("whoever annotates it is told %q", said)
 	}
@@ -221,13 +221,13 @@ func TestALibraryInAnAnnotation(t *testing.T) {
 	ns, library := restricted(t), namespace(t)
 	source(t, library, "dao-elsewhere", "1.0.0")
 	for _, request := range []string{library + "/dao-elsewhere", "dao-elsewhere@" + library + "/1.0.0", "dao-elsewhere." + library} {
-		mustBeRefused(t, pod(ns, "kong", request), "annotation "+annotations.Plugins)
+		mustBeDenied(t, pod(ns, "kong", request), "annotation "+annotations.Plugins)
 	}
 	named := pod(ns, "kong", "dao-elsewhere")
 	for _, name := range []string{"library", "origin", "copy-of"} {
 		named.Annotations[annotations.Prefix+name] = library
 	}
-	mustBeRefused(t, named, `no ConfigMap in namespace "`+ns+`" is labelled kongdao.io/plugin=dao-elsewhere`)
+	mustBeDenied(t, named, `no ConfigMap in namespace "`+ns+`" is labelled kongdao.io/plugin=dao-elsewhere`)
 }
 
 // kongdaos is a client with the rights, and the name, of the webhook.
@@ -288,6 +288,6 @@ func TestHugeRequests(t *testing.T) {
 		for size := 0; size < 64_000; size += len(names[len(names)-1]) + 1 {
 			names = append(names, fmt.Sprintf(form, len(names)))
 		}
-		mustBeRefused(t, pod(ns, "kong", strings.Join(names, ",")), "more")
+		mustBeDenied(t, pod(ns, "kong", strings.Join(names, ",")), "more")
 	}
 }

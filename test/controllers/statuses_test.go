@@ -68,9 +68,9 @@ func wantStatus(t *testing.T, policy *v1alpha1.PluginPolicy, message string, is 
 	})
 }
 
-// TestRefusalsAreCounted proves that a policy's status tells of the workloads
-// whose pods it refuses.
-func TestRefusalsAreCounted(t *testing.T) {
+// TestDenialsAreCounted proves that a policy's status tells of the workloads
+// whose pods it denies.
+func TestDenialsAreCounted(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	source(t, ns, "own", "1.0.0")
@@ -78,14 +78,14 @@ func TestRefusalsAreCounted(t *testing.T) {
 	asking := deployment(ns, "kong", 1)
 	asking.Spec.Template.Annotations = map[string]string{annotations.Plugins: "own"}
 	create(t, asking)
-	wantStatus(t, forbids, "in the last hour it refused pods of", func(status v1alpha1.PluginPolicyStatus) bool {
-		return status.Refused == 1 && len(status.Refusals) == 1 && strings.HasPrefix(status.Refusals[0].Workloads[0], ns+"/ReplicaSet/kong-")
+	wantStatus(t, forbids, "in the last hour it denied pods of", func(status v1alpha1.PluginPolicyStatus) bool {
+		return status.Denied == 1 && len(status.Denials) == 1 && strings.HasPrefix(status.Denials[0].Workloads[0], ns+"/ReplicaSet/kong-")
 	})
 }
 
-// TestAnAuditTellsOfRefusals proves that whoever could not be made under a policy
+// TestAnAuditTellsOfDenials proves that whoever could not be made under a policy
 // that audits is made, and that its owner and the status tell of it.
-func TestAnAuditTellsOfRefusals(t *testing.T) {
+func TestAnAuditTellsOfDenials(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	source(t, ns, "own", "1.0.0")
@@ -94,8 +94,8 @@ func TestAnAuditTellsOfRefusals(t *testing.T) {
 	asking.Spec.Template.Annotations = map[string]string{annotations.Plugins: "own"}
 	create(t, asking)
 	podsOf(t, ns, "kong", 1, func(made *corev1.Pod) bool { return given(made) == "bundled,own" })
-	wantEvent(t, ns, "ReplicaSet", "PolicyAudited", `audited policies would refuse this pod: plugin "own": policy "`+audits.Name+`" does not allow it`)
-	wantStatus(t, audits, "in the last hour it would have refused pods of", func(status v1alpha1.PluginPolicyStatus) bool { return status.Refused == 1 })
+	wantEvent(t, ns, "ReplicaSet", "PolicyAudited", `audited policies would deny this pod: plugin "own": policy "`+audits.Name+`" does not allow it`)
+	wantStatus(t, audits, "in the last hour it would have denied pods of", func(status v1alpha1.PluginPolicyStatus) bool { return status.Denied == 1 })
 }
 
 // TestANamespaceLabelledLater proves that a namespace which is labelled after its

@@ -165,7 +165,7 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	}{
 		{"etcd", c.etcdFlags(), c.ports.etcd.url("http") + "/health"},
 		{"kube-apiserver", c.apiServerFlags(), apiServer + "/readyz"},
-		// Without this service account the API server refuses every pod (P3), and it is the controller manager's to make.
+		// Without this service account the API server denies every pod (P3), and it is the controller manager's to make.
 		{"kube-controller-manager", c.controllerManagerFlags(managerFile), apiServer + "/api/v1/namespaces/default/serviceaccounts/default"},
 	} {
 		p, err := process.Start(filepath.Join(c.options.Assets, step.program), step.flags.args(), filepath.Join(c.dir, step.program+".log"))

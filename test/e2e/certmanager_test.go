@@ -56,7 +56,7 @@ func TestCertManager(t *testing.T) {
 	t.Logf("a certificate of another CA is served after %v", time.Since(began).Round(time.Second))
 	load.end("a CA and a certificate issued anew")
 
-	s.refused()
+	s.denied()
 	r.wantRightsUsed(always)
 	if restarts := r.run("get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"); restarts != "0 0" {
 		t.Errorf("the replicas were restarted %s times", restarts)

@@ -36,7 +36,7 @@ func TestInstall(t *testing.T) {
 		}
 	})
 	mustHelm(t, "test", "kongdao", "--timeout=2m")
-	s.refused()
+	s.denied()
 
 	load := s.load()
 	for round := range 2 {
@@ -71,26 +71,26 @@ func TestNamespaced(t *testing.T) {
 	if err := other.create(t.Context(), true, false); err != nil {
 		t.Errorf("a pod that asks in another namespace: %v", err)
 	}
-	s.refused()
+	s.denied()
 	r.rotate("now")
 	r.wantRightsUsed(always)
 	r.uninstall()
 }
 
-// refused has a workload ask for what is not there: its pods are refused again
+// denied has a workload ask for what is not there: its pods are denied again
 // and again, and whoever looks at it is told why.
-func (s space) refused() {
+func (s space) denied() {
 	s.t.Helper()
-	refused := kong(s.t)
-	refused.Name = "refused"
-	refused.Annotations[annotations.Plugins] = "no-such-plugin"
-	s.apply(manifests(s.t, refused))
+	denied := kong(s.t)
+	denied.Name = "denied"
+	denied.Annotations[annotations.Plugins] = "no-such-plugin"
+	s.apply(manifests(s.t, denied))
 	eventually(s.t, func() error {
-		out, err := s.try("", "get", "events.events.k8s.io", "--field-selector=reason=PluginsRefused", "--output=jsonpath={range .items[*]}{.series.count} {.note}{end}")
+		out, err := s.try("", "get", "events.events.k8s.io", "--field-selector=reason=PluginsDenied", "--output=jsonpath={range .items[*]}{.series.count} {.note}{end}")
 		if err == nil && (!strings.Contains(out, `no ConfigMap in namespace "`+s.name+`"`) || strings.HasPrefix(out, " ")) {
-			err = fmt.Errorf("no Event tells of more than one refusal: %q", out)
+			err = fmt.Errorf("no Event tells of more than one denial: %q", out)
 		}
 		return err
 	})
-	s.run("", "delete", "deployment", refused.Name)
+	s.run("", "delete", "deployment", denied.Name)
 }

@@ -51,7 +51,7 @@ func library(t *testing.T) {
 func (f *fleet) kongdaosAlone() {
 	t := f.library.t
 	t.Helper()
-	for what, refused := range map[string]struct {
+	for what, denied := range map[string]struct {
 		command []string
 		want    string
 	}{
@@ -59,7 +59,7 @@ func (f *fleet) kongdaosAlone() {
 		"another by kongdao":    {[]string{"create", "configmap", "x", "--from-literal=a=b", "--as=" + account}, "kongdao makes and deletes only ConfigMaps whose name begins with kongdao-copy-"},
 		"a deletion by kongdao": {[]string{"delete", "configmap", "kube-root-ca.crt", "--as=" + account}, "kongdao makes and deletes only ConfigMaps whose name begins with kongdao-copy-"},
 	} {
-		if out, err := f.idle[0].try("", refused.command...); err == nil || !strings.Contains(err.Error(), refused.want) {
+		if out, err := f.idle[0].try("", denied.command...); err == nil || !strings.Contains(err.Error(), denied.want) {
 			t.Errorf("%s: %s %v", what, out, err)
 		}
 	}

@@ -78,7 +78,7 @@ func (p policy) remove() {
 }
 
 // shows waits until "kubectl get" shows of the policy, in this order, its mode,
-// how many namespaces, pods, injected, to be rolled, opted out and refused there
+// how many namespaces, pods, injected, to be rolled, opted out and denied there
 // are, and whether it is ready; and in its message some words. It says how long
 // that took.
 func (p policy) shows(want string, words ...string) {

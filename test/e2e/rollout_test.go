@@ -12,7 +12,7 @@ import (
 )
 
 // twoPolicies proves that two make one request of a pod, and that two which want
-// different versions are refused, both named, wherever people look.
+// different versions are denied, both named, wherever people look.
 func twoPolicies(t *testing.T) {
 	s := newSpace(t)
 	s.publish(release100(t))
@@ -41,7 +41,7 @@ func twoPolicies(t *testing.T) {
 			return nil
 		})
 	}
-	pod := manifests(t, podOf(s, "refused", nil))
+	pod := manifests(t, podOf(s, "denied", nil))
 	names("who makes a pod", func() (string, error) {
 		_, err := s.try(pod, "create", "--dry-run=server", "-f", "-")
 		if err == nil {
@@ -49,22 +49,22 @@ func twoPolicies(t *testing.T) {
 		}
 		return err.Error(), nil
 	})
-	refused := idleKong(t, "refused", nil)
-	s.apply(manifests(t, refused))
+	denied := idleKong(t, "denied", nil)
+	s.apply(manifests(t, denied))
 	names("the ReplicaSet's condition", func() (string, error) {
-		return s.try("", "get", "replicasets", "-l", "app=refused", "-o", `jsonpath={.items[*].status.conditions[?(@.type=="ReplicaFailure")].message}`)
+		return s.try("", "get", "replicasets", "-l", "app=denied", "-o", `jsonpath={.items[*].status.conditions[?(@.type=="ReplicaFailure")].message}`)
 	})
 	names("the ReplicaSet's Events", func() (string, error) {
-		return s.try("", "get", "events.events.k8s.io", "--field-selector=reason=PluginsRefused,regarding.kind=ReplicaSet", "-o", "jsonpath={.items[*].note}")
+		return s.try("", "get", "events.events.k8s.io", "--field-selector=reason=PluginsDenied,regarding.kind=ReplicaSet", "-o", "jsonpath={.items[*].note}")
 	})
-	old.shows("Enforce 1 1 1 0 0 1 False", "it refused pods of", s.name+"/ReplicaSet/refused-")
-	young.shows("Enforce 1 1 0 1 0 1 False", "it refused pods of", s.name+"/ReplicaSet/refused-")
+	old.shows("Enforce 1 1 1 0 0 1 False", "it denied pods of", s.name+"/ReplicaSet/denied-")
+	young.shows("Enforce 1 1 0 1 0 1 False", "it denied pods of", s.name+"/ReplicaSet/denied-")
 	s.wantGiven("deployment/plain", "bundled,dao-test,quiet", both) // who runs is left alone
 
 	old.remove()
-	s.eventuallyGiven(refused, "bundled,dao-test,quiet")
-	s.restarts("refused") // sooner than the ReplicaSet tries again
-	s.wantGiven("deployment/refused", "bundled,dao-test,quiet", under(map[string]files{"dao-test": release110(t), "quiet": quiet()}))
+	s.eventuallyGiven(denied, "bundled,dao-test,quiet")
+	s.restarts("denied") // sooner than the ReplicaSet tries again
+	s.wantGiven("deployment/denied", "bundled,dao-test,quiet", under(map[string]files{"dao-test": release110(t), "quiet": quiet()}))
 }
 
 // podOf is a pod like those of idleKong, that a person makes.

@@ -6,7 +6,7 @@
 //	pod.yaml      the pod; its first line says "# proves: ..."
 //	sources.yaml  the ConfigMaps beside it; without the file, those of the folder above
 //	want.yaml     the pod after the injection, or
-//	refusal.txt   why there is none: one "Reason: message" a line, sorted
+//	denial.txt   why there is none: one "Reason: message" a line, sorted
 //	warnings.txt  one warning a line, where there are any
 package goldens
 
@@ -30,7 +30,7 @@ const (
 	sourcesFile  = "sources.yaml"
 	wantFile     = "want.yaml"
 	warningsFile = "warnings.txt"
-	refusalFile  = "refusal.txt"
+	denialFile   = "denial.txt"
 )
 
 // Namespace is that of pods and ConfigMaps which name none.
@@ -54,10 +54,10 @@ type Case struct {
 
 // Outcome is what an injection makes of a pod, as people read it.
 type Outcome struct {
-	// Pod is the injected pod as YAML, "" for a refusal.
+	// Pod is the injected pod as YAML, "" for a denial.
 	Pod string
-	// Warnings and Refusal hold one sentence a line, sorted.
-	Warnings, Refusal string
+	// Warnings and Denial hold one sentence a line, sorted.
+	Warnings, Denial string
 }
 
 // Cases reads every case in dir. A file that no case uses fails the test: it
@@ -82,7 +82,7 @@ func Cases(t testing.TB, dir string) []Case {
 func read(t testing.TB, dir string) Case {
 	t.Helper()
 	for _, entry := range entries(t, dir) {
-		if !slices.Contains([]string{podFile, sourcesFile, wantFile, warningsFile, refusalFile}, entry.Name()) {
+		if !slices.Contains([]string{podFile, sourcesFile, wantFile, warningsFile, denialFile}, entry.Name()) {
 			t.Errorf("%s: a case has no file %q", dir, entry.Name())
 		}
 	}
@@ -100,7 +100,7 @@ func read(t testing.TB, dir string) Case {
 	read.Want = Outcome{
 		Pod:      file(t, filepath.Join(dir, wantFile)),
 		Warnings: file(t, filepath.Join(dir, warningsFile)),
-		Refusal:  file(t, filepath.Join(dir, refusalFile)),
+		Denial:   file(t, filepath.Join(dir, denialFile)),
 	}
 	return read
 }

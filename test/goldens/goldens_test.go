@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/test/goldens"
 )
 
@@ -45,7 +45,7 @@ func (r *recorder) Errorf(format string, _ ...any) { r.said.WriteString(format) 
 func TestCases(t *testing.T) {
 	dir := written(t, map[string]string{
 		"sources.yaml": sources, "one/pod.yaml": pod, "one/want.yaml": "x: 1\n", "one/warnings.txt": "w\n",
-		"two/pod.yaml": pod, "two/sources.yaml": "", "two/refusal.txt": "r\n", "fuzz/Fuzz/seed": "",
+		"two/pod.yaml": pod, "two/sources.yaml": "", "two/denial.txt": "r\n", "fuzz/Fuzz/seed": "",
 	})
 	cases := goldens.Cases(t, dir)
 	if len(cases) != 2 || cases[0].Name != "one" || cases[0].Proves != "something" || cases[0].Namespace != "gateways" {
@@ -58,7 +58,7 @@ func TestCases(t *testing.T) {
 	if len(shared) != 2 || shared[0].Data["x.lua"] != "return 1\n" || shared[1].Namespace != goldens.Namespace {
 		t.Errorf("the folder's sources are read as %+v", shared)
 	}
-	if len(cases[1].Sources) != 0 || cases[1].Want.Refusal != "r\n" {
+	if len(cases[1].Sources) != 0 || cases[1].Want.Denial != "r\n" {
 		t.Errorf("the case's own sources are not its own: %+v", cases[1])
 	}
 	if found := cases[0].Finder()("p"); len(found) != 1 {
@@ -84,9 +84,9 @@ func TestCasesUnused(t *testing.T) {
 
 func TestUpdate(t *testing.T) {
 	dir := written(t, map[string]string{"sources.yaml": sources, "one/pod.yaml": pod, "one/want.yaml": "old\n", "one/warnings.txt": "old\n"})
-	refused := goldens.Refused(refusal.List{refusal.New("B", "b"), refusal.New("C", "a")})
-	goldens.Cases(t, dir)[0].Update(t, refused)
-	want := goldens.Outcome{Refusal: "B: b\nC: a\n"}
+	denied := goldens.Denied(denial.List{denial.New("B", "b"), denial.New("C", "a")})
+	goldens.Cases(t, dir)[0].Update(t, denied)
+	want := goldens.Outcome{Denial: "B: b\nC: a\n"}
 	if diff := cmp.Diff(want, goldens.Cases(t, dir)[0].Want); diff != "" {
 		t.Errorf("what was written is not what is read:\n%s", diff)
 	}

@@ -11,7 +11,7 @@ import (
 	jsonpatch "gopkg.in/evanphx/json-patch.v4" // the one that the API server applies patches with
 	"sigs.k8s.io/yaml"
 
-	"kongdao.io/kongdao/pkg/refusal"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // Apply applies patch operations, anything that marshals to a JSON patch, to
@@ -46,13 +46,13 @@ func Injected(t testing.TB, pod []byte, warnings []string) Outcome {
 	return Outcome{Pod: string(text), Warnings: lines(warnings)}
 }
 
-// Refused is the outcome for a pod that was given nothing.
-func Refused(refusals refusal.List) Outcome {
+// Denied is the outcome for a pod that was given nothing.
+func Denied(denials denial.List) Outcome {
 	var sentences []string
-	for _, refused := range refusals.Sorted() {
-		sentences = append(sentences, string(refused.Reason)+": "+refused.Message)
+	for _, denied := range denials.Sorted() {
+		sentences = append(sentences, string(denied.Reason)+": "+denied.Message)
 	}
-	return Outcome{Refusal: lines(sentences)}
+	return Outcome{Denial: lines(sentences)}
 }
 
 func lines(sentences []string) string {
@@ -65,7 +65,7 @@ func lines(sentences []string) string {
 // Update makes got what the case wants from now on.
 func (c Case) Update(t testing.TB, got Outcome) {
 	t.Helper()
-	for name, text := range map[string]string{wantFile: got.Pod, warningsFile: got.Warnings, refusalFile: got.Refusal} {
+	for name, text := range map[string]string{wantFile: got.Pod, warningsFile: got.Warnings, denialFile: got.Denial} {
 		path := filepath.Join(c.Dir, name)
 		var err error
 		if text == "" {

@@ -121,7 +121,7 @@ func (w *Webhook) register(ctx context.Context, plane *controlplane.ControlPlane
 	return w.waitUntilCalled(ctx)
 }
 
-// waitUntilCalled asks, in dry runs, for a pod that the webhook refuses: the
+// waitUntilCalled asks, in dry runs, for a pod that the webhook denies: the
 // API server takes a moment to notice a new configuration.
 func (w *Webhook) waitUntilCalled(ctx context.Context) error {
 	const unknown = "no-such-plugin"
@@ -138,7 +138,7 @@ func (w *Webhook) waitUntilCalled(ctx context.Context) error {
 		err := w.Admin.Create(ctx, probe, client.DryRunAll)
 		switch {
 		case err == nil:
-			return errors.New("a pod that the webhook refuses is admitted")
+			return errors.New("a pod that the webhook denies is admitted")
 		case strings.Contains(err.Error(), unknown):
 			return nil
 		}

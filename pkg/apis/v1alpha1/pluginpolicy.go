@@ -14,7 +14,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Injected",type=integer,JSONPath=`.status.injected`
 // +kubebuilder:printcolumn:name="To roll",type=integer,JSONPath=`.status.lacking`
 // +kubebuilder:printcolumn:name="Opted out",type=integer,JSONPath=`.status.optedOut`
-// +kubebuilder:printcolumn:name="Refused",type=integer,JSONPath=`.status.refused`
+// +kubebuilder:printcolumn:name="Denied",type=integer,JSONPath=`.status.denied`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
@@ -98,8 +98,8 @@ const (
 	ReasonInEffect = "InEffect"
 	// ReasonAudited: it says what it would do.
 	ReasonAudited = "Audited"
-	// ReasonRefuses: pods are refused, or would be.
-	ReasonRefuses = "RefusesPods"
+	// ReasonDenies: pods are denied, or would be.
+	ReasonDenies = "DeniesPods"
 	// ReasonNotCalled: API servers do not ask about pods that ask for nothing.
 	ReasonNotCalled = "NotCalled"
 	// ReasonInvalid: it cannot be read, and decides nothing.
@@ -124,14 +124,14 @@ type PluginPolicyStatus struct {
 	// rolled. With Audit, those that would get something.
 	// +optional
 	Lacking int32 `json:"lacking"`
-	// Workloads whose pods were refused for the policy in the last hour, or with
+	// Workloads whose pods were denied for the policy in the last hour, or with
 	// Audit would have been.
 	// +optional
-	Refused int32 `json:"refused"`
-	// What each replica of kongdao has refused, or with Audit would have.
+	Denied int32 `json:"denied"`
+	// What each replica of kongdao has denied, or with Audit would have.
 	// +listType=map
 	// +listMapKey=replica
-	Refusals []PolicyRefusals `json:"refusals,omitempty"`
+	Denials []PolicyDenials `json:"denials,omitempty"`
 	// Some of the workloads whose pods lack something: "namespace/kind/name".
 	// +listType=atomic
 	ToRoll []string `json:"toRoll,omitempty"`
@@ -143,13 +143,13 @@ type PluginPolicyStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// PolicyRefusals are those of one replica of kongdao.
-type PolicyRefusals struct {
+// PolicyDenials are those of one replica of kongdao.
+type PolicyDenials struct {
 	// Which replica.
 	Replica string `json:"replica"`
 	// When it wrote this.
 	Time metav1.Time `json:"time"`
-	// The workloads whose pods it refused: "namespace/kind/name".
+	// The workloads whose pods it denied: "namespace/kind/name".
 	// +listType=atomic
 	Workloads []string `json:"workloads,omitempty"`
 }

@@ -146,7 +146,7 @@ rules:
   - apiGroups: [""]
     resources: [configmaps]
     verbs: [list, watch]
-  # The owner of a refused pod is told why; "patch" counts repetitions.
+  # The owner of a denied pod is told why; "patch" counts repetitions.
   - apiGroups: [events.k8s.io]
     resources: [events]
     verbs: [create, patch]
