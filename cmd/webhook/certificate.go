@@ -77,30 +77,34 @@ func parseIssuer(text string) (certs.IssuerRef, error) {
 // newProvider makes what gives the webhook its certificate.
 func newProvider(options Options) (certs.Provider, error) {
 	if options.CertProvider == certFiles {
-		return certs.NewFiles(filepath.Join(options.CertDir, options.CertName), filepath.Join(options.CertDir, options.KeyName))
+		return certs.NewFileProvider(
+			filepath.Join(options.CertDir, options.CertName), filepath.Join(options.CertDir, options.KeyName))
 	}
-	counted, err := certs.NewMetrics(metrics.Registry)
+	certMetrics, err := certs.NewMetrics(metrics.Registry)
 	if err != nil {
 		return nil, err
 	}
 	service := options.CertService + "." + options.Namespace + ".svc"
-	settings := certs.Settings{
-		Names:      slices.Concat([]string{service, service + ".cluster.local"}, options.CertNames),
-		CALifetime: options.CALifetime, Lifetime: options.CertLifetime,
-	}
-	base := &certs.Base{
-		Secret:        client.ObjectKey{Namespace: options.Namespace, Name: options.CertSecret},
-		Configuration: options.WebhookConfiguration,
-		Further:       furtherConfigurations(options),
-		Now:           time.Now,
-		Log:           ctrl.Log.WithName("certificate"),
-		Metrics:       counted,
+	config := certs.Config{
+		Settings: certs.Settings{
+			DNSNames:   slices.Concat([]string{service, service + ".cluster.local"}, options.CertNames),
+			CALifetime: options.CALifetime, Lifetime: options.CertLifetime,
+		},
+		Secret:                 client.ObjectKey{Namespace: options.Namespace, Name: options.CertSecret},
+		WebhookConfiguration:   options.WebhookConfiguration,
+		OptionalConfigurations: furtherConfigurations(options),
+		Now:                    time.Now,
+		Log:                    ctrl.Log.WithName("certificate"),
+		Metrics:                certMetrics,
 	}
 	if options.CertProvider == certSelf {
-		return &certs.Self{Base: base, Settings: settings}, nil
+		return certs.NewSelfSignedProvider(config), nil
 	}
 	issuer, err := parseIssuer(options.CertIssuer)
-	return &certs.CertManager{Base: base, Settings: settings, Issuer: issuer}, err
+	if err != nil {
+		return nil, err
+	}
+	return certs.NewCertManagerProvider(config, issuer), nil
 }
 
 // furtherConfigurations are those that call the webhook while there are policies.

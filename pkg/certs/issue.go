@@ -11,18 +11,28 @@ import (
 	"time"
 )
 
-// backdate is how much earlier than now a certificate begins: the clocks of
-// nodes differ.
+// backdate moves the start of a certificate into the past, because the clocks of nodes differ.
 const backdate = time.Hour
 
-// issuedAt is when a certificate of ours was really made.
+// organization is the subject's organization in all certificates.
+const organization = "kongdao.io"
+
+// issuedAt returns when this package created a certificate.
 func issuedAt(certificate *x509.Certificate) time.Time { return certificate.NotBefore.Add(backdate) }
 
-// newAuthority makes a CA.
-func newAuthority(lifetime time.Duration, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+// renewalTime returns when a third of a certificate's lifetime is left.
+func renewalTime(certificate *x509.Certificate) time.Time {
+	return certificate.NotAfter.Add(-certificate.NotAfter.Sub(issuedAt(certificate)) / 3)
+}
+
+// newCA creates a CA with its key.
+func newCA(lifetime time.Duration, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	template := &x509.Certificate{
-		// The time tells two of them apart for whoever looks at a bundle.
-		Subject:               pkix.Name{CommonName: "kongdao CA " + now.UTC().Format("2006-01-02 15:04:05"), Organization: []string{"kongdao.io"}},
+		Subject: pkix.Name{
+			// The time distinguishes the CAs of a bundle for a human reader.
+			CommonName:   "kongdao CA " + now.UTC().Format(time.DateTime),
+			Organization: []string{organization},
+		},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(lifetime),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
@@ -32,42 +42,45 @@ func newAuthority(lifetime time.Duration, now time.Time) (*x509.Certificate, *ec
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make the CA's key: %w", err)
+		return nil, nil, fmt.Errorf("generate the CA's key: %w", err)
 	}
-	authority, err := sign(template, template, &key.PublicKey, key)
+	ca, err := sign(template, template, &key.PublicKey, key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make the CA: %w", err)
+		return nil, nil, fmt.Errorf("create the CA: %w", err)
 	}
-	return authority, key, nil
+	return ca, key, nil
 }
 
-// newServing makes a certificate for a server of the names, signed by a CA. It
-// does not outlive the CA.
-func newServing(names []string, lifetime time.Duration, now time.Time, authority *x509.Certificate, authorityKey *ecdsa.PrivateKey) (*tls.Certificate, error) {
+// newServingCertificate creates a certificate for a server, signed by a CA. It expires no later than the CA.
+func newServingCertificate(
+	settings Settings, now time.Time, ca *x509.Certificate, caKey *ecdsa.PrivateKey,
+) (*tls.Certificate, error) {
 	template := &x509.Certificate{
-		Subject:     pkix.Name{CommonName: "kongdao webhook", Organization: []string{"kongdao.io"}},
-		DNSNames:    names,
+		Subject:     pkix.Name{CommonName: "kongdao webhook", Organization: []string{organization}},
+		DNSNames:    settings.DNSNames,
 		NotBefore:   now.Add(-backdate),
-		NotAfter:    now.Add(lifetime),
+		NotAfter:    now.Add(settings.Lifetime),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	if template.NotAfter.After(authority.NotAfter) {
-		template.NotAfter = authority.NotAfter
+	if template.NotAfter.After(ca.NotAfter) {
+		template.NotAfter = ca.NotAfter
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make the serving certificate's key: %w", err)
+		return nil, fmt.Errorf("generate the serving certificate's key: %w", err)
 	}
-	leaf, err := sign(template, authority, &key.PublicKey, authorityKey)
+	leaf, err := sign(template, ca, &key.PublicKey, caKey)
 	if err != nil {
-		return nil, fmt.Errorf("make the serving certificate: %w", err)
+		return nil, fmt.Errorf("create the serving certificate: %w", err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-func sign(template, parent *x509.Certificate, public *ecdsa.PublicKey, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
+func sign(
+	template, parent *x509.Certificate, public *ecdsa.PublicKey, parentKey *ecdsa.PrivateKey,
+) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, parentKey)
 	if err != nil {
 		return nil, err
 	}

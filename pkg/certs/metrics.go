@@ -7,24 +7,25 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics tell when certificates end.
+// Metrics are the metrics of the certificates.
 type Metrics struct {
-	ends *prometheus.GaugeVec
+	expiration *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
-	metrics := &Metrics{ends: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	metrics := &Metrics{expiration: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "kongdao_certificate_expiration_timestamp_seconds",
-		Help: "When a certificate ends, in seconds since 1970: of the CA, and of what is served.",
+		Help: "Expiration time of the CA and of the serving certificate, in seconds since 1970.",
 	}, []string{"certificate"})}
-	if err := registry.Register(metrics.ends); err != nil {
+	if err := registry.Register(metrics.expiration); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return metrics, nil
 }
 
-func (m *Metrics) show(ca, serving *x509.Certificate) {
-	m.ends.WithLabelValues("ca").Set(float64(ca.NotAfter.Unix()))
-	m.ends.WithLabelValues("serving").Set(float64(serving.NotAfter.Unix()))
+// setExpiry sets the expiration times of the signing CA and of the serving certificate.
+func (m *Metrics) setExpiry(ca, serving *x509.Certificate) {
+	m.expiration.WithLabelValues("ca").Set(float64(ca.NotAfter.Unix()))
+	m.expiration.WithLabelValues("serving").Set(float64(serving.NotAfter.Unix()))
 }

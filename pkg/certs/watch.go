@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,27 +16,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// watch has reconciler called at the start, and when the webhook configuration
-// or one of the kinds changes. Every replica does it, leader or not: each
-// has to serve what the Secret holds.
-func watch(manager manager.Manager, reconciler reconcile.Reconciler, kinds ...client.Object) error {
-	// There is one thing to look after, whatever has changed.
-	request := reconcile.Request{}
-	one := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+// watch makes the manager call the reconciler at the start, and when a Secret or a webhook configuration changes. This
+// happens in all replicas, not only in the leader, because each replica serves the certificate.
+func watch(manager manager.Manager, reconciler reconcile.Reconciler) error {
+	request := reconcile.Request{} // always the same, because there is only one certificate
+	enqueue := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{request}
 	})
-	all := builder.ControllerManagedBy(manager).Named("certificates").
-		WithOptions(controller.Options{NeedLeaderElection: new(false)}).
-		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, one).
-		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-			queue.Add(request)
-			return nil
-		}))
-	for _, kind := range kinds {
-		all = all.Watches(kind, one)
+	start := func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		queue.Add(request)
+		return nil
 	}
-	if err := all.Complete(reconciler); err != nil {
-		return fmt.Errorf("watch what the certificate depends on: %w", err)
+	err := builder.ControllerManagedBy(manager).Named("certificates").
+		WithOptions(controller.Options{NeedLeaderElection: new(false)}).
+		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, enqueue).
+		Watches(&corev1.Secret{}, enqueue).
+		WatchesRawSource(source.Func(start)).
+		Complete(reconciler)
+	if err != nil {
+		return fmt.Errorf("watch the Secret and the webhook configurations: %w", err)
 	}
 	return nil
 }

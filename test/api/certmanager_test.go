@@ -40,13 +40,15 @@ func TestCertManager(t *testing.T) {
 	o := startOwnWith(t, certManagerRights(t), 2, "--cert-provider", "cert-manager")
 	daoTest(t, o.namespace)
 	o.register()
-	o.waitFor("cert-manager is not installed: the cluster knows no kind Certificate of cert-manager.io/v1; install it, or choose another --cert-provider")
+	o.waitFor("cert-manager is not installed: the cluster has no kind Certificate in cert-manager.io/v1; " +
+		"install cert-manager or choose another --cert-provider")
 
 	folder := os.Getenv(certmanager.Folder)
 	if err := certmanager.CRDs(t.Context(), webhook.Admin, folder); err != nil {
 		t.Fatal(err)
 	}
-	o.waitFor(`there is no Secret "` + o.secret.String() + `" yet; Certificate "` + o.secret.String() + `": cert-manager has not looked at it yet; does its controller run?`)
+	o.waitFor(fmt.Sprintf("the Secret %[1]q does not exist yet; "+
+		"Certificate %[1]q has no status yet; check that the cert-manager controller runs", o.secret))
 
 	controllers, err := certmanager.Start(t.Context(), plane.Kubeconfig(), folder, t.TempDir())
 	if err != nil {

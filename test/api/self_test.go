@@ -151,7 +151,7 @@ func TestReplicasMakeOneCA(t *testing.T) {
 			if err == nil {
 				t.Fatal("ready, and no API server knows its CA")
 			}
-			if !strings.Contains(err.Error(), "certificate: not ready: there is no MutatingWebhookConfiguration \""+o.configuration+"\" to put the CA into") {
+			if !strings.Contains(err.Error(), fmt.Sprintf("certificate: not ready: MutatingWebhookConfiguration %q does not exist", o.configuration)) {
 				return err
 			}
 			return nil

@@ -24,7 +24,8 @@ func TestCertManager(t *testing.T) {
 	s := newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder()))
 	r := install(t, "--set=certificates.provider=cert-manager")
-	r.wantLogged("cert-manager is not installed: the cluster knows no kind Certificate of cert-manager.io/v1; install it, or choose another --cert-provider", 1)
+	r.wantLogged("cert-manager is not installed: the cluster has no kind Certificate in cert-manager.io/v1; "+
+		"install cert-manager or choose another --cert-provider", 1)
 
 	folder := os.Getenv(certmanager.Folder)
 	if err := certmanager.CRDs(t.Context(), admin, folder); err != nil {

@@ -28,7 +28,7 @@ func TestHeals(t *testing.T) {
 	r.rolledOut()
 	made := 0
 	for _, pod := range r.pods() {
-		made += strings.Count(r.logs(pod), `"made a CA`)
+		made += strings.Count(r.logs(pod), `"created a CA`)
 	}
 	if made != 1 {
 		t.Errorf("three replicas made %d CAs, want one", made)

@@ -1,0 +1,109 @@
+package certs
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	applyv1 "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// fieldOwner owns only the caBundles of a configuration, so there is no conflict with the owner of the other fields.
+const fieldOwner = client.FieldOwner("kongdao-certificates")
+
+// webhookConfigurations are the MutatingWebhookConfigurations that call this webhook.
+type webhookConfigurations []*admissionregistrationv1.MutatingWebhookConfiguration
+
+// webhooks returns the webhooks of all configurations.
+func (c webhookConfigurations) webhooks() []admissionregistrationv1.MutatingWebhook {
+	var all []admissionregistrationv1.MutatingWebhook
+	for _, configuration := range c {
+		all = append(all, configuration.Webhooks...)
+	}
+	return all
+}
+
+// bundlePublisher writes CA bundles into MutatingWebhookConfigurations. It is not safe for concurrent use.
+type bundlePublisher struct {
+	// required is the name of the configuration that must exist. Those in optional are updated if they exist.
+	required string
+	optional []string
+	// reader reads without a cache.
+	reader client.Reader
+	client client.Client
+
+	// publishedCA is the CA that was in all bundles at the last check, and publishedSince when this was first seen.
+	publishedCA    *x509.Certificate
+	publishedSince time.Time
+}
+
+// read returns the existing configurations. It returns none if the required one does not exist.
+func (p *bundlePublisher) read(ctx context.Context) (webhookConfigurations, error) {
+	var configurations webhookConfigurations
+	for _, name := range append([]string{p.required}, p.optional...) {
+		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+		err := p.reader.Get(ctx, client.ObjectKey{Name: name}, configuration)
+		switch {
+		case apierrors.IsNotFound(err) && name == p.required:
+			return nil, nil
+		case apierrors.IsNotFound(err):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("read MutatingWebhookConfiguration %q: %w", name, err)
+		}
+		configurations = append(configurations, configuration)
+	}
+	return configurations, nil
+}
+
+// publishedFor returns how long a CA has been in all bundles, as far as this process knows. After a restart it starts
+// again at zero. The result is then too short, which is safe.
+func (p *bundlePublisher) publishedFor(
+	configurations webhookConfigurations, ca *x509.Certificate, now time.Time,
+) time.Duration {
+	webhooks := configurations.webhooks()
+	if ca == nil || len(webhooks) == 0 {
+		return 0
+	}
+	for _, webhook := range webhooks {
+		bundle, err := parseBundle(webhook.ClientConfig.CABundle)
+		if err != nil || !slices.ContainsFunc(bundle, ca.Equal) {
+			p.publishedCA = nil
+			return 0
+		}
+	}
+	if !ca.Equal(p.publishedCA) {
+		p.publishedCA, p.publishedSince = ca, now
+	}
+	return now.Sub(p.publishedSince)
+}
+
+// publish writes the bundle into all webhooks of a configuration, and reports whether this changed the configuration.
+//
+// The write fails with a conflict if the configuration has changed since it was read. If the bundle comes from a Secret
+// that was read after the configuration, it therefore never replaces a newer bundle.
+func (p *bundlePublisher) publish(
+	ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, bundle []byte,
+) (bool, error) {
+	patch := applyv1.MutatingWebhookConfiguration(configuration.Name).
+		WithResourceVersion(configuration.ResourceVersion)
+	changed := false
+	for _, webhook := range configuration.Webhooks {
+		changed = changed || !bytes.Equal(webhook.ClientConfig.CABundle, bundle)
+		patch.WithWebhooks(applyv1.MutatingWebhook().WithName(webhook.Name).
+			WithClientConfig(applyv1.WebhookClientConfig().WithCABundle(bundle...)))
+	}
+	if !changed {
+		return false, nil
+	}
+	if err := p.client.Apply(ctx, patch, fieldOwner, client.ForceOwnership); err != nil {
+		return false, fmt.Errorf("write the caBundle of MutatingWebhookConfiguration %q: %w", configuration.Name, err)
+	}
+	return true, nil
+}
