@@ -6,14 +6,14 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
 // newConfiguration returns a configuration with webhooks that have no caBundle yet.
 func newConfiguration(name string, webhooks ...string) *admissionregistrationv1.MutatingWebhookConfiguration {
-	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	configuration.Name = name
 	for _, webhook := range webhooks {
 		configuration.Webhooks = append(configuration.Webhooks, admissionregistrationv1.MutatingWebhook{
 			Name: webhook, AdmissionReviewVersions: []string{"v1"},
@@ -23,8 +23,8 @@ func newConfiguration(name string, webhooks ...string) *admissionregistrationv1.
 }
 
 // TestPublishedTimeStartsWhenAllWebhooksHaveTheCA proves that a CA counts as published only while every webhook of every
-// configuration trusts it. A configuration without webhooks does not count, and a missing optional one neither. Without
-// the required configuration there is nothing to publish.
+// configuration trusts it. An optional configuration that is missing or has no webhooks has no effect. Without the
+// required configuration, nothing is published.
 func TestPublishedTimeStartsWhenAllWebhooksHaveTheCA(t *testing.T) {
 	ctx := t.Context()
 	cluster := fake.NewClientBuilder().WithScheme(scheme.Scheme).

@@ -67,7 +67,8 @@ func (p *certManagerProvider) sync(
 		next = now.Add(p.propagationDelay() - published)
 	default:
 		p.serve(issued)
-		p.Log.Info("serving a new certificate", "secret", p.Secret.String(), "expires", formatTime(issued.Leaf.NotAfter))
+		p.Log.Info("serving a new certificate",
+			"secret", p.Secret.String(), "expires", formatTime(issued.Leaf.NotAfter))
 	}
 	p.Metrics.setExpiry(authorities[0], p.serving().Leaf)
 	return next, p.publishBundle(ctx, configurations, trusted)

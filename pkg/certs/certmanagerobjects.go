@@ -38,7 +38,8 @@ func (p *certManagerProvider) ensureCertificate(ctx context.Context) error {
 // ensureIssuer applies an Issuer with a CA. The CA has the same name as the Issuer.
 func (p *certManagerProvider) ensureIssuer(ctx context.Context, name string) error {
 	root := IssuerRef{certmanagerv1.IssuerKind, p.Secret.Name + rootSuffix}
-	if err := p.applyIssuer(ctx, root.Name, applycm.IssuerSpec().WithSelfSigned(applycm.SelfSignedIssuer())); err != nil {
+	selfSigned := applycm.IssuerSpec().WithSelfSigned(applycm.SelfSignedIssuer())
+	if err := p.applyIssuer(ctx, root.Name, selfSigned); err != nil {
 		return err
 	}
 	ca := p.certificateSpec(name, root, p.CALifetime).WithIsCA(true).WithCommonName("kongdao CA")

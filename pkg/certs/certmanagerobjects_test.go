@@ -25,7 +25,9 @@ type fakeAPIServer struct {
 	applied []string
 }
 
-func (s *fakeAPIServer) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+func (s *fakeAPIServer) Get(
+	_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption,
+) error {
 	kind := certmanagerv1.CertificateKind
 	if _, issuer := object.(*certmanagerv1.Issuer); issuer {
 		kind = certmanagerv1.IssuerKind

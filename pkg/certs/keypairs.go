@@ -22,7 +22,7 @@ const (
 // keyPairs is what the Secret holds: the CAs and the serving certificate, with their private keys. The zero value
 // stands for an empty Secret.
 type keyPairs struct {
-	// trustedCAs are the CAs of all certificates that a replica may serve, oldest first. The last one is the signing CA.
+	// trustedCAs are the CAs of all certificates that a replica may serve, oldest first. The last one signs.
 	trustedCAs []*x509.Certificate
 	// caKey is the private key of the signing CA, or nil. Older CAs do not sign, so their keys are not kept.
 	caKey *ecdsa.PrivateKey

@@ -120,7 +120,8 @@ func (p *secretProvider) publishBundle(
 	ctx context.Context, configurations webhookConfigurations, trustedCAs []*x509.Certificate,
 ) error {
 	if len(configurations) == 0 {
-		p.setNotReady("MutatingWebhookConfiguration %q does not exist; install all manifests of kongdao", p.WebhookConfiguration)
+		p.setNotReady("MutatingWebhookConfiguration %q does not exist; install all manifests of kongdao",
+			p.WebhookConfiguration)
 		return nil
 	}
 	for _, configuration := range configurations {

@@ -17,8 +17,8 @@ import (
 // the same step, the second write fails with a conflict. Its replica then reads the Secret again and has nothing to do.
 type selfSignedProvider struct {
 	*secretProvider
-	// lastKnown are the last complete key pairs. The provider restores them if the Secret is deleted or damaged, because
-	// replicas serve them and bundles contain their CA.
+	// lastKnown are the last complete key pairs. If the Secret is deleted or damaged, the provider restores them,
+	// because replicas serve them and bundles contain their CA.
 	lastKnown keyPairs
 }
 
