@@ -109,7 +109,7 @@ func migrations(ctx context.Context, manager ctrl.Manager, options Options, sour
 			Timeout: seconds(options.MigrationTimeout), Deadline: seconds(options.MigrationDeadline), Retention: int32(seconds(options.JobRetention)), //nolint:gosec // G115: 68 years
 			PodLabels: options.JobLabels, PodAnnotations: options.JobAnnotations, History: options.MigrationHistory,
 		},
-		Events:  &events.Events{Recorder: manager.GetEventRecorder("kongdao")},
+		Events:  events.NewRecorder(manager.GetEventRecorder("kongdao")),
 		Metrics: counted,
 		Log:     ctrl.Log.WithName("migrations"),
 	}).SetUp(manager)

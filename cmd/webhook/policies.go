@@ -89,7 +89,7 @@ func policies(ctx context.Context, manager ctrl.Manager, options Options, source
 	}
 	library := &policycontroller.Library{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling.Of, Releases: sources.Releases, Copies: sources.Copies, FollowCopies: sources.FollowCopies,
-		Events: &events.Events{Recorder: manager.GetEventRecorder("kongdao")}, Log: ctrl.Log.WithName("library"), Now: time.Now, Retention: options.CopyRetention,
+		Events: events.NewRecorder(manager.GetEventRecorder("kongdao")), Log: ctrl.Log.WithName("library"), Now: time.Now, Retention: options.CopyRetention,
 	}
 	err = errors.Join(manager.Add(denials), library.SetUp(manager), (&policycontroller.Controller{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),

@@ -136,7 +136,7 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 	pods := &admission.Pods{
 		Sources: sources,
 		Metrics: counted,
-		Events:  &events.Events{Recorder: manager.GetEventRecorder("kongdao")},
+		Events:  events.NewRecorder(manager.GetEventRecorder("kongdao")),
 		Log:     ctrl.Log.WithName("pods"),
 	}
 	index, err := injectedPods(ctx, manager, options)

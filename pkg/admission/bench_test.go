@@ -41,7 +41,7 @@ func benchmarked(t testing.TB, sources *Sources) *Pods {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Pods{Sources: sources, Metrics: metrics, Events: &events.Events{Recorder: &recorder{}}, Log: logr.Discard()}
+	return &Pods{Sources: sources, Metrics: metrics, Events: events.NewRecorder(&recorder{}), Log: logr.Discard()}
 }
 
 // chartReview is the review of a pod of Kong's chart with what an API server

@@ -62,7 +62,7 @@ func newHarness(t testing.TB, sources *Sources) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.pods = &Pods{Sources: sources, Metrics: metrics, Events: &events.Events{Recorder: h.events}, Log: h.log.logger()}
+	h.pods = &Pods{Sources: sources, Metrics: metrics, Events: events.NewRecorder(h.events), Log: h.log.logger()}
 	h.workloads = &Workloads{Sources: sources, Metrics: metrics, Log: h.log.logger()}
 	return h
 }

@@ -39,7 +39,7 @@ type Pods struct {
 	// for a migration.
 	Migrated func(ctx context.Context, namespace, record string) (bool, error)
 	Metrics  *Metrics
-	Events   *events.Events
+	Events   *events.Recorder
 	Log      logr.Logger
 }
 
@@ -63,7 +63,7 @@ func (p *Pods) tell(review podReview, answer answer) {
 	if review.dryRun || review.controller == nil {
 		return
 	}
-	owner := events.OwnerOf(review.controller, review.namespace)
+	owner := events.ReferenceTo(review.controller, review.namespace)
 	if answer.result == resultDenied {
 		p.Events.Warn(owner, "PluginsDenied", "CreatePod", answer.response.Result.Message)
 	}

@@ -1,5 +1,4 @@
-// Package events owns how people hear of what no answer tells them: by Events on
-// the objects that they look at.
+// Package events records Kubernetes Events on the objects that users look at.
 package events
 
 import (
@@ -11,31 +10,40 @@ import (
 	"k8s.io/client-go/tools/events"
 )
 
-// Events makes Events.
-type Events struct {
-	Recorder events.EventRecorder
+// Recorder records Events.
+type Recorder struct {
+	recorder events.EventRecorder
 }
 
-// longest is how much of a message an Event can hold, in bytes.
-const longest = 1024
+// NewRecorder returns a Recorder that shortens messages which are too long for an Event.
+func NewRecorder(recorder events.EventRecorder) *Recorder { return &Recorder{recorder} }
 
-// Warn makes a warning about an object.
-func (e *Events) Warn(about runtime.Object, reason, action, message string) {
+// maxMessageBytes is the API server's limit for the message of an Event.
+const maxMessageBytes = 1024
+
+// Warn records an Event of type Warning about an object.
+func (r *Recorder) Warn(about runtime.Object, reason, action, message string) {
+	r.recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", truncate(message))
+}
+
+// truncate shortens a message to maxMessageBytes. It does not cut a character in two: a part of a character would be
+// sent as three bytes, and the API server would reject the Event.
+func truncate(message string) string {
 	const ellipsis = "..."
-	if len(message) > longest {
-		end := longest - len(ellipsis)
-		for !utf8.RuneStart(message[end]) { // half a character would be sent as three bytes, and the Event denied
-			end--
-		}
-		message = message[:end] + ellipsis
+	if len(message) <= maxMessageBytes {
+		return message
 	}
-	e.Recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", message)
+	end := maxMessageBytes - len(ellipsis)
+	for !utf8.RuneStart(message[end]) {
+		end--
+	}
+	return message[:end] + ellipsis
 }
 
-// OwnerOf refers to a pod's controller.
-func OwnerOf(controller *metav1.OwnerReference, namespace string) *corev1.ObjectReference {
+// ReferenceTo returns a reference to an owner of a pod, for an Event about this owner.
+func ReferenceTo(owner *metav1.OwnerReference, namespace string) *corev1.ObjectReference {
 	return &corev1.ObjectReference{
-		APIVersion: controller.APIVersion, Kind: controller.Kind,
-		Namespace: namespace, Name: controller.Name, UID: controller.UID,
+		APIVersion: owner.APIVersion, Kind: owner.Kind,
+		Namespace: namespace, Name: owner.Name, UID: owner.UID,
 	}
 }

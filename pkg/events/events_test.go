@@ -10,38 +10,40 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// recorder keeps the last note.
-type recorder struct{ note string }
+// fakeRecorder stores the last message.
+type fakeRecorder struct{ message string }
 
-func (r *recorder) Eventf(_, _ runtime.Object, _, _, _, note string, args ...any) {
-	r.note = fmt.Sprintf(note, args...)
+func (r *fakeRecorder) Eventf(_, _ runtime.Object, _, _, _, format string, args ...any) {
+	r.message = fmt.Sprintf(format, args...)
 }
 
-// TestLongEvents proves that a message which is too long is cut to what an API
-// server takes, in bytes, and between characters.
-func TestLongEvents(t *testing.T) {
+// TestLongMessagesAreTruncated proves that messages are cut at the limit in bytes, and between two characters.
+func TestLongMessagesAreTruncated(t *testing.T) {
 	for name, message := range map[string]string{
-		"short":              "dao-test",
-		"at the limit":       strings.Repeat("x", longest),
-		"over the limit":     strings.Repeat("x", longest+1),
-		"whole characters":   strings.Repeat("ü", longest),
-		"between characters": "x" + strings.Repeat("ü", longest),
-		"four bytes each":    "xx" + strings.Repeat("🦍", longest),
-		"%d":                 "%d %s %!",
+		"short":                        "dao-test",
+		"at the limit":                 strings.Repeat("x", maxMessageBytes),
+		"over the limit":               strings.Repeat("x", maxMessageBytes+1),
+		"two-byte characters":          strings.Repeat("ü", maxMessageBytes),
+		"two-byte characters, shifted": "x" + strings.Repeat("ü", maxMessageBytes),
+		"four-byte characters":         "xx" + strings.Repeat("🦍", maxMessageBytes),
+		"formatting verbs":             "%d %s %!",
 	} {
 		t.Run(name, func(t *testing.T) {
-			told := &recorder{}
-			(&Events{Recorder: told}).Warn(&corev1.Pod{}, "Reason", "Act", message)
-			note := told.note
-			if len(message) <= longest {
-				if note != message {
-					t.Errorf("changed to %q", note)
+			recorder := &fakeRecorder{}
+			NewRecorder(recorder).Warn(&corev1.Pod{}, "Reason", "Act", message)
+			got := recorder.message
+			if len(message) <= maxMessageBytes {
+				if got != message {
+					t.Errorf("recorded %q, want %q", got, message)
 				}
 				return
 			}
-			start, cut := strings.CutSuffix(note, "...")
-			if !cut || !strings.HasPrefix(message, start) || !utf8.ValidString(note) || len(note) > longest || len(note) < longest-3 {
-				t.Errorf("cut to %d bytes: %q", len(note), note)
+			start, truncated := strings.CutSuffix(got, "...")
+			if !truncated || !strings.HasPrefix(message, start) || !utf8.ValidString(got) {
+				t.Errorf("recorded %q, want the start of the message", got)
+			}
+			if len(got) > maxMessageBytes || len(got) < maxMessageBytes-3 {
+				t.Errorf("recorded %d bytes, want close to %d", len(got), maxMessageBytes)
 			}
 		})
 	}

@@ -39,7 +39,7 @@ type Controller struct {
 	// Releases yields the releases of a plugin in a namespace.
 	Releases func(namespace, plugin string) []*catalog.Release
 	Settings migrate.Settings
-	Events   *events.Events
+	Events   *events.Recorder
 	Metrics  *Metrics
 	Log      logr.Logger
 

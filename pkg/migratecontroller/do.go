@@ -157,7 +157,7 @@ func (c *Controller) tell(record *v1alpha1.PluginMigration, reason string) {
 		needs := kept.Namespace == record.Namespace && len(kept.Migrates.Requirement.Set) > 0 && kept.Migrates.Requirement.MigrationName() == record.Name
 		if owner := kept.Owner; needs && owner != nil && !told[owner.UID] {
 			told[owner.UID] = true
-			c.Events.Warn(events.OwnerOf(owner, kept.Namespace), reason, "Migrate", fmt.Sprintf("PluginMigration %q: %s", record.Name, record.Status.Message))
+			c.Events.Warn(events.ReferenceTo(owner, kept.Namespace), reason, "Migrate", fmt.Sprintf("PluginMigration %q: %s", record.Name, record.Status.Message))
 		}
 	}
 }

@@ -42,7 +42,7 @@ type Library struct {
 	Releases     func(namespace, plugin string) []*catalog.Release
 	Copies       func() []catalog.Source
 	FollowCopies func(gone func(types.NamespacedName))
-	Events       *events.Events
+	Events       *events.Recorder
 	Log          logr.Logger
 	Now          func() time.Time
 	// Retention is how long a copy stays that nobody needs: a pod may be on its way.
@@ -113,7 +113,7 @@ func (l *Library) Reconcile(ctx context.Context, request reconcile.Request) (rec
 // tell tells of why a pod waits, where people look for it.
 func (l *Library) tell(pod *corev1.Pod, why error) {
 	if owner := metav1.GetControllerOf(pod); owner != nil {
-		l.Events.Warn(events.OwnerOf(owner, pod.Namespace), "LibraryLacks", "CopyRelease", why.Error())
+		l.Events.Warn(events.ReferenceTo(owner, pod.Namespace), "LibraryLacks", "CopyRelease", why.Error())
 		return
 	}
 	l.Events.Warn(pod, "LibraryLacks", "CopyRelease", why.Error())
