@@ -17,13 +17,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"kongdao.io/kongdao/pkg/admission"
-	migrations "kongdao.io/kongdao/pkg/migratecontroller"
-	policies "kongdao.io/kongdao/pkg/policycontroller"
+	"kongdao.io/kongdao/pkg/migratecontroller"
+	"kongdao.io/kongdao/pkg/policycontroller"
 	"kongdao.io/kongdao/test/installation"
 )
 
-// The part of the Prometheus operator's kinds that the chart uses: a field
-// which is not here is not theirs either.
+// The fields of the Prometheus operator's kinds that the chart uses. Decoding is strict: a misspelt field is an error.
 type (
 	serviceMonitor struct {
 		metav1.TypeMeta   `json:",inline"`
@@ -55,9 +54,9 @@ type (
 	}
 )
 
-// TestServiceMonitor proves that a Prometheus which follows it finds the port
-// of metrics, and is found by the labels that were asked for.
-func TestServiceMonitor(t *testing.T) {
+// TestServiceMonitorSelectsMetricsPort proves that the ServiceMonitor selects the metrics port of the Service and has
+// the labels of the values.
+func TestServiceMonitorSelectsMetricsPort(t *testing.T) {
 	objects := render(t, valueSets(t)["full"]...)
 	monitor, service := find[serviceMonitor](t, objects, "ServiceMonitor"), find[corev1.Service](t, objects, "Service")
 	selector, err := metav1.LabelSelectorAsSelector(&monitor.Spec.Selector)
@@ -65,19 +64,20 @@ func TestServiceMonitor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !selector.Matches(labels.Set(service.Labels)) || monitor.Namespace != service.Namespace {
-		t.Errorf("it selects %v, not the Service with %v", selector, service.Labels)
+		t.Errorf("the ServiceMonitor selects %v, which does not match the Service with labels %v", selector, service.Labels)
 	}
-	if endpoints := monitor.Spec.Endpoints; len(endpoints) != 1 || endpoints[0].Port != service.Spec.Ports[1].Name || endpoints[0].Interval != "30s" {
-		t.Errorf("endpoints: %+v", endpoints)
+	endpoints, port := monitor.Spec.Endpoints, service.Spec.Ports[1].Name
+	if len(endpoints) != 1 || endpoints[0].Port != port || endpoints[0].Interval != "30s" {
+		t.Errorf("endpoints are %+v, want port %s every 30s", endpoints, port)
 	}
 	if monitor.Labels["release"] != "prometheus" || monitor.APIVersion != "monitoring.coreos.com/v1" {
-		t.Errorf("%s %v", monitor.APIVersion, monitor.Labels)
+		t.Errorf("apiVersion is %s, labels are %v", monitor.APIVersion, monitor.Labels)
 	}
 }
 
-// TestAlerts proves that every alert says how bad it is, what it means, and has
-// its chapter on what to do.
-func TestAlerts(t *testing.T) {
+// TestAlertsAreComplete proves that every alert has a severity, a summary, a description and a section in
+// docs/operations.md, and queries only metrics that exist.
+func TestAlertsAreComplete(t *testing.T) {
 	operations, err := os.ReadFile(filepath.Join(installation.Root(), "docs", "operations.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -90,118 +90,125 @@ func TestAlerts(t *testing.T) {
 		{[]string{"--set", "metrics.prometheusRule.enabled=true"}, ""},
 	} {
 		rule := find[prometheusRule](t, render(t, test.flags...), "PrometheusRule")
-		if rule.APIVersion != "monitoring.coreos.com/v1" || len(rule.Spec.Groups) != 1 || len(rule.Spec.Groups[0].Rules) == 0 {
-			t.Fatalf("%+v", rule)
+		groups := rule.Spec.Groups
+		if rule.APIVersion != "monitoring.coreos.com/v1" || len(groups) != 1 || len(groups[0].Rules) == 0 {
+			t.Fatalf("got %+v, want one group with rules", rule)
 		}
-		for _, alert := range rule.Spec.Groups[0].Rules {
+		for _, alert := range groups[0].Rules {
 			severity := alert.Labels["severity"]
 			if !slices.Contains([]string{"critical", "warning", "info"}, severity) || alert.Labels["team"] != test.team {
-				t.Errorf("%s: labels %v", alert.Alert, alert.Labels)
+				t.Errorf("%s: labels are %v", alert.Alert, alert.Labels)
 			}
 			if alert.Annotations["summary"] == "" || alert.Annotations["description"] == "" || len(alert.Annotations) != 2 {
-				t.Errorf("%s: annotations %v", alert.Alert, alert.Annotations)
+				t.Errorf("%s: annotations are %v, want a summary and a description", alert.Alert, alert.Annotations)
 			}
 			if !strings.Contains(string(operations), "\n### "+alert.Alert+"\n") {
-				t.Errorf("docs/operations.md does not say what to do about %s", alert.Alert)
+				t.Errorf("docs/operations.md has no section for %s", alert.Alert)
 			}
 			checkQuery(t, alert.Alert, alert.Expr)
 		}
 	}
 }
 
-// TestExpiryAlert proves that whoever has kongdao see to the certificate hears
-// of one that ends, and is told where to look.
-func TestExpiryAlert(t *testing.T) {
-	for set, where := range map[string]string{"bare": "Its log", "cert-manager": "The Certificate's status", "files": ""} {
+// TestCertificateAlertNamesTheSource proves that the alert exists unless you provide the certificate, and that it says
+// where the cause of a missed renewal is.
+func TestCertificateAlertNamesTheSource(t *testing.T) {
+	for set, want := range map[string]string{
+		"bare":         "`kubectl logs -n kongdao-system deployment/kongdao-webhook` shows why",
+		"cert-manager": "`kubectl describe certificates -n kongdao-system` shows why",
+		"files":        "",
+	} {
 		flags := append(valueSets(t)[set], "--set", "metrics.enabled=true", "--set", "metrics.prometheusRule.enabled=true")
 		rule := find[prometheusRule](t, render(t, flags...), "PrometheusRule")
-		said := ""
+		description := ""
 		for _, alert := range rule.Spec.Groups[0].Rules {
-			if alert.Alert == "KongdaoCertificateExpires" {
-				said = alert.Annotations["description"]
+			if alert.Alert == "KongdaoCertificateExpiring" {
+				description = alert.Annotations["description"]
 			}
 		}
-		if !strings.Contains(said, where) || (said == "") != (where == "") {
-			t.Errorf("%s: %q, want %q in it", set, said, where)
+		if !strings.Contains(description, want) || (description == "") != (want == "") {
+			t.Errorf("values %s: the description is %q, want it to contain %q", set, description, want)
 		}
 	}
 }
 
-// TestAlertsOfPolicies proves when whoever has policies is told of them, and that
-// nobody else is.
-func TestAlertsOfPolicies(t *testing.T) {
+// TestPolicyAlerts proves the conditions of the alerts about policies, and that they exist only where policies do.
+func TestPolicyAlerts(t *testing.T) {
 	const own = `job="kongdao-webhook", namespace="` + releaseNamespace + `"`
 	for name, test := range map[string]struct {
 		flags []string
 		want  map[string]alert
 	}{
-		"policies": {nil, map[string]alert{
-			"KongdaoPolicyDenies": {
+		"policies enabled": {nil, map[string]alert{
+			"KongdaoPolicyDeniesPods": {
 				Expr: `sum by (policy) (increase(kongdao_policy_admissions_total{` + own + `, effect="denied"}[15m])) > 0`,
 				For:  "15m", Labels: map[string]string{"severity": "warning"},
 			},
-			"KongdaoPodsLack": {
+			"KongdaoPodsOutdated": {
 				Expr: `max by (policy) (kongdao_policy_pods{` + own + `, state="lacking"}) > 0`,
 				For:  "24h", Labels: map[string]string{"severity": "info"},
 			},
-			"KongdaoLibraryLacks": {
+			"KongdaoPodsWaitingForLibrary": {
 				Expr: `max(kongdao_library_waiting_pods{` + own + `}) > 0`,
 				For:  "10m", Labels: map[string]string{"severity": "warning"},
 			},
 		}},
-		"no policies":     {[]string{"--set", "policies.enabled=false"}, map[string]alert{}},
-		"some namespaces": {[]string{"--set", "watchNamespaces={kong}"}, map[string]alert{}},
+		"policies disabled":     {[]string{"--set", "policies.enabled=false"}, map[string]alert{}},
+		"namespaces are listed": {[]string{"--set", "watchNamespaces={kong}"}, map[string]alert{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rule := find[prometheusRule](t, render(t, append(test.flags, "--set", "metrics.prometheusRule.enabled=true")...), "PrometheusRule")
+			objects := render(t, append(test.flags, "--set", "metrics.prometheusRule.enabled=true")...)
 			got := map[string]alert{}
-			for _, one := range rule.Spec.Groups[0].Rules {
-				if strings.Contains(one.Expr, "kongdao_policy_") || strings.Contains(one.Expr, "kongdao_library_") {
-					got[one.Alert] = alert{Expr: one.Expr, For: one.For, Labels: one.Labels}
+			for _, rule := range find[prometheusRule](t, objects, "PrometheusRule").Spec.Groups[0].Rules {
+				if strings.Contains(rule.Expr, "kongdao_policy_") || strings.Contains(rule.Expr, "kongdao_library_") {
+					got[rule.Alert] = alert{Expr: rule.Expr, For: rule.For, Labels: rule.Labels}
 				}
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
+				t.Errorf("alerts (-want +got)\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestCalledWebhooks proves that API servers' own metrics are asked for every
-// webhook of ours by which pods or workloads come, and for nobody else's.
-func TestCalledWebhooks(t *testing.T) {
-	objects := render(t, "--set", "metrics.prometheusRule.enabled=true", "--set", "metrics.dashboard.enabled=true", "--skip-tests")
+// TestAPIServerMetricsSelectAllWebhooks proves that queries of the API servers' metrics select every webhook of kongdao
+// and no other.
+func TestAPIServerMetricsSelectAllWebhooks(t *testing.T) {
+	objects := render(t,
+		"--set", "metrics.prometheusRule.enabled=true", "--set", "metrics.dashboard.enabled=true", "--skip-tests")
 	text := find[corev1.ConfigMap](t, objects, "ConfigMap").Data["kongdao.json"]
-	for _, one := range find[prometheusRule](t, objects, "PrometheusRule").Spec.Groups[0].Rules {
-		text += "\n" + one.Expr
+	for _, rule := range find[prometheusRule](t, objects, "PrometheusRule").Spec.Groups[0].Rules {
+		text += "\n" + rule.Expr
 	}
-	selectors := regexp.MustCompile(`apiserver_admission_webhook_[a-z_]+\{name=~\\?"([^"\\]+)`).FindAllStringSubmatch(text, -1)
+	query := regexp.MustCompile(`apiserver_admission_webhook_[a-z_]+\{name=~\\?"([^"\\]+)`)
+	selectors := query.FindAllStringSubmatch(text, -1)
 	if len(selectors) != 4 {
-		t.Fatalf("%d queries of what API servers count, want 4", len(selectors))
+		t.Fatalf("%d queries of API server metrics, want 4", len(selectors))
 	}
-	ours := []string{"policies.kongdao.io"} // the controller's, while there are policies
+	webhooks := []string{"policies.kongdao.io"} // The controller adds it while policies add plugins.
 	for _, webhook := range mainConfiguration(t, objects).Webhooks {
-		ours = append(ours, webhook.Name)
+		webhooks = append(webhooks, webhook.Name)
 	}
 	for _, selector := range selectors {
-		name := regexp.MustCompile("^(?:" + selector[1] + ")$") // as Prometheus does
-		for _, webhook := range ours {
+		name := regexp.MustCompile("^(?:" + selector[1] + ")$") // Prometheus anchors expressions like this.
+		for _, webhook := range webhooks {
 			if !name.MatchString(webhook) {
-				t.Errorf("%s leaves out %s", selector[1], webhook)
+				t.Errorf("%s does not select %s", selector[1], webhook)
 			}
 		}
 		if name.MatchString("pods.example.com") {
-			t.Errorf("%s takes others' in", selector[1])
+			t.Errorf("%s selects webhooks of others", selector[1])
 		}
 	}
 }
 
-// TestDashboard proves that the ConfigMap's JSON is one, asks for nothing that
-// nobody counts, and puts no panel over another.
+// TestDashboard proves that the dashboard is valid JSON, queries only metrics that exist, and that its panels do not
+// overlap.
 func TestDashboard(t *testing.T) {
-	found := find[corev1.ConfigMap](t, render(t, "--set", "metrics.dashboard.enabled=true", "--skip-tests"), "ConfigMap")
-	if found.Labels["grafana_dashboard"] != "1" {
-		t.Errorf("labels %v", found.Labels)
+	objects := render(t, "--set", "metrics.dashboard.enabled=true", "--skip-tests")
+	configMap := find[corev1.ConfigMap](t, objects, "ConfigMap")
+	if configMap.Labels["grafana_dashboard"] != "1" {
+		t.Errorf("labels are %v, want grafana_dashboard", configMap.Labels)
 	}
 	var dashboard struct {
 		Panels []struct {
@@ -211,26 +218,26 @@ func TestDashboard(t *testing.T) {
 			Targets     []struct{ Expr string }
 		}
 	}
-	if err := json.Unmarshal([]byte(found.Data["kongdao.json"]), &dashboard); err != nil {
+	if err := json.Unmarshal([]byte(configMap.Data["kongdao.json"]), &dashboard); err != nil {
 		t.Fatal(err)
 	}
 	if len(dashboard.Panels) == 0 {
-		t.Fatal("no panels")
+		t.Fatal("the dashboard has no panels")
 	}
 	taken := map[[2]int]string{}
 	for i, panel := range dashboard.Panels {
 		if panel.ID != i+1 || (len(panel.Targets) == 0) != (panel.Type == "row") {
-			t.Errorf("panel %q: id %d, %d targets", panel.Title, panel.ID, len(panel.Targets))
+			t.Errorf("panel %q has the id %d and %d targets", panel.Title, panel.ID, len(panel.Targets))
 		}
-		at := panel.GridPos
-		if at.W <= 0 || at.H <= 0 || at.X+at.W > 24 {
-			t.Errorf("panel %q: at %+v, and Grafana has 24 columns", panel.Title, at)
+		grid := panel.GridPos
+		if grid.W <= 0 || grid.H <= 0 || grid.X+grid.W > 24 {
+			t.Errorf("panel %q is at %+v, outside the 24 columns of Grafana", panel.Title, grid)
 		}
-		for x := range at.W {
-			for y := range at.H {
-				cell := [2]int{at.X + x, at.Y + y}
+		for x := range grid.W {
+			for y := range grid.H {
+				cell := [2]int{grid.X + x, grid.Y + y}
 				if taken[cell] != "" {
-					t.Fatalf("panel %q lies over %q", panel.Title, taken[cell])
+					t.Fatalf("panel %q overlaps panel %q", panel.Title, taken[cell])
 				}
 				taken[cell] = panel.Title
 			}
@@ -241,53 +248,57 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// checkQuery fails the test for a metric that nobody exports.
-func checkQuery(t *testing.T, of, query string) {
+// checkQuery fails the test if the query of an alert or a panel has no metric, or one that does not exist.
+func checkQuery(t *testing.T, title, query string) {
 	t.Helper()
-	known := exported(t)
+	known := exportedMetrics(t)
 	names := regexp.MustCompile(`\b([a-z]+(?:_[a-z]+)+|up)\{`).FindAllStringSubmatch(query, -1)
 	if len(names) == 0 {
-		t.Errorf("%s: no metric in %s", of, query)
+		t.Errorf("%s: the query %s has no metric", title, query)
 	}
 	for _, name := range names {
 		if base := strings.TrimSuffix(name[1], "_bucket"); !known[base] {
-			t.Errorf("%s: nobody exports %s", of, base)
+			t.Errorf("%s: the metric %s does not exist", title, base)
 		}
 	}
 }
 
-// exported are the metrics of the webhook's process, and those of others that
-// tell of it.
-func exported(t *testing.T) map[string]bool {
+// exportedMetrics returns the names of kongdao's own metrics, and of the metrics about kongdao that others export.
+func exportedMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	known := map[string]bool{
-		"up": true, // Prometheus' own
-		// pkg/certs'.
+		// Prometheus.
+		"up": true,
+		// pkg/certs.
 		"kongdao_certificate_expiration_timestamp_seconds": true,
-		// controller-runtime's.
-		"controller_runtime_webhook_requests_total": true, "controller_runtime_webhook_requests_in_flight": true,
-		// The API server's.
-		"apiserver_admission_webhook_rejection_count": true, "apiserver_admission_webhook_fail_open_count": true,
-		// Of a process, on Linux alone.
-		"process_resident_memory_bytes": true, "process_cpu_seconds_total": true,
+		// controller-runtime.
+		"controller_runtime_webhook_requests_total":     true,
+		"controller_runtime_webhook_requests_in_flight": true,
+		// The API server.
+		"apiserver_admission_webhook_rejection_count": true,
+		"apiserver_admission_webhook_fail_open_count": true,
+		// The process collector, which exports these on Linux only.
+		"process_resident_memory_bytes": true,
+		"process_cpu_seconds_total":     true,
 	}
-	registry := &names{known: known}
+	registry := &nameRegistry{known: known}
 	_, errAdmission := admission.NewMetrics(registry)
-	_, errMigrations := migrations.NewMetrics(registry, nil, nil)
-	_, errPolicies := policies.NewMetrics(registry, nil)
+	_, errMigrations := migratecontroller.NewMetrics(registry, nil, nil)
+	_, errPolicies := policycontroller.NewMetrics(registry, nil)
 	if err := errors.Join(errAdmission, errMigrations, errPolicies); err != nil {
 		t.Fatal(err)
 	}
 	return known
 }
 
-// names is a registry that keeps the metrics' names.
-type names struct {
+// nameRegistry is a Prometheus registry that records only the names of metrics.
+type nameRegistry struct {
 	prometheus.Registerer
 	known map[string]bool
 }
 
-func (n *names) Register(collector prometheus.Collector) error {
+// Register records the names of the collector's metrics.
+func (n *nameRegistry) Register(collector prometheus.Collector) error {
 	descriptions := make(chan *prometheus.Desc, 10)
 	collector.Describe(descriptions)
 	close(descriptions)
