@@ -35,6 +35,7 @@ host_platform() { echo "$(go env GOHOSTOS)-$(go env GOHOSTARCH)"; }
 
 work_log=
 build_target=
+build_cgo=0
 heartbeat_pid=
 stop_heartbeat() {
   [[ -n $heartbeat_pid ]] || return 0
@@ -78,13 +79,13 @@ compiling() {
 }
 
 # go_program LABEL HINT TARGET PACKAGE [FLAG...] builds PACKAGE of the current folder's module to TARGET, which appears
-# only when it is whole.
+# only when it is whole. build_cgo=1 compiles with cgo, which needs a C compiler.
 go_program() {
   local label=$1 hint=$2 target=$3 package=$4 started=$SECONDS
   shift 4
   build_target=$target.part.$$
   say "$label: building (first time only: $hint)"
-  compiling "$label" env GOWORK=off GOOS= GOARCH= CGO_ENABLED=0 go build -v -trimpath "$@" -o "$build_target" "$package" ||
+  compiling "$label" env GOWORK=off GOOS= GOARCH= CGO_ENABLED="$build_cgo" go build -v -trimpath "$@" -o "$build_target" "$package" ||
     die "$label: not built: see the output of go build above (with no network, fill the module cache or set GOPROXY)"
   mv -f "$build_target" "$target"
   build_target=

@@ -31,7 +31,7 @@ golangci() {
 
 tidy() {
   local folder status=0
-  for folder in . hack/certmanager hack/kubernetes hack/tools; do
+  for folder in . hack/certmanager hack/kubernetes hack/tools hack/vale; do
     (cd "$folder" && go mod tidy -diff) || {
       echo "$folder/go.mod is not tidy: run 'go mod tidy' there"
       status=1

@@ -18,6 +18,8 @@ KONGDAO_HELM=$(hack/tools/build.sh helm)/helm
 export KONGDAO_HELM
 KONGDAO_CERT_MANAGER=$(hack/certmanager/build.sh)
 export KONGDAO_CERT_MANAGER
+KONGDAO_VALE=$(hack/vale/build.sh)/vale
+export KONGDAO_VALE
 
 (($# > 0)) || set -- ./...
 packages=()

@@ -1,0 +1,6 @@
+package good
+
+const manifest = `
+# whoever
+kind: Pod
+`

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# run.sh runs, to whoever's delight.
+#
+#   NAME  the name, which nobody
+#         needs any more
+#   run.sh whoever
+say "no cluster: whoever runs this" # hence

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# build.sh builds vale, the release that go.mod names, and prints the folder that holds it. Progress goes to stderr.
+# vale is the only tool that needs a C compiler, so it is not in hack/tools.
+#
+#   KONGDAO_CACHE  where built programs are kept (default: ${XDG_CACHE_HOME:-$HOME/.cache}/kongdao)
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=hack/build-lib.sh
+source ../build-lib.sh
+
+sum=$({ go env GOVERSION; cat go.mod go.sum; } | cksum | cut -d' ' -f1)
+folder=$(cache_folder "vale-$sum-$(host_platform)")
+only_builder "$folder"
+if [[ ! -x $folder/vale ]]; then
+  compiler=$(go env CC)
+  command -v "${compiler%% *}" >/dev/null || ../deb.sh gcc libc6-dev
+  build_cgo=1
+  go_program vale "1 minute on two cores" "$folder/vale" github.com/vale-cli/vale/v3/cmd/vale -ldflags "-s -w"
+fi
+echo "$folder"
