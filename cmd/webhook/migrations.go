@@ -77,7 +77,7 @@ func migrationCaches(options Options) (map[client.Object]cache.ByObject, error) 
 }
 
 // migrations registers the controller of migrations, and has pods wait for them.
-func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, index *clusterstate.InjectedPods, pods *admission.Pods) error {
+func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *clusterstate.Sources, index *clusterstate.InjectedPods, pods *admission.Pods) error {
 	if !options.Migrations {
 		return nil
 	}

@@ -58,7 +58,7 @@ func onlyLabels(object any) (any, error) {
 
 // policies registers what policies need, and has the handlers ask them. It says
 // when all are known.
-func policies(ctx context.Context, manager ctrl.Manager, options Options, sources *admission.Sources, pods *clusterstate.InjectedPods) (*admission.Policies, func() bool, error) {
+func policies(ctx context.Context, manager ctrl.Manager, options Options, sources *clusterstate.Sources, pods *clusterstate.InjectedPods) (*admission.Policies, func() bool, error) {
 	if !options.Policies {
 		return nil, func() bool { return true }, nil
 	}

@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -23,6 +25,7 @@ import (
 	"kongdao.io/kongdao/pkg/admission"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/certs"
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
 )
 
@@ -78,10 +81,11 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("make the scheme: %w", err)
 	}
-	kept, err := admission.CacheOptions(options.WatchNamespaces...)
+	sources, err := clusterstate.SourcesCache(options.WatchNamespaces...)
 	if err != nil {
 		return nil, err
 	}
+	kept := cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.ConfigMap{}: sources}}
 	maps.Copy(kept.ByObject, sharedCaches(options))
 	maps.Copy(kept.ByObject, watched(options))
 	ofMigrations, err := migrationCaches(options)
@@ -125,10 +129,11 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 	if err := certificate.SetUp(manager); err != nil {
 		return err
 	}
-	sources, err := admission.NewSources(ctx, manager.GetCache(), manager.GetAPIReader())
+	known, err := clusterstate.NewSources(ctx, manager.GetCache())
 	if err != nil {
 		return err
 	}
+	sources := &admission.Sources{Sources: known, Live: manager.GetAPIReader()}
 	counted, err := admission.NewMetrics(metrics.Registry)
 	if err != nil {
 		return err
@@ -143,10 +148,10 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 	if err != nil {
 		return err
 	}
-	if err := migrations(ctx, manager, options, sources, index, pods); err != nil {
+	if err := migrations(ctx, manager, options, known, index, pods); err != nil {
 		return err
 	}
-	ruled, policiesKnown, err := policies(ctx, manager, options, sources, index)
+	ruled, policiesKnown, err := policies(ctx, manager, options, known, index)
 	if err != nil {
 		return err
 	}

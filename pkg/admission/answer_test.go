@@ -13,7 +13,7 @@ import (
 // the API server has to carry every answer.
 func TestLongAnswer(t *testing.T) {
 	pod := kongPod(strings.Repeat("a.b,", 16_000))
-	got := newHarness(t, cached(t)).post(t, podReviewOf(t, pod, "kong"))
+	got := newHarness(t, cached()).post(t, podReviewOf(t, pod, "kong"))
 	if got.response.Allowed || len(got.body) > 64<<10 || !strings.HasSuffix(got.message(), " more") {
 		t.Errorf("answered with %d bytes: %.500s", len(got.body), got.body)
 	}
@@ -28,7 +28,7 @@ func TestSmallAllocations(t *testing.T) {
 	if len(body) < 21<<10 || len(body) > 25<<10 {
 		t.Errorf("the review has %d bytes and not about 23,000", len(body))
 	}
-	handler := benchmarked(t, cached(t, c.Sources...))
+	handler := benchmarked(t, cached(c.Sources...))
 	answer := func() { handler.ServeHTTP(&discarded{}, newRequest(body)) }
 	request := testing.AllocsPerRun(100, func() { newRequest(body) })
 	if got := testing.AllocsPerRun(100, answer) - request; got > allowed {
@@ -41,7 +41,7 @@ func TestSmallAllocations(t *testing.T) {
 // TestDenialIsStatus proves that a denial is what kubectl prints: a Status
 // with a reason and a code.
 func TestDenialIsStatus(t *testing.T) {
-	got := newHarness(t, cached(t)).post(t, []byte(review()))
+	got := newHarness(t, cached()).post(t, []byte(review()))
 	var raw struct{ Response admissionv1.AdmissionResponse }
 	if err := json.Unmarshal(got.body, &raw); err != nil {
 		t.Fatal(err)

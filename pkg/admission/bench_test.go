@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/test/configmaps"
 	"kongdao.io/kongdao/test/goldens"
 )
 
@@ -92,12 +94,12 @@ func BenchmarkPods(b *testing.B) {
 		})},
 	}
 	for _, releases := range []int{10, 10_000} {
-		sources := cached(b, c.Sources...)
+		sources := slices.Clone(c.Sources)
 		for i := range releases - 1 {
 			name := fmt.Sprintf("plugin-%d", i)
-			sources.put(reduceOf(b, sourceOf(fmt.Sprintf("namespace-%d", i%100), name, name)))
+			sources = append(sources, configmaps.Source(fmt.Sprintf("namespace-%d", i%100), name, name))
 		}
-		handlers[fmt.Sprintf("kongdao/releases=%d", releases)] = benchmarked(b, sources)
+		handlers[fmt.Sprintf("kongdao/releases=%d", releases)] = benchmarked(b, cached(sources...))
 	}
 	for _, name := range []string{"kongdao/releases=10", "kongdao/releases=10000", "controller-runtime/allow"} {
 		b.Run(name, func(b *testing.B) {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	"kongdao.io/kongdao/test/configmaps"
 )
 
 // TestEvents proves who is told of a denial by an Event: the controller that
@@ -39,7 +40,7 @@ func TestEvents(t *testing.T) {
 			if test.edit == nil {
 				test.edit = func(*admissionv1.AdmissionRequest) {}
 			}
-			h := newHarness(t, cached(t, sourceOf("kong", "a", "dao-test")))
+			h := newHarness(t, cached(configmaps.Source("kong", "a", "dao-test")))
 			got := h.post(t, podReviewOf(t, test.pod, "kong", test.edit))
 			var want []event
 			if test.want != nil {

@@ -23,7 +23,7 @@ import (
 
 // fuzzed are the handlers over the sources of the core's cases.
 func fuzzed(f *testing.F) *harness {
-	sources := cached(f, goldens.ConfigMaps(f, casesFolder+"/sources.yaml")...)
+	sources := cached(goldens.ConfigMaps(f, casesFolder+"/sources.yaml")...)
 	h := newHarness(f, sources)
 	h.pods.Log, h.workloads.Log = benchmarked(f, sources).Log, benchmarked(f, sources).Log
 	return h

@@ -11,11 +11,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/test/configmaps"
 )
 
 // migratingSource brings a plugin with one migration.
 func migratingSource() *corev1.ConfigMap {
-	source := sourceOf("kong", "a", "dao-test")
+	source := configmaps.Source("kong", "a", "dao-test")
 	source.Data = map[string]string{
 		"handler.lua": "return {}", "schema.lua": "return {}", "migrations.init.lua": `return {"000_base"}`, "migrations.000_base.lua": "return {}",
 	}
@@ -49,7 +50,7 @@ func TestGateOfPods(t *testing.T) {
 		"a database of no": {spec: `"hostname":"KONG_DATABASE=off",`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHarness(t, cached(t, migratingSource()))
+			h := newHarness(t, cached(migratingSource()))
 			asked := ""
 			if !test.off {
 				h.pods.Migrated = func(_ context.Context, namespace, record string) (bool, error) {
@@ -88,7 +89,7 @@ func TestGateOfPods(t *testing.T) {
 // TestGateIsOneOperation proves that a gate adds nothing to a pod but itself.
 func TestGateIsOneOperation(t *testing.T) {
 	patch := func(migrated bool) string {
-		h := newHarness(t, cached(t, migratingSource()))
+		h := newHarness(t, cached(migratingSource()))
 		h.pods.Migrated = func(context.Context, string, string) (bool, error) { return migrated, nil }
 		text := `{"metadata":{"annotations":{"kongdao.io/plugins":"dao-test"}},"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[{"name":"KONG_PG_HOST","value":"postgres"}]}]}}`
 		return string(h.post(t, podReviewOf(t, []byte(text), "kong")).response.Patch)

@@ -19,13 +19,13 @@ func TestGoldens(t *testing.T) {
 	cases := goldens.Cases(t, casesFolder)
 	for name, sourcesOf := range map[string]func(*testing.T, goldens.Case) *Sources{
 		"cached": func(t *testing.T, c goldens.Case) *Sources {
-			sources := cached(t, c.Sources...)
+			sources := cached(c.Sources...)
 			// A denial is always read anew: the cluster holds the same.
-			sources.live = &reader{configMaps: c.Sources}
+			sources.Live = &reader{configMaps: c.Sources}
 			return sources
 		},
 		"live": func(_ *testing.T, c goldens.Case) *Sources {
-			return &Sources{live: &reader{configMaps: c.Sources}}
+			return uncached(&reader{configMaps: c.Sources})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func patched(t testing.TB, object, patch []byte) []byte {
 // (reinvocation) is injected once.
 func TestAnsweredTwice(t *testing.T) {
 	c := goldenCase(t, chartCase)
-	h := newHarness(t, cached(t, c.Sources...))
+	h := newHarness(t, cached(c.Sources...))
 	first := h.post(t, podReviewOf(t, c.Pod, c.Namespace))
 	if len(first.response.Patch) == 0 {
 		t.Fatalf("not injected: %s", first.body)

@@ -59,7 +59,7 @@ func TestGuardsOfRequests(t *testing.T) {
 			if test.contentType != "" {
 				request.Header.Set("Content-Type", test.contentType)
 			}
-			got := serve(t, newHarness(t, cached(t, c.Sources...)).pods, request)
+			got := serve(t, newHarness(t, cached(c.Sources...)).pods, request)
 			switch {
 			case test.message == "" && (len(got.response.Patch) == 0 || got.response.UID != reviews.UID):
 				t.Errorf("%s: not injected: %s", test.reason, got.body)
@@ -137,7 +137,7 @@ func TestGuardsOfReviews(t *testing.T) {
 		"volume of our name": {body: review(`"volumes":[]`, `"volumes":[{"name":"kongdao-dao-test","projected":{"sources":1}}]`), message: `volume "kongdao-dao-test": `},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHarness(t, cached(t))
+			h := newHarness(t, cached())
 			got := h.post(t, []byte(test.body))
 			if got.status != http.StatusOK || got.response.Allowed != (test.message == "") || !strings.Contains(got.message(), test.message) {
 				t.Errorf("%s: got status %d and %s", test.reason, got.status, got.body)
@@ -157,7 +157,7 @@ func TestGuardsOfReviews(t *testing.T) {
 func TestGuardsOfConnections(t *testing.T) {
 	c := goldenCase(t, chartCase)
 	valid := podReviewOf(t, c.Pod, c.Namespace)
-	server := httptest.NewServer(newHarness(t, cached(t, c.Sources...)).pods)
+	server := httptest.NewServer(newHarness(t, cached(c.Sources...)).pods)
 	defer server.Close()
 	const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 	for name, test := range map[string]struct{ request, message string }{

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/test/goldens"
 	"kongdao.io/kongdao/test/reviews"
@@ -165,24 +166,14 @@ func podReviewOf(t testing.TB, pod []byte, namespace string, edits ...func(*admi
 	return body
 }
 
-// cached is Sources whose cache holds the ConfigMaps, and which reads no further.
-func cached(t testing.TB, configMaps ...*corev1.ConfigMap) *Sources {
-	t.Helper()
-	sources := &Sources{live: &reader{}}
-	for _, configMap := range configMaps {
-		sources.put(reduceOf(t, configMap))
-	}
-	return sources
+// cached returns Sources whose cache holds the ConfigMaps, in front of an API server that has none.
+func cached(configMaps ...*corev1.ConfigMap) *Sources {
+	return &Sources{Sources: clusterstate.StaticSources(configMaps...), Live: &reader{}}
 }
 
-// reduceOf is what the cache keeps of a ConfigMap.
-func reduceOf(t testing.TB, configMap *corev1.ConfigMap) any {
-	t.Helper()
-	kept, err := reduce(configMap)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kept
+// uncached returns Sources with an empty cache in front of an API server.
+func uncached(live client.Reader) *Sources {
+	return &Sources{Sources: clusterstate.StaticSources(), Live: live}
 }
 
 // reader is a cluster that is read without a cache. It answers all at once;

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/test/configmaps"
 )
 
 // kongPod is a small pod that asks for plugins.
@@ -26,14 +25,14 @@ func kongPod(plugins string) []byte {
 // TestLiveReads proves when the cluster is read beside the cache: where the
 // catalog denies, once, and only for what the pod asks for in its namespace.
 func TestLiveReads(t *testing.T) {
-	good := func() *corev1.ConfigMap { return sourceOf("kong", "a", "dao-test") }
+	good := func() *corev1.ConfigMap { return configmaps.Source("kong", "a", "dao-test") }
 	broken := func() *corev1.ConfigMap {
 		source := good()
 		delete(source.Data, "schema.lua")
 		return source
 	}
 	conflicting := func() *corev1.ConfigMap {
-		source := sourceOf("kong", "b", "dao-test")
+		source := configmaps.Source("kong", "b", "dao-test")
 		source.Data["handler.lua"] = "return nil"
 		return source
 	}
@@ -66,11 +65,11 @@ func TestLiveReads(t *testing.T) {
 		},
 		"one of many is younger": {
 			reason: "what the cache has and what the cluster has make one decision", pod: kongPod("dao-test,other"),
-			cache: []*corev1.ConfigMap{good()}, live: []*corev1.ConfigMap{sourceOf("kong", "c", "other")}, reads: 1, wantSelector: "kongdao.io/plugin in (other)",
+			cache: []*corev1.ConfigMap{good()}, live: []*corev1.ConfigMap{configmaps.Source("kong", "c", "other")}, reads: 1, wantSelector: "kongdao.io/plugin in (other)",
 		},
 		"unknown version": {
 			reason: "a version that the cache has not seen", pod: kongPod("dao-test@2"), cache: []*corev1.ConfigMap{good()},
-			live: []*corev1.ConfigMap{versioned(good(), "2")}, reads: 1,
+			live: []*corev1.ConfigMap{configmaps.Versioned(good(), "2")}, reads: 1,
 		},
 		"stale conflict": {
 			reason: "one of two that conflicted is gone", pod: kongPod("dao-test"),
@@ -78,8 +77,8 @@ func TestLiveReads(t *testing.T) {
 		},
 		"stale ambiguity": {
 			reason: "the older version is gone", pod: kongPod("dao-test"),
-			cache: []*corev1.ConfigMap{versioned(good(), "1"), versioned(conflicting(), "2")},
-			live:  []*corev1.ConfigMap{versioned(conflicting(), "2")}, reads: 1,
+			cache: []*corev1.ConfigMap{configmaps.Versioned(good(), "1"), configmaps.Versioned(conflicting(), "2")},
+			live:  []*corev1.ConfigMap{configmaps.Versioned(conflicting(), "2")}, reads: 1,
 		},
 		"stale breakage": {
 			reason: "the missing file is there now", pod: kongPod("dao-test"),
@@ -91,8 +90,8 @@ func TestLiveReads(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sources, live := cached(t, test.cache...), &reader{configMaps: test.live}
-			sources.live = live
+			sources, live := cached(test.cache...), &reader{configMaps: test.live}
+			sources.Live = live
 			got := newHarness(t, sources).post(t, podReviewOf(t, test.pod, "kong"))
 			if got.response.Allowed != (test.message == "") || !strings.Contains(got.message(), test.message) {
 				t.Errorf("%s: got %s", test.reason, got.body)
@@ -101,7 +100,7 @@ func TestLiveReads(t *testing.T) {
 				t.Fatalf("%s: the cluster was read %d times and not %d", test.reason, len(live.lists), test.reads)
 			}
 			for _, list := range live.lists {
-				if list.Namespace != "kong" || list.Limit != pageSize || list.Continue != "" {
+				if list.Namespace != "kong" || list.Limit != 10 || list.Continue != "" {
 					t.Errorf("read was %+v", list)
 				}
 				if selector := list.LabelSelector.String(); test.wantSelector != "" && selector != test.wantSelector {
@@ -125,8 +124,8 @@ func TestLiveFails(t *testing.T) {
 		"panic": {func(context.Context) error { panic("nobody expected this") }, "please report it"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			live := &reader{fail: test.fail, configMaps: []*corev1.ConfigMap{sourceOf("kong", "a", "dao-test")}}
-			h := newHarness(t, &Sources{live: live})
+			live := &reader{fail: test.fail, configMaps: []*corev1.ConfigMap{configmaps.Source("kong", "a", "dao-test")}}
+			h := newHarness(t, uncached(live))
 			got := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong"))
 			if got.status != http.StatusInternalServerError || !strings.Contains(got.message(), test.message) {
 				t.Errorf("got status %d and %s", got.status, got.body)
@@ -146,13 +145,13 @@ func TestLiveFails(t *testing.T) {
 // webhook is told to stop, which ends the context of every request.
 func TestLiveStopping(t *testing.T) {
 	live := &reader{
-		configMaps: []*corev1.ConfigMap{sourceOf("kong", "a", "dao-test")},
+		configMaps: []*corev1.ConfigMap{configmaps.Source("kong", "a", "dao-test")},
 		fail:       func(ctx context.Context) error { return ctx.Err() },
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	request := newRequest(podReviewOf(t, kongPod("dao-test"), "kong")).WithContext(ctx)
-	if got := serve(t, newHarness(t, &Sources{live: live}).pods, request); !got.response.Allowed || len(got.response.Patch) == 0 {
+	if got := serve(t, newHarness(t, uncached(live)).pods, request); !got.response.Allowed || len(got.response.Patch) == 0 {
 		t.Errorf("got status %d and %s", got.status, got.body)
 	}
 }
@@ -163,41 +162,14 @@ func TestLiveTimeLimit(t *testing.T) {
 	const apiServerWaits = 5 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		live := &reader{fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
-		h := newHarness(t, &Sources{live: live})
+		h := newHarness(t, uncached(live))
 		began := time.Now()
 		got := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong"))
-		if took := time.Since(began); took != liveTimeout || took >= apiServerWaits {
+		if took := time.Since(began); took != liveReadTimeout || took >= apiServerWaits {
 			t.Errorf("gave up after %v", took)
 		}
 		if got.status != http.StatusInternalServerError || !strings.Contains(got.message(), "deadline exceeded") {
 			t.Errorf("got status %d and %s", got.status, got.body)
 		}
 	})
-}
-
-// TestConcurrently proves, with the race detector, that pods are decided
-// while sources come and go.
-func TestConcurrently(t *testing.T) {
-	sources := cached(t, sourceOf("kong", "a", "dao-test"))
-	h := newHarness(t, sources)
-	body := podReviewOf(t, kongPod("dao-test"), "kong")
-	var work sync.WaitGroup
-	for range 2 {
-		work.Go(func() {
-			for range 50 {
-				if got := h.post(t, body); !got.response.Allowed {
-					t.Errorf("denied: %s", got.body)
-				}
-			}
-		})
-	}
-	work.Go(func() {
-		for i := range 200 {
-			other := reduceOf(t, versioned(sourceOf("other", strconv.Itoa(i), "dao-test"), strconv.Itoa(i)))
-			sources.put(other)
-			sources.put(reduceOf(t, sourceOf("kong", "a", "dao-test")))
-			sources.delete(other)
-		}
-	})
-	work.Wait()
 }

@@ -11,6 +11,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 
+	"kongdao.io/kongdao/test/configmaps"
 	"kongdao.io/kongdao/test/reviews"
 )
 
@@ -42,8 +43,8 @@ func TestLog(t *testing.T) {
 			if test.edit == nil {
 				test.edit = func(*admissionv1.AdmissionRequest) {}
 			}
-			sources := cached(t, sourceOf("kong", "a", "dao-test"))
-			sources.live = &reader{fail: func(context.Context) error { return test.fail }}
+			sources := cached(configmaps.Source("kong", "a", "dao-test"))
+			sources.Live = &reader{fail: func(context.Context) error { return test.fail }}
 			h := newHarness(t, sources)
 			h.post(t, podReviewOf(t, test.body, "kong", test.edit))
 			if len(h.log.lines) != 1 {
@@ -78,12 +79,12 @@ func TestSecrets(t *testing.T) {
 		return fmt.Appendf(nil, `{"metadata":{"annotations":{%s},"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"kong","controller":true}]},`+
 			`"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":%s}]}}`, annotations, env)
 	}
-	mutable := sourceOf("kong", "a", "dao-test")
+	mutable := configmaps.Source("kong", "a", "dao-test")
 	mutable.Immutable = nil
 	mutable.Data["daos.lua"], mutable.Data["migrations.init.lua"] = "return {}", "return {}"
 	live := &reader{}
-	sources := cached(t, mutable)
-	sources.live = live
+	sources := cached(mutable)
+	sources.Live = live
 	h := newHarness(t, sources)
 	check := func(name string, texts ...string) {
 		t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/test/configmaps"
 	"kongdao.io/kongdao/test/goldens"
 )
 
@@ -24,8 +25,8 @@ const (
 // that dashboards and alerts are written for.
 func TestMetrics(t *testing.T) {
 	live := &reader{}
-	sources := cached(t, sourceOf("kong", "a", "dao-test"))
-	sources.live = live
+	sources := cached(configmaps.Source("kong", "a", "dao-test"))
+	sources.Live = live
 	h := newHarness(t, sources)
 	injected := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong"))
 	h.post(t, podReviewOf(t, patched(t, kongPod("dao-test"), injected.response.Patch), "kong"))
@@ -80,8 +81,8 @@ func TestReasons(t *testing.T) {
 		if len(decision.Denials) == 0 {
 			continue
 		}
-		sources := cached(t, c.Sources...)
-		sources.live = &reader{configMaps: c.Sources}
+		sources := cached(c.Sources...)
+		sources.Live = &reader{configMaps: c.Sources}
 		h.pods.Sources = sources
 		got := h.post(t, podReviewOf(t, c.Pod, c.Namespace))
 		reason := decision.Denials.Reason()

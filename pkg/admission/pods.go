@@ -122,7 +122,7 @@ func (p *Pods) gate(ctx context.Context, review *podReview, decision *mutate.Dec
 	if len(decision.Denials) > 0 || len(decision.Request.Plugins) == 0 {
 		return "", nil
 	}
-	if !review.pod.HasNode && !p.Sources.copies.has(review.namespace, decision.Releases) {
+	if !review.pod.HasNode && !p.Sources.HasCopies(review.namespace, decision.Releases) {
 		decision.Patch = mutate.AddGate(decision.Patch, &review.pod, annotations.LibraryGate)
 	}
 	if p.Migrated == nil || !migrate.CanGate(review.pod, review.ownerKind()) {

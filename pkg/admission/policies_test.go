@@ -43,7 +43,7 @@ func indexed(t testing.TB, count int, plugins ...string) *policy.Index {
 // ruled is the handler of pods in a cluster with policies, of which one counts.
 func ruled(t testing.TB, c goldens.Case, policies int) http.Handler {
 	t.Helper()
-	handler := benchmarked(t, cached(t, c.Sources...))
+	handler := benchmarked(t, cached(c.Sources...))
 	handler.Policies = &Policies{
 		Index: indexed(t, policies, "dao-test"),
 		Labels: func(context.Context, string) (map[string]string, error) {
@@ -82,7 +82,7 @@ func TestNamespaceUnknown(t *testing.T) {
 		"a policy":  {1, http.StatusInternalServerError},
 		"no policy": {0, http.StatusOK},
 	} {
-		h := newHarness(t, cached(t, c.Sources...))
+		h := newHarness(t, cached(c.Sources...))
 		h.pods.Policies = &Policies{
 			Index:  indexed(t, test.policies, "dao-test"),
 			Labels: func(context.Context, string) (map[string]string, error) { return nil, errors.New("no such namespace") },
@@ -107,7 +107,7 @@ func TestPoliciesAreTold(t *testing.T) {
 			return bytes.Replace(body, []byte(`"dryRun":false`), []byte(`"dryRun":true`), 1)
 		}, ""},
 	} {
-		h := newHarness(t, cached(t, c.Sources...))
+		h := newHarness(t, cached(c.Sources...))
 		told := ""
 		h.pods.Policies = &Policies{
 			Index: indexed(t, 1, "dao-test"),
@@ -150,7 +150,7 @@ func TestAuditsAreTold(t *testing.T) {
 		want   int
 	}{"created": {false, 1}, "dry run": {true, 0}} {
 		c := goldenCase(t, chartCase)
-		h := newHarness(t, cached(t, c.Sources...))
+		h := newHarness(t, cached(c.Sources...))
 		h.pods.Policies = &Policies{Index: index, Labels: func(context.Context, string) (map[string]string, error) { return map[string]string{}, nil }}
 		body := bytes.Replace(chartReview(t, c), []byte(`"metadata":{`), []byte(`"metadata":{"ownerReferences":[{"kind":"ReplicaSet","name":"kong","controller":true}],`), 1)
 		if test.dryRun {

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"kongdao.io/kongdao/test/configmaps"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	"sigs.k8s.io/yaml"
 )
@@ -21,9 +22,9 @@ import (
 // TestWorkloads proves what is carried into pod templates and out again, what
 // is said beside, and that nothing is ever denied.
 func TestWorkloads(t *testing.T) {
-	mutable := sourceOf("kong", "mutable", "mutable")
+	mutable := configmaps.Source("kong", "mutable", "mutable")
 	mutable.Immutable = nil
-	sources := cached(t, sourceOf("kong", "a", "dao-test"), mutable)
+	sources := cached(configmaps.Source("kong", "a", "dao-test"), mutable)
 	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet"} {
 		for name, test := range workloadTests() {
 			t.Run(kind+"/"+name, func(t *testing.T) {
@@ -77,7 +78,7 @@ func TestWorkloadsNeverDeny(t *testing.T) {
 			if test.fail == nil {
 				request.Object.Raw = []byte(test.object)
 			}
-			h := newHarness(t, &Sources{live: &reader{fail: test.fail}})
+			h := newHarness(t, uncached(&reader{fail: test.fail}))
 			got := h.handle(t, request)
 			if (len(got.Patch) > 0) != test.patched || !strings.Contains(strings.Join(got.Warnings, "\n"), test.warning) {
 				t.Errorf("got patch %s and warnings %q", got.Patch, got.Warnings)
@@ -100,8 +101,8 @@ func TestPreviewsWhatPodsHear(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sources := cached(t, c.Sources...)
-			sources.live = &reader{configMaps: c.Sources}
+			sources := cached(c.Sources...)
+			sources.Live = &reader{configMaps: c.Sources}
 			pod := newHarness(t, sources).post(t, podReviewOf(t, c.Pod, c.Namespace))
 			want := pod.response.Warnings
 			if !pod.response.Allowed {

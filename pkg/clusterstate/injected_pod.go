@@ -37,21 +37,15 @@ type InjectedPod struct {
 // Cache is what a cache needs so that Pods can be fed from it: it selects the
 // pods that were injected, and drops what no plan has to know (W6).
 func InjectedPodsCache(namespaces ...string) cache.ByObject {
-	selected := cache.ByObject{
-		Label:     labels.SelectorFromSet(labels.Set{annotations.Injected: "true"}),
-		Transform: reduce,
+	return cache.ByObject{
+		Label:      labels.SelectorFromSet(labels.Set{annotations.Injected: "true"}),
+		Namespaces: inNamespaces(namespaces),
+		Transform:  reducePod,
 	}
-	for _, namespace := range namespaces {
-		if selected.Namespaces == nil {
-			selected.Namespaces = map[string]cache.Config{}
-		}
-		selected.Namespaces[namespace] = cache.Config{}
-	}
-	return selected
 }
 
 // reduce is the cache's transform. It may see what it made before.
-func reduce(object any) (any, error) {
+func reducePod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
 		return object, nil

@@ -1,5 +1,3 @@
-// Package injected owns what is kept of the pods that were injected: an index
-// that the controllers of migrations and of policies decide by.
 package clusterstate
 
 import (

@@ -35,11 +35,11 @@ func podOf(t *testing.T, name string, gated bool, releases ...mutate.ReleaseReco
 // not.
 func reduced(t *testing.T, pod *corev1.Pod) *InjectedPod {
 	t.Helper()
-	once, err := reduce(pod)
+	once, err := reducePod(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	twice, err := reduce(once)
+	twice, err := reducePod(once)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// pageSize bounds what one read holds of pods.
-const pageSize = 200
+// podPageSize bounds what one read holds of pods.
+const podPageSize = 200
 
 // In yields all pods of a namespace, injected or not, read page by page; an error
 // is the last that it yields.
@@ -25,7 +25,7 @@ func PodsIn(ctx context.Context, reader client.Reader, namespace string) iter.Se
 	return func(yield func(*corev1.Pod, error) bool) {
 		page := &corev1.PodList{}
 		for {
-			if err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(page.Continue)); err != nil {
+			if err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(podPageSize), client.Continue(page.Continue)); err != nil {
 				yield(nil, err)
 				return
 			}

@@ -1,4 +1,4 @@
-package admission
+package clusterstate
 
 import (
 	"fmt"
@@ -7,15 +7,16 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"kongdao.io/kongdao/test/configmaps"
 )
 
-// TestMemory proves that a gigabyte of plugins costs a few megabytes: 100 MB
-// of ConfigMaps, each a plugin of its own, leave their names and digests (W6).
-func TestMemory(t *testing.T) {
+// TestSourcesNeedLittleMemory indexes 100 MB of ConfigMaps, each with one plugin. Only their names and digests may remain,
+// because a cache of whole ConfigMaps can exhaust the memory (fact W6).
+func TestSourcesNeedLittleMemory(t *testing.T) {
 	const configMaps, size, allowed = 1000, 100 << 10, 8 << 20
 	heap := func() uint64 {
 		runtime.GC()
-		runtime.GC() // what the first one finalized
+		runtime.GC() // the first one only ran the finalizers
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
 		return stats.HeapAlloc
@@ -24,10 +25,10 @@ func TestMemory(t *testing.T) {
 	before := heap()
 	for i := range configMaps {
 		name := fmt.Sprintf("plugin-%d", i)
-		configMap := sourceOf("kong", name, name)
+		configMap := configmaps.Source("kong", name, name)
 		configMap.Data["migrations.init.lua"] = `return { "000_base" }`
 		configMap.Data["migrations.000_base.lua"] = strings.Repeat("x", size)
-		// As it comes from the API server: strings of its own.
+		// As from the API server: decoded strings share no memory with other objects.
 		text, err := configMap.Marshal()
 		if err != nil {
 			t.Fatal(err)
@@ -36,15 +37,15 @@ func TestMemory(t *testing.T) {
 		if err := received.Unmarshal(text); err != nil {
 			t.Fatal(err)
 		}
-		sources.put(reduceOf(t, received))
-		if len(sources.index.Releases("kong", name)) != 1 { // assembled, as a pod would have it
+		sources.put(reducedConfigMap(t, received))
+		if len(sources.Releases("kong", name)) != 1 { // this assembles the release, as an admission does
 			t.Fatalf("no release of %s", name)
 		}
 	}
 	after := heap()
 	t.Logf("%d ConfigMaps of %d bytes: %d bytes of heap before, %d after", configMaps, size, before, after)
 	if after > before+allowed {
-		t.Errorf("more than %d bytes are kept", allowed)
+		t.Errorf("more than %d bytes remain", allowed)
 	}
 	runtime.KeepAlive(sources)
 }

@@ -1,4 +1,4 @@
-package admission
+package clusterstate
 
 import (
 	"encoding/json"
@@ -18,16 +18,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/test/configmaps"
 )
 
-// TestLivePages proves with a real client that a namespace is read in pages
-// of bounded size to its end, in JSON and in protobuf: one list is read into
-// page after page, in which nothing of the page before may stand.
-func TestLivePages(t *testing.T) {
+// TestReadSourcesReadsAllPages uses a real client, with JSON and with protobuf. ReadSources decodes every page into the
+// same list, so nothing of the previous page may remain in it.
+func TestReadSourcesReadsAllPages(t *testing.T) {
 	var all []corev1.ConfigMap
-	for i := range 2*pageSize + 1 {
-		source := sourceOf("kong", fmt.Sprintf("part-%02d", i), "dao-test")
+	for i := range 2*sourcePageSize + 1 {
+		source := configmaps.Source("kong", fmt.Sprintf("part-%02d", i), "dao-test")
 		source.Data[fmt.Sprintf("module_%02d.lua", i)] = ""
 		all = append(all, *source)
 	}
@@ -44,7 +44,7 @@ func TestLivePages(t *testing.T) {
 				query := request.URL.Query()
 				asked = append(asked, request.URL.Path+" "+query.Get("labelSelector")+" "+query.Get("limit")+" "+query.Get("continue"))
 				if len(asked) > len(all) {
-					http.Error(writer, "this goes on for ever", http.StatusTeapot)
+					http.Error(writer, "too many pages", http.StatusTeapot)
 					return
 				}
 				servePage(t, writer, contentType, all, query.Get("labelSelector"), query.Get("limit"), query.Get("continue"))
@@ -55,26 +55,26 @@ func TestLivePages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pod, err := mutate.DecodePod(kongPod("dao-test"))
-			if err != nil {
+			var index catalog.Index
+			if err := ReadSources(t.Context(), live, &index, "kong", []string{"dao-test"}); err != nil {
 				t.Fatal(err)
 			}
-			decision, err := (&Sources{live: live}).Decide(t.Context(), nil, "kong", pod)
-			if err != nil || len(decision.Denials) > 0 || len(decision.Releases) != 1 {
-				t.Fatalf("got %v, %v", decision.Denials, err)
+			releases := index.Releases("kong", "dao-test")
+			if len(releases) != 1 || len(releases[0].Denials) > 0 {
+				t.Fatalf("got %+v", releases)
 			}
-			if got, want := len(decision.Releases[0].Sources), len(all); got != want {
-				t.Errorf("the release has %d sources and not %d", got, want)
+			if got, want := len(releases[0].Sources), len(all); got != want {
+				t.Errorf("the release has %d sources, want %d", got, want)
 			}
 			const ask = "/api/v1/namespaces/kong/configmaps kongdao.io/plugin in (dao-test) 10 "
 			if diff := cmp.Diff([]string{ask, ask + "10", ask + "20"}, asked); diff != "" {
-				t.Errorf("asked (-want +got)\n%s", diff)
+				t.Errorf("requests (-want +got)\n%s", diff)
 			}
 		})
 	}
 }
 
-// servePage answers a list of ConfigMaps as the API server does.
+// servePage answers a list request for ConfigMaps as the API server does.
 func servePage(t *testing.T, writer http.ResponseWriter, contentType string, all []corev1.ConfigMap, selector, limit, next string) {
 	parsed, err := labels.Parse(selector)
 	if err != nil || !parsed.Matches(labels.Set{annotations.Plugin: "dao-test"}) || parsed.Matches(labels.Set{annotations.Plugin: "x"}) {

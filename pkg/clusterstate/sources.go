@@ -1,0 +1,130 @@
+package clusterstate
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
+)
+
+// Sources indexes the ConfigMaps with the label kongdao.io/plugin: the plugins' sources and the copies of libraries'
+// releases. It is safe for concurrent use.
+type Sources struct {
+	index  catalog.Index
+	copies copies
+	// synced reports whether Sources holds every source that existed when the informer started.
+	synced func() bool
+}
+
+// SourcesCache returns the cache options that NewSources needs. Caches of whole ConfigMaps have made operators run out of
+// memory (fact W6). This one selects the sources and drops their contents. With namespaces, the cache watches only those,
+// with one watch each.
+func SourcesCache(namespaces ...string) (cache.ByObject, error) {
+	isSource, err := labels.NewRequirement(annotations.Plugin, selection.Exists, nil)
+	if err != nil {
+		return cache.ByObject{}, fmt.Errorf("select sources by label %s: %w", annotations.Plugin, err)
+	}
+	return cache.ByObject{
+		Label:      labels.NewSelector().Add(*isSource),
+		Namespaces: inNamespaces(namespaces),
+		Transform:  reduceConfigMap,
+	}, nil
+}
+
+// inNamespaces restricts a cache to namespaces, or returns nil for all namespaces.
+func inNamespaces(namespaces []string) map[string]cache.Config {
+	if len(namespaces) == 0 {
+		return nil
+	}
+	selected := map[string]cache.Config{}
+	for _, namespace := range namespaces {
+		selected[namespace] = cache.Config{}
+	}
+	return selected
+}
+
+// NewSources returns Sources that follow a cache with the options of SourcesCache.
+func NewSources(ctx context.Context, informers cache.Informers) (*Sources, error) {
+	sources := &Sources{}
+	informer, err := informers.GetInformer(ctx, &corev1.ConfigMap{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("watch the ConfigMaps labelled %s: %w", annotations.Plugin, err)
+	}
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    sources.put,
+		UpdateFunc: func(_, changed any) { sources.put(changed) },
+		DeleteFunc: sources.delete,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch the ConfigMaps labelled %s: %w", annotations.Plugin, err)
+	}
+	sources.synced = registration.HasSynced
+	return sources, nil
+}
+
+// StaticSources returns Sources that hold the given ConfigMaps and never change. Tests use it instead of an API server.
+func StaticSources(configMaps ...*corev1.ConfigMap) *Sources {
+	sources := &Sources{synced: func() bool { return true }}
+	for _, configMap := range configMaps {
+		sources.put(newCachedSource(configMap))
+	}
+	return sources
+}
+
+// Synced reports whether Sources holds every source that existed when the informer started.
+func (s *Sources) Synced() bool { return s.synced() }
+
+// Releases returns the releases of a plugin in a namespace, as far as the cache knows them. Do not change them.
+func (s *Sources) Releases(namespace, plugin string) []*catalog.Release {
+	return s.index.Releases(namespace, plugin)
+}
+
+// cachedSource is what the cache keeps of a ConfigMap. The metadata is the minimum that an informer needs to tell
+// objects and their versions apart.
+type cachedSource struct {
+	metav1.ObjectMeta
+	source catalog.Source
+}
+
+func newCachedSource(configMap *corev1.ConfigMap) *cachedSource {
+	return &cachedSource{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: configMap.Namespace, Name: configMap.Name,
+			UID: configMap.UID, ResourceVersion: configMap.ResourceVersion,
+		},
+		source: catalog.SourceOf(configMap),
+	}
+}
+
+// reduceConfigMap is the cache's transform. An informer may call it again with its own result.
+func reduceConfigMap(object any) (any, error) {
+	if configMap, ok := object.(*corev1.ConfigMap); ok {
+		return newCachedSource(configMap), nil
+	}
+	return object, nil
+}
+
+func (s *Sources) put(object any) {
+	if cached, ok := object.(*cachedSource); ok {
+		s.index.Put(cached.source)
+		s.copies.put(cached.source)
+	}
+}
+
+func (s *Sources) delete(object any) {
+	if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		object = unknown.Obj
+	}
+	if cached, ok := object.(*cachedSource); ok {
+		s.index.Delete(cached.Namespace, cached.Name)
+		s.copies.delete(cached.Namespace, cached.Name)
+	}
+}
