@@ -80,7 +80,7 @@ func TestGuardsOfReviews(t *testing.T) {
 		message string
 		noUID   bool
 	}{
-		"whole": {body: review(), message: "has a dot", reason: "the others differ from this one, which is read and denied"},
+		"whole": {body: review(), message: "contains a dot", reason: "the others differ from this one, which is read and denied"},
 
 		"DELETE": {body: review(`"CREATE"`, `"DELETE"`), reason: "a pod must always be deletable"},
 		"DELETE without object": {
@@ -101,12 +101,12 @@ func TestGuardsOfReviews(t *testing.T) {
 		},
 		"resource after the object": {
 			body:   review(`"resource":{"group":"","version":"v1","resource":"pods"},`, "", `"volumes":[]}}`, `"volumes":[]}},"resource":{"resource":"pods"}`),
-			reason: "members have no order", message: "has a dot",
+			reason: "members have no order", message: "contains a dot",
 		},
 		"resource null":    {body: review(`{"group":"","version":"v1","resource":"pods"}`, "null")},
 		"names by case":    {body: review(`"annotations"`, `"Annotations"`), reason: "names are matched as Kubernetes does"},
-		"duplicate member": {body: review(`"uid":"`, `"uid":"first","uid":"`), message: "has a dot", reason: "the last counts"},
-		"unknown members":  {body: review(`"request"`, `"response":{"uid":"x"},"new":[1],"request"`), message: "has a dot"},
+		"duplicate member": {body: review(`"uid":"`, `"uid":"first","uid":"`), message: "contains a dot", reason: "the last counts"},
+		"unknown members":  {body: review(`"request"`, `"response":{"uid":"x"},"new":[1],"request"`), message: "contains a dot"},
 
 		"truncated":      {body: review()[:200], message: "malformed AdmissionReview: jsontext: unexpected EOF"},
 		"trailing":       {body: review() + "{}", message: "something follows the JSON value"},

@@ -46,7 +46,7 @@ func TestLiveReads(t *testing.T) {
 	}{
 		"known":     {reason: "what the cache has is not read again", pod: kongPod("dao-test"), cache: []*corev1.ConfigMap{good()}},
 		"unasked":   {reason: "a pod that asks for nothing costs nothing", pod: kongPod("")},
-		"malformed": {reason: "no source could mend the annotation", pod: kongPod("dao.test"), message: "has a dot"},
+		"malformed": {reason: "no source could mend the annotation", pod: kongPod("dao.test"), message: "contains a dot"},
 		"no Kong": {
 			reason: "no source could mend the pod", message: "container", cache: []*corev1.ConfigMap{good()},
 			pod: []byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"dao-test"}},"spec":{"containers":[{"name":"web","image":"nginx"}]}}`),

@@ -94,7 +94,7 @@ func workloadTests() map[string]workloadTest {
 			reason: "what was written into the template by hand is lost, and its author told",
 			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: other}}, ` + spec + `}}}`,
 			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
-			result: resultInjected, warnings: []string{`annotation kongdao.io/plugins of the pod template said "other" and now says "dao-test", as the KIND itself does; change it there`},
+			result: resultInjected, warnings: []string{`the pod template's annotation kongdao.io/plugins changes from "other" to "dao-test", the value of the KIND; change it on the KIND`},
 		},
 		"will be denied": {
 			reason: "the person typing hears what nobody would see later, and keeps the annotation",

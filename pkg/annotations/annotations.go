@@ -1,129 +1,116 @@
-// Package annotations owns every annotation, label and path that kongdao
-// reads or writes, and the parsing of what a pod asks for.
+// Package annotations owns every annotation, label and path that kongdao reads or writes. It also parses the request
+// of a pod.
 //
-// Parse always yields a request and a list of what is wrong with it: what
-// could be understood stands in the request even where something else could
-// not, so that one answer names every mistake.
+// Parse always returns a request and a list of denials. The request holds the well-formed part even if another part is
+// malformed, so that one response names all problems.
 package annotations
 
-// Prefix begins the name of every annotation and label of ours.
+// Prefix is the prefix of every kongdao annotation and label.
 const Prefix = "kongdao.io/"
 
-// On pods, and on the workloads (Deployment, StatefulSet, DaemonSet) whose pod
-// templates they are carried into.
+// Annotations on pods, and on workloads (Deployments, StatefulSets, DaemonSets). kongdao propagates them from a
+// workload to its pod template.
 const (
-	// Plugins asks for plugins, separated by commas, each a Kong name and
-	// maybe a version: "dao-test", "dao-test@1.1.0, my_plugin". An empty value
-	// asks for nothing.
+	// Plugins requests plugins. It lists Kong names, separated by commas, each with an optional version:
+	// "dao-test", "dao-test@1.1.0, my_plugin". An empty value requests no plugins.
 	Plugins = "kongdao.io/plugins"
 
-	// Containers names the containers and init containers that run Kong,
-	// separated by commas: "proxy, wait-for-db". Without it they are found by
-	// their variables and images.
+	// Containers lists the containers and init containers that run Kong, separated by commas: "proxy, wait-for-db".
+	// Without it, kongdao detects them by their variables and images.
 	Containers = "kongdao.io/containers"
 
-	// Inject lets a pod do without what policies give to gateways that did not ask
-	// for it: "false". What the pod itself asks for it gets all the same.
+	// Inject opts a pod out of the plugins of policies with the value "false". The pod still gets the plugins that
+	// it requests itself.
 	Inject = "kongdao.io/inject"
 
-	// Migrations says who migrates the pod's database: "auto", as without it,
-	// has kongdao run "up" before the pod starts and "finish" when no older pod
-	// is left; "up" leaves "finish" to a person; "off" leaves both. On a
-	// PluginMigration it overrules what the pods say.
+	// Migrations says who migrates the pod's database. With "auto", the default, kongdao runs "up" before the pod
+	// starts and "finish" when no older pod is left. With "up", a person runs "finish". With "off", a person runs
+	// both. On a PluginMigration it overrides the value of the pods.
 	Migrations = "kongdao.io/migrations"
 )
 
-// Propagated lists the annotations of a workload that are carried into its pod
-// template, sorted.
+// Propagated returns the names of the annotations that kongdao propagates from a workload to its pod template, sorted.
 func Propagated() []string { return []string{Containers, Inject, Migrations, Plugins} }
 
-// MigrationsGate is the name of the scheduling gate of a pod whose database is
-// not known to be migrated (fact P1).
-const MigrationsGate = "kongdao.io/migrations"
-
-// On PluginMigrations.
+// Scheduling gates. A pod stays Pending until its gates are removed, and can get gates only at creation (fact P1).
 const (
-	// AcceptEdited is an annotation: with the value "true" a migration that was
-	// executed from another file than the plugin now has (fact K9) is taken for
-	// executed all the same.
-	AcceptEdited = "kongdao.io/accept-edited"
-)
-
-// On what is made for a migration: PluginMigrations, Jobs and the Jobs' pods.
-const (
-	// Database is a label: the key of the database.
-	Database = "kongdao.io/database"
-	// Migration is a label: the name of the PluginMigration.
-	Migration = "kongdao.io/migration"
-	// Step is a label of a Job: "up" or "finish".
-	Step = "kongdao.io/step"
-	// Attempt is a label of a Job: which one of its PluginMigration's it is, "1".
-	Attempt = "kongdao.io/attempt"
-)
-
-// Marks that an injection leaves on the pod. They tell people and tools what
-// was done; no injection ever decides by them. The controller of migrations
-// reads there which release a pod was given, for that may be gone from the
-// catalog; who may forge it may as well switch migrations off.
-const (
-	// Injected is a label: "true".
-	Injected = "kongdao.io/injected"
-
-	// Injection is an annotation: JSON with the releases, their digests and
-	// the sources they came from:
-	// {"releases":[{"plugin":"dao-test","version":"1.1.0","digest":"sha256:...","migrations":"sha256:...","sources":["dao-test-1.1.0-0f343b0931"]}]}.
-	InjectionRecord = "kongdao.io/injection"
-)
-
-// On sources: the ConfigMaps that carry a plugin's files.
-const (
-	// Plugin is a label: the Kong name of the plugin that the ConfigMap
-	// carries files of, "dao-test". It makes a ConfigMap a source.
-	Plugin = "kongdao.io/plugin"
-
-	// PluginVersion is a label (or, where there is no such label, an
-	// annotation): the version of the release that the files belong to,
-	// "1.1.0". Optional while a plugin has only one release in the namespace.
-	PluginVersion = "kongdao.io/plugin-version"
-
-	// Path is an annotation: the folder, below the plugin's own, that all keys
-	// of the ConfigMap go to: "migrations". "." is the plugin's own folder.
-	// With it no key is routed by what init.lua lists.
-	Path = "kongdao.io/path"
-
-	// Digest is an annotation: the digest of the whole release that the
-	// ConfigMap is a part of, "sha256:" and 64 hexadecimal digits. With it a
-	// release that lacks a part, or mixes two packings, is noticed.
-	Digest = "kongdao.io/digest"
-)
-
-// On copies: the ConfigMaps that carry a library's release to the namespaces of
-// its pods. Their label kongdao.io/plugin is empty, so that they are nobody's
-// sources.
-const (
-	// CopyOf is a label: the plugin.
-	CopyOf = "kongdao.io/copy-of"
-	// Origin is an annotation: the library's namespace and the release,
-	// "plugins/dao-test@1.1.0".
-	Origin = "kongdao.io/origin"
-	// LibraryGate is the name of the scheduling gate of a pod whose copies are not
-	// there yet, or are not what they should be.
+	// MigrationsGate holds a pod until its database is migrated.
+	MigrationsGate = "kongdao.io/migrations"
+	// LibraryGate holds a pod until its copies of a library's sources exist and have the right contents.
 	LibraryGate = "kongdao.io/library"
 )
 
-// On the Secret that holds the webhook's certificate.
+// Annotations on PluginMigrations.
 const (
-	// Rotate is an annotation: with any value it asks for a new CA and
-	// certificate before their time, "now". It is taken off when that begins.
+	// AcceptEdited with the value "true" accepts an edited migration as executed. Kong compares migrations by name
+	// only and never runs an edited migration again (fact K9).
+	AcceptEdited = "kongdao.io/accept-edited"
+)
+
+// Labels on PluginMigrations, their Jobs and the Jobs' pods.
+const (
+	// Database is the key of the database.
+	Database = "kongdao.io/database"
+	// Migration is the name of the PluginMigration.
+	Migration = "kongdao.io/migration"
+	// Step is the step that a Job runs: "up" or "finish".
+	Step = "kongdao.io/step"
+	// Attempt is the number of the Job among the Jobs of its PluginMigration, starting with "1".
+	Attempt = "kongdao.io/attempt"
+)
+
+// The injection record: a label and an annotation on injected pods. They tell people and tools what was injected. No
+// admission decision depends on them. The migration controller reads the releases of a pod there, because the catalog
+// may no longer have them. A user who forges the record could also turn off migrations.
+const (
+	// Injected is a label with the value "true".
+	Injected = "kongdao.io/injected"
+
+	// InjectionRecord is an annotation. Its value is JSON with the releases, their digests and their sources:
+	//	{"releases":[{"plugin":"dao-test","version":"1.1.0","digest":"sha256:...",
+	//	  "migrations":"sha256:...","sources":["dao-test-1.1.0-0f343b0931"]}]}
+	InjectionRecord = "kongdao.io/injection"
+)
+
+// Labels and annotations on sources: the ConfigMaps with a plugin's files.
+const (
+	// Plugin is a label: the Kong name of the plugin, "dao-test". A ConfigMap with this label is a source.
+	Plugin = "kongdao.io/plugin"
+
+	// PluginVersion is a label, or an annotation if the label is missing: the version of the release, "1.1.0". It is
+	// optional while a plugin has only one release in the namespace.
+	PluginVersion = "kongdao.io/plugin-version"
+
+	// Path is an annotation: the directory for all keys of the ConfigMap, relative to the plugin's directory:
+	// "migrations". "." is the plugin's directory itself. With it, the list in init.lua does not affect the paths.
+	Path = "kongdao.io/path"
+
+	// Digest is an annotation: the digest of the whole release, "sha256:" and 64 hexadecimal digits. It detects a
+	// release with a missing part or with parts of two packings.
+	Digest = "kongdao.io/digest"
+)
+
+// Labels and annotations on copies: the ConfigMaps that carry a library's release to the namespaces of its pods. The
+// label kongdao.io/plugin of a copy is empty, so that a copy is not a source.
+const (
+	// CopyOf is a label: the plugin.
+	CopyOf = "kongdao.io/copy-of"
+	// Origin is an annotation: the library's namespace and the release, "plugins/dao-test@1.1.0".
+	Origin = "kongdao.io/origin"
+)
+
+// Annotations on the Secret with the webhook's certificate.
+const (
+	// Rotate with any value requests a new CA and certificate now. kongdao removes it when the rotation starts.
 	Rotate = "kongdao.io/rotate"
 )
 
-// Where Kong finds a plugin in its container (fact K1).
+// Paths in a Kong container.
 const (
-	// PluginsFolder holds one folder a plugin: Lua's require of
-	// "kong.plugins.NAME.handler" along LuaPackagePath leads here.
+	// PluginsFolder holds one directory for each plugin. Lua's require turns each dot of a module name into a slash,
+	// so "kong.plugins.NAME.handler" is the file /opt/kong/plugins/NAME/handler.lua (fact K1).
 	PluginsFolder = "/opt/kong/plugins"
 
-	// MigrationsFolder is the folder of the migrations in a plugin's own.
+	// MigrationsFolder is the directory of the migrations in the plugin's directory.
 	MigrationsFolder = "migrations"
 )

@@ -2,37 +2,37 @@ package annotations
 
 import "fmt"
 
-// Propagation is what has to change in the annotations of a workload's pod template.
+// Propagation is a change to the annotations of a workload's pod template.
 type Propagation struct {
-	// Set holds the annotations that the template gets.
+	// Set holds the annotations to add or replace.
 	Set map[string]string
-	// Remove names those that it loses, sorted.
+	// Remove lists the annotations to remove, sorted.
 	Remove []string
-	// Overridden names those of Set where the template said something else, sorted.
+	// Overridden lists the names in Set that replace a different value of the template, sorted.
 	Overridden []string
 }
 
-// Propagate says how the annotations of a workload are carried into its pod
-// template, and out again: the workload's own wins over the template's; one
-// that was taken off the workload is taken off the template where it still has
-// the value that was carried. old are the workload's annotations before an
-// update, nil for a new one. What stands in the template alone stays.
+// Propagate computes how the annotations of a workload change its pod template. The workload's annotation overrides the
+// template's. An annotation that was removed from the workload is removed from the template, if the template still has
+// the propagated value. Annotations that only the template has stay.
+//
+// The argument old holds the workload's annotations before an update. It is nil for a new workload.
 func Propagate(template, workload, old map[string]string) Propagation {
 	var propagation Propagation
 	for _, name := range Propagated() {
 		value, wanted := workload[name]
-		current, there := template[name]
+		current, exists := template[name]
 		switch {
-		case wanted && (!there || current != value):
+		case wanted && (!exists || current != value):
 			if propagation.Set == nil {
 				propagation.Set = map[string]string{}
 			}
 			propagation.Set[name] = value
-			if there && old[name] != current {
+			if exists && old[name] != current {
 				propagation.Overridden = append(propagation.Overridden, name)
 			}
-		case !wanted && there:
-			if before, had := old[name]; had && before == current {
+		case !wanted && exists:
+			if before, existed := old[name]; existed && before == current {
 				propagation.Remove = append(propagation.Remove, name)
 			}
 		}
@@ -40,8 +40,9 @@ func Propagate(template, workload, old map[string]string) Propagation {
 	return propagation
 }
 
-// OverrideWarning says to whoever changed a workload of a kind that an
-// annotation of its pod template lost against its own.
-func OverrideWarning(name, was, is, kind string) string {
-	return fmt.Sprintf("annotation %s of the pod template said %q and now says %q, as the %s itself does; change it there", name, was, is, kind)
+// OverrideWarning returns the warning for a workload whose annotation replaced a different value of its pod template.
+// The argument kind is the workload's kind.
+func OverrideWarning(name, before, after, kind string) string {
+	return fmt.Sprintf("the pod template's annotation %s changes from %q to %q, the value of the %s; change it on the %s",
+		name, before, after, kind, kind)
 }

@@ -1,6 +1,7 @@
 package annotations_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -8,33 +9,73 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-func TestCarryInto(t *testing.T) {
+func TestPropagate(t *testing.T) {
 	type m = map[string]string
-	asks := func(plugins string) m { return m{annotations.Plugins: plugins, "example.com/other": plugins} }
+	plugins := func(value string) m { return m{annotations.Plugins: value, "example.com/other": value} }
+	both := m{annotations.Plugins: "a", annotations.Containers: "c"}
 	for name, test := range map[string]struct {
 		template, workload, old m
 		want                    annotations.Propagation
 		reason                  string
 	}{
-		"nothing":          {reason: "nothing to carry"},
-		"new":              {workload: asks("a"), want: annotations.Propagation{Set: m{annotations.Plugins: "a"}}, reason: "ours alone are carried"},
-		"both":             {workload: m{annotations.Plugins: "a", annotations.Containers: "c"}, want: annotations.Propagation{Set: m{annotations.Plugins: "a", annotations.Containers: "c"}}, reason: "each of ours"},
-		"there already":    {template: asks("a"), workload: asks("a"), old: asks("a"), reason: "nothing changes"},
-		"template's own":   {template: asks("a"), reason: "what stands in the template alone stays"},
-		"template's, kept": {template: asks("a"), old: asks("b"), reason: "it was not carried: the template says something else than the workload did"},
-		"taken off":        {template: asks("a"), old: asks("a"), want: annotations.Propagation{Remove: []string{annotations.Plugins}}, reason: "carried in, and out again"},
-		"taken off, gone":  {old: asks("a"), reason: "nothing to take away"},
-		"changed":          {template: asks("a"), workload: asks("b"), old: asks("a"), want: annotations.Propagation{Set: m{annotations.Plugins: "b"}}, reason: "what was carried follows, and overrules nobody"},
-		"overruled": {template: asks("x"), workload: asks("b"), want: annotations.Propagation{Set: m{annotations.Plugins: "b"}, Overridden: []string{annotations.Plugins}},
-			reason: "the workload wins, and it is said"},
-		"emptied": {template: asks("a"), workload: asks(""), old: asks("a"), want: annotations.Propagation{Set: m{annotations.Plugins: ""}}, reason: "an empty value is carried like another"},
-		"both taken off": {template: m{annotations.Plugins: "a", annotations.Containers: "c"}, old: m{annotations.Plugins: "a", annotations.Containers: "c"},
-			want: annotations.Propagation{Remove: []string{annotations.Containers, annotations.Plugins}}, reason: "sorted"},
+		"no annotations": {reason: "nothing to propagate"},
+		"new workload": {
+			workload: plugins("a"),
+			want:     annotations.Propagation{Set: m{annotations.Plugins: "a"}},
+			reason:   "only kongdao's annotations are propagated",
+		},
+		"two annotations": {
+			workload: both, want: annotations.Propagation{Set: both}, reason: "each annotation is propagated",
+		},
+		"already propagated": {
+			template: plugins("a"), workload: plugins("a"), old: plugins("a"), reason: "nothing changes",
+		},
+		"only in the template":          {template: plugins("a"), reason: "the template's own annotation stays"},
+		"removed, but template differs": {template: plugins("a"), old: plugins("b"), reason: "the template's own value stays"},
+		"removed, but not in template":  {old: plugins("a"), reason: "nothing to remove"},
+		"removed from the workload": {
+			template: plugins("a"), old: plugins("a"),
+			want:   annotations.Propagation{Remove: []string{annotations.Plugins}},
+			reason: "the propagated annotation is removed with the original",
+		},
+		"changed": {
+			template: plugins("a"), workload: plugins("b"), old: plugins("a"),
+			want:   annotations.Propagation{Set: m{annotations.Plugins: "b"}},
+			reason: "the propagated value follows the original, and nothing is overridden",
+		},
+		"overridden": {
+			template: plugins("x"), workload: plugins("b"),
+			want: annotations.Propagation{
+				Set: m{annotations.Plugins: "b"}, Overridden: []string{annotations.Plugins},
+			},
+			reason: "the workload's value wins, and the result says so",
+		},
+		"emptied": {
+			template: plugins("a"), workload: plugins(""), old: plugins("a"),
+			want:   annotations.Propagation{Set: m{annotations.Plugins: ""}},
+			reason: "an empty value is propagated as any other value",
+		},
+		"two removed": {
+			template: both, old: both,
+			want:   annotations.Propagation{Remove: []string{annotations.Containers, annotations.Plugins}},
+			reason: "the names are sorted",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, annotations.Propagate(test.template, test.workload, test.old)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 			}
 		})
+	}
+}
+
+func TestPropagatedIsSortedAndNotShared(t *testing.T) {
+	propagated := annotations.Propagated()
+	if !slices.IsSorted(propagated) || len(propagated) != 4 {
+		t.Errorf("Propagated() = %q; want four names, sorted", propagated)
+	}
+	propagated[0] = "x"
+	if annotations.Propagated()[0] == "x" {
+		t.Error("a caller can change the list for other callers; want a new list for each call")
 	}
 }

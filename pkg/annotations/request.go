@@ -1,48 +1,47 @@
 package annotations
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// Request is what a pod asks for.
+// Request is what a pod requests.
 type Request struct {
-	// Plugins are the plugins asked for, each name once, in the order of the
-	// annotation.
+	// Plugins lists the requested plugins in the order of the annotation, without duplicates.
 	Plugins []PluginRef
-	// Containers are the names that Containers gives, each once; nil where the
-	// Kong containers are to be found by their looks.
+	// Containers lists the names in the annotation kongdao.io/containers, without duplicates. It is nil if kongdao
+	// must detect the Kong containers.
 	Containers []string
-	// AllKongContainers says that the plugins go to the containers that look like Kong
-	// too, where others are named: a policy wants them there.
+	// AllKongContainers adds the detected Kong containers to those in Containers, because a policy requires it.
 	AllKongContainers bool
 	// Migrations says who migrates the database.
 	Migrations MigrationsMode
 }
 
-// MigrationsMode is a value of annotation kongdao.io/migrations.
+// MigrationsMode is a value of the annotation kongdao.io/migrations.
 type MigrationsMode string
 
 // The modes.
 const (
 	// MigrationsAuto: kongdao runs "up" and "finish".
 	MigrationsAuto MigrationsMode = "auto"
-	// MigrationsUp: kongdao runs "up", and a person "finish".
+	// MigrationsUp: kongdao runs "up". A person runs "finish".
 	MigrationsUp MigrationsMode = "up"
-	// MigrationsOff: a person, or somebody else's Job, runs both.
+	// MigrationsOff: a person or another Job runs both.
 	MigrationsOff MigrationsMode = "off"
 )
 
-// PluginRef asks for one plugin: "dao-test" or "dao-test@1.1.0".
+// PluginRef refers to one plugin: "dao-test" or "dao-test@1.1.0".
 type PluginRef struct {
 	Name string
-	// Version is "" where the request chooses none.
+	// Version is "" if the request names no version.
 	Version string
 }
 
-// String is the form of the annotation.
+// String returns the form that the annotation uses.
 func (r PluginRef) String() string {
 	if r.Version == "" {
 		return r.Name
@@ -50,31 +49,31 @@ func (r PluginRef) String() string {
 	return r.Name + "@" + r.Version
 }
 
-// Parse reads what a pod with these annotations asks for. The request holds
-// what is well formed; the list says what is not.
+// Parse reads the request of a pod from its annotations. The request holds the well-formed part, and the denials name
+// the malformed parts. A pod that requests no plugins is never denied (fact W7: users of other injectors complained
+// about webhooks that block pods without a request).
 func Parse(annotations map[string]string) (Request, denial.List) {
-	if denied := checkLengths(annotations); len(denied) > 0 {
-		return Request{}, denied
+	if denials := checkLengths(annotations); len(denials) > 0 {
+		return Request{}, denials
 	}
-	plugins, denied := parsePlugins(annotations[Plugins])
-	mode, malformed := ParseMigrations(annotations[Migrations])
+	plugins, denials := parsePlugins(annotations[Plugins])
+	mode, err := ParseMigrations(annotations[Migrations])
 	request := Request{Plugins: plugins, Migrations: mode}
-	if len(plugins) == 0 && len(denied) == 0 {
-		return request, nil // who asks for nothing is never denied (W7)
+	if len(plugins) == 0 && len(denials) == 0 {
+		return request, nil
 	}
 	if value, ok := annotations[Containers]; ok {
-		containers, wrong := parseContainers(value)
+		containers, malformed := parseContainers(value)
 		request.Containers = containers
-		denied = append(denied, wrong...)
+		denials = append(denials, malformed...)
 	}
-	if malformed != nil {
-		denied = append(denied, denial.New(denial.MalformedAnnotation, "annotation %s: %v", Migrations, malformed))
+	if err != nil {
+		denials = append(denials, denial.New(denial.MalformedAnnotation, "annotation %s: %v", Migrations, err))
 	}
-	return request, denied
+	return request, denials
 }
 
-// ParseMigrations reads a value of annotation kongdao.io/migrations; an empty
-// one is "auto".
+// ParseMigrations parses a value of the annotation kongdao.io/migrations. An empty value means MigrationsAuto.
 func ParseMigrations(value string) (MigrationsMode, error) {
 	switch mode := MigrationsMode(strings.TrimSpace(value)); mode {
 	case "":
@@ -82,37 +81,38 @@ func ParseMigrations(value string) (MigrationsMode, error) {
 	case MigrationsAuto, MigrationsUp, MigrationsOff:
 		return mode, nil
 	}
-	return MigrationsAuto, fmt.Errorf("is %s; write %s, %s or %s", denial.Quote(value), MigrationsAuto, MigrationsUp, MigrationsOff)
+	return MigrationsAuto, fmt.Errorf("the value is %s; use %q, %q or %q",
+		denial.Quote(value), MigrationsAuto, MigrationsUp, MigrationsOff)
 }
 
-// largest is how long a value may be, in bytes: thousands of plugins. A pod
-// under admission may carry megabytes, for the API server bounds annotations
-// only later, and three megabytes of commas would cost seconds and a gigabyte.
-const largest = 64 << 10
+// maxValueBytes limits the length of an annotation's value. It leaves room for thousands of plugins. The API server
+// checks the size of annotations only after admission. Without a limit, three megabytes of commas take seconds of CPU
+// and a gigabyte of memory.
+const maxValueBytes = 64 << 10
 
 func checkLengths(annotations map[string]string) denial.List {
-	var denied denial.List
+	var denials denial.List
 	for _, name := range Propagated() {
-		if length := len(annotations[name]); length > largest {
-			denied = append(denied, denial.New(denial.MalformedAnnotation,
-				"annotation %s: is %d bytes long; at most %d can be read", name, length, largest))
+		if length := len(annotations[name]); length > maxValueBytes {
+			denials = append(denials, denial.New(denial.MalformedAnnotation,
+				"annotation %s: the value has %d bytes; the limit is %d", name, length, maxValueBytes))
 		}
 	}
-	return denied
+	return denials
 }
 
 func parsePlugins(value string) ([]PluginRef, denial.List) {
 	if strings.TrimSpace(value) == "" {
 		return nil, nil
 	}
-	var denied denial.List
+	var denials denial.List
 	elements := strings.Split(value, ",")
 	refs := make([]PluginRef, 0, len(elements))
 	versions := make(map[string]string, len(elements))
 	for i, element := range elements {
 		ref, err := parsePluginRef(strings.TrimSpace(element))
 		if err != nil {
-			denied = append(denied, denial.New(denial.MalformedAnnotation,
+			denials = append(denials, denial.New(denial.MalformedAnnotation,
 				"annotation %s: element %d: %v", Plugins, i+1, err))
 			continue
 		}
@@ -122,17 +122,17 @@ func parsePlugins(value string) ([]PluginRef, denial.List) {
 			versions[ref.Name] = ref.Version
 			refs = append(refs, ref)
 		case version != ref.Version:
-			denied = append(denied, denial.New(denial.MalformedAnnotation,
-				"annotation %s: element %d: plugin %q is asked for as %q and as %q; keep one",
+			denials = append(denials, denial.New(denial.MalformedAnnotation,
+				"annotation %s: element %d: plugin %q is requested as %q and as %q; keep one of them",
 				Plugins, i+1, ref.Name, PluginRef{ref.Name, version}, ref))
 		}
 	}
-	return refs, denied
+	return refs, denials
 }
 
 func parsePluginRef(text string) (PluginRef, error) {
 	if text == "" {
-		return PluginRef{}, fmt.Errorf("is empty; write plugin names between single commas")
+		return PluginRef{}, errors.New("the element is empty; separate plugin names with single commas")
 	}
 	name, version, versioned := strings.Cut(text, "@")
 	if err := ValidatePluginName(name); err != nil {
@@ -147,65 +147,20 @@ func parsePluginRef(text string) (PluginRef, error) {
 }
 
 func parseContainers(value string) ([]string, denial.List) {
-	var denied denial.List
+	var denials denial.List
 	var names []string
 	seen := map[string]bool{}
 	for i, element := range strings.Split(value, ",") {
 		name := strings.TrimSpace(element)
 		switch {
 		case name == "":
-			denied = append(denied, denial.New(denial.MalformedAnnotation,
-				"annotation %s: element %d: is empty; name the containers that run Kong, or remove the annotation", Containers, i+1))
+			denials = append(denials, denial.New(denial.MalformedAnnotation,
+				"annotation %s: element %d: the element is empty; list the containers that run Kong, "+
+					"or remove the annotation", Containers, i+1))
 		case !seen[name]:
 			seen[name] = true
 			names = append(names, name)
 		}
 	}
-	return names, denied
-}
-
-// longest is how long a label's value may be, in bytes: sources are found by
-// labels that hold a plugin's name and its version.
-const longest = 63
-
-// ValidatePluginName says what keeps name from being a plugin's: it must be a
-// label's value without dots (fact K1: Lua would read a dot as a slash), and
-// neither of the words that KONG_PLUGINS gives a meaning of their own.
-func ValidatePluginName(name string) error {
-	switch {
-	case name == "bundled" || name == "off":
-		return fmt.Errorf("%q is a word of KONG_PLUGINS, not a plugin's name", name)
-	case strings.Contains(name, "."):
-		return fmt.Errorf("plugin name %s has a dot, which Lua's require reads as a slash", denial.Quote(name))
-	case !isLabelValue(name):
-		return fmt.Errorf("plugin name %s is not 1 to %d letters, digits, dashes and underscores, first and last a letter or digit",
-			denial.Quote(name), longest)
-	}
-	return nil
-}
-
-// ValidateVersion says what keeps version from being a release's: it must be a
-// label's value.
-func ValidateVersion(version string) error {
-	if !isLabelValue(version) {
-		return fmt.Errorf("version %s is not 1 to %d letters, digits, dots, dashes and underscores, first and last a letter or digit",
-			denial.Quote(version), longest)
-	}
-	return nil
-}
-
-// isLabelValue reports whether text is a non-empty label value.
-func isLabelValue(text string) bool {
-	if text == "" || len(text) > longest {
-		return false
-	}
-	for i := range len(text) {
-		c := text[i]
-		inner := i > 0 && i < len(text)-1
-		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alphanumeric && (!inner || c != '-' && c != '_' && c != '.') {
-			return false
-		}
-	}
-	return true
+	return names, denials
 }

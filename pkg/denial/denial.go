@@ -1,9 +1,8 @@
-// Package denial owns what kongdao says when a pod cannot have what it asks
-// for: a reason, which metrics count, and a sentence, which people read.
+// Package denial owns the reasons for which kongdao denies a pod: a reason code, which metrics count, and a message,
+// which people read.
 //
-// Every step of the way (annotations, catalog, mutate) collects its denials
-// instead of stopping at the first, so that one answer names everything that
-// has to be mended.
+// Each step (annotations, catalog, policy, mutate) collects its denials and continues. The user then sees all problems
+// in one response.
 package denial
 
 import (
@@ -12,72 +11,67 @@ import (
 	"strings"
 )
 
-// Reason is why something was denied, from a small fixed set: it labels
-// metrics and Events.
+// Reason is a code from a small fixed set. It labels metrics and Events.
 type Reason string
 
-// The reasons there are.
+// The reasons of denials.
 const (
-	// MalformedAnnotation: an annotation of ours that does not have its form.
+	// MalformedAnnotation: the value of a kongdao annotation does not have the required form.
 	MalformedAnnotation Reason = "MalformedAnnotation"
-	// UnknownPlugin: no source in the namespace carries the plugin.
+	// UnknownPlugin: the namespace has no source for the plugin.
 	UnknownPlugin Reason = "UnknownPlugin"
-	// UnknownVersion: the plugin is there, but not in the version asked for.
+	// UnknownVersion: the plugin exists, but not in the requested version.
 	UnknownVersion Reason = "UnknownVersion"
-	// AmbiguousVersion: several versions, and the request chooses none.
+	// AmbiguousVersion: the plugin has several versions, and the request names none.
 	AmbiguousVersion Reason = "AmbiguousVersion"
-	// BrokenPlugin: files that Kong would fail on, at once or later.
+	// BrokenPlugin: Kong would fail on the plugin's files, at startup or at a later request.
 	BrokenPlugin Reason = "BrokenPlugin"
-	// ConflictingSources: ConfigMaps of one release that contradict each other.
+	// ConflictingSources: ConfigMaps of one release contradict each other.
 	ConflictingSources Reason = "ConflictingSources"
-	// NoKongContainer: nothing in the pod runs Kong.
+	// NoKongContainer: no container of the pod runs Kong.
 	NoKongContainer Reason = "NoKongContainer"
-	// UnknownContainer: a container asked for that is not there or not Kong.
+	// UnknownContainer: a requested container does not exist in the pod, or does not run Kong.
 	UnknownContainer Reason = "UnknownContainer"
-	// NotAllowed: a policy does not let annotations ask for the plugin.
+	// NotAllowed: a policy does not allow annotations to request the plugin.
 	NotAllowed Reason = "NotAllowed"
-	// ConflictingPolicies: policies, or one and the annotation, want a plugin in
-	// different versions.
+	// ConflictingPolicies: policies, or a policy and the annotation, require different versions of a plugin.
 	ConflictingPolicies Reason = "ConflictingPolicies"
-	// BlockedMount: a mount of the pod's own in which no other can lie.
+	// BlockedMount: the pod mounts a volume in which no other volume can be mounted.
 	BlockedMount Reason = "BlockedMount"
 )
 
-// Denial is one thing to be mended. Message begins with the thing, names the
-// place and ends with the way out; it has no full stop.
+// Denial is one problem that the user must fix. Message names the thing and the place, and says what to do. It has no
+// full stop.
 type Denial struct {
 	Reason  Reason
 	Message string
 }
 
-// New makes a Denial, its message formatted as by fmt.Sprintf.
+// New returns a Denial. It formats the message as fmt.Sprintf does.
 func New(reason Reason, format string, args ...any) Denial {
 	return Denial{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-// shown is how many denials one answer spells out. A request can hold
-// hundreds of thousands of malformed names; nobody reads, and no API server
-// should have to carry, more sentences than these.
-const shown = 50
+// maxListedMessages limits the messages in one response. A request can hold hundreds of thousands of malformed names.
+const maxListedMessages = 50
 
-// List is what has to be mended, in any order.
+// List is a set of denials, in any order.
 type List []Denial
 
-// Sorted returns the list ordered by message, each message once.
+// Sorted returns a copy of the list, sorted by message and without duplicates.
 func (l List) Sorted() List {
 	sorted := slices.Clone(l)
 	slices.SortFunc(sorted, func(a, b Denial) int { return strings.Compare(a.Message, b.Message) })
 	return slices.CompactFunc(sorted, func(a, b Denial) bool { return a.Message == b.Message })
 }
 
-// Error joins the sorted messages with "; ". A long list ends in the number of
-// those that are left out.
+// Error joins the sorted messages with "; ". A long list ends with the number of omitted messages.
 func (l List) Error() string {
 	sorted := l.Sorted()
 	var text strings.Builder
 	for i, denied := range sorted {
-		if i == shown {
-			fmt.Fprintf(&text, "; and %d more", len(sorted)-shown)
+		if i == maxListedMessages {
+			fmt.Fprintf(&text, "; and %d more", len(sorted)-maxListedMessages)
 			break
 		}
 		if i > 0 {
@@ -88,48 +82,11 @@ func (l List) Error() string {
 	return text.String()
 }
 
-// Reason is the reason that stands for the list where only one can be given:
-// that of the first sorted denial, "" for an empty list.
+// Reason returns the reason that represents the whole list: the reason of the first message in sorted order. It returns
+// "" for an empty list.
 func (l List) Reason() Reason {
 	if len(l) == 0 {
 		return ""
 	}
 	return slices.MinFunc(l, func(a, b Denial) int { return strings.Compare(a.Message, b.Message) }).Reason
-}
-
-// quotedLength is how much of a hostile value a message repeats, in bytes.
-const quotedLength = 80
-
-// Quote is %q for a value that somebody else wrote: a long one is cut, so that
-// a message stays a sentence.
-func Quote(value string) string {
-	if len(value) <= quotedLength {
-		return fmt.Sprintf("%q", value)
-	}
-	return fmt.Sprintf("%q... (%d bytes)", value[:quotedLength], len(value))
-}
-
-// Names writes a list for a sentence: "a", "b" and "c", sorted and quoted. A
-// long list ends in the number of those that are left out.
-func QuoteNames(names []string) string {
-	const most = 10
-	sorted := slices.Sorted(slices.Values(names))
-	sorted = slices.Compact(sorted)
-	rest := 0
-	if len(sorted) > most {
-		rest = len(sorted) - most
-		sorted = sorted[:most]
-	}
-	quoted := make([]string, len(sorted))
-	for i, name := range sorted {
-		quoted[i] = Quote(name)
-	}
-	switch {
-	case rest > 0:
-		return fmt.Sprintf("%s and %d more", strings.Join(quoted, ", "), rest)
-	case len(quoted) < 2:
-		return strings.Join(quoted, "")
-	}
-	last := len(quoted) - 1
-	return strings.Join(quoted[:last], ", ") + " and " + quoted[last]
 }

@@ -140,7 +140,7 @@ func TestPackDenies(t *testing.T) {
 		"name": {
 			reason: "K1: a dot is a slash to Lua",
 			plugin: "my.plugin", files: plugin(nil),
-			want: []string{`folder "my.plugin": plugin name "my.plugin" has a dot, which Lua's require reads as a slash; rename it, or pack with --name`},
+			want: []string{`folder "my.plugin": plugin name "my.plugin" contains a dot, which Lua's require reads as a slash; rename it, or pack with --name`},
 		},
 		"dots in names of modules": {
 			reason: "K1: such files can never be loaded",
@@ -189,7 +189,7 @@ func TestPackDenies(t *testing.T) {
 		"version that is no label": {
 			reason: "sources are found by labels",
 			files:  plugin(nil), options: Options{Version: "1.0+x"},
-			want: []string{`folder "p": version "1.0+x" is not 1 to 63 letters, digits, dots, dashes and underscores, first and last a letter or digit`},
+			want: []string{`folder "p": version "1.0+x" is invalid; use 1 to 63 letters, digits, ".", "-" and "_", and start and end with a letter or digit`},
 		},
 		"no handler": {
 			reason: "K7, without a word of a VERSION that cannot be there",

@@ -126,7 +126,7 @@ func TestDecide(t *testing.T) {
 		},
 		"a malformed annotation": {
 			policies: map[string]spec{"p": wants("a")}, given: noted{"plugins": "a,,b"}, has: []string{"kong/a@1", "kong/b@1"},
-			want: []string{`denied: annotation kongdao.io/plugins: element 2: is empty; write plugin names between single commas`}, reason: "the pod's fault",
+			want: []string{`denied: annotation kongdao.io/plugins: element 2: the element is empty; separate plugin names with single commas`}, reason: "the pod's fault",
 		},
 		"audited": {
 			policies: map[string]spec{"p": audited(wants("a"))}, has: []string{"kong/a@1"},

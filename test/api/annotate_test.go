@@ -138,7 +138,7 @@ func TestATemplateThatDisagrees(t *testing.T) {
 	create(t, source(ns, "other"))
 	object := deployment(ns, "kong", asking("dao-test"))
 	object.Spec.Template.Annotations = asking("other")
-	const warning = `annotation kongdao.io/plugins of the pod template said "other" and now says "dao-test", as the Deployment itself does`
+	const warning = `the pod template's annotation kongdao.io/plugins changes from "other" to "dao-test", the value of the Deployment`
 	seen := mustKubectl(t, ns, manifestOf(t, object), "create", "-f", "-")
 	wantText(t, seen.errs, "Warning: "+warning)
 	wantCarried(t, ns, "kong", "dao-test", "dao-test")

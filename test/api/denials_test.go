@@ -36,7 +36,7 @@ func TestADenialReachesTheTerminal(t *testing.T) {
 	}
 	wantText(t, seen.errs, `admission webhook "pods.kongdao.io" denied the request`,
 		`plugin "nope": no ConfigMap in namespace "`+ns+`" is labelled kongdao.io/plugin=nope; make one with "kubectl kongdao pack"`,
-		`element 2: plugin name "a.dot" has a dot`, `plugin "broken": no schema.lua in ConfigMap "plugin-broken"`,
+		`element 2: plugin name "a.dot" contains a dot`, `plugin "broken": no schema.lua in ConfigMap "plugin-broken"`,
 		`container "ghost", which annotation kongdao.io/containers names, is not in the pod; it has "proxy"`)
 }
 
@@ -80,7 +80,7 @@ func TestAWarningReachesTheTerminal(t *testing.T) {
 	create(t, deployment(ns, "kong", nil))
 	seen := mustKubectl(t, ns, "", "annotate", "deployment", "kong", "kongdao.io/plugins=nope,a.dot")
 	wantText(t, seen.errs, "Warning: the pods of this Deployment will be denied: ",
-		`plugin "nope": no ConfigMap in namespace "`+ns+`"`, `plugin name "a.dot" has a dot`)
+		`plugin "nope": no ConfigMap in namespace "`+ns+`"`, `plugin name "a.dot" contains a dot`)
 	wantText(t, seen.out, "deployment.apps/kong annotated")
 
 	// Of more than an API server passes on (4 KiB) the beginning arrives.

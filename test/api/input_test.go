@@ -50,7 +50,7 @@ func TestHugeRequests(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ plugins, part string }{
 		"200 KiB":            {strings.Repeat("x", 200<<10), "annotation kongdao.io/plugins: is 204800 bytes long"},
-		"one name":           {strings.Repeat("x", size), fmt.Sprintf("(%d bytes) is not 1 to 63 letters", size)},
+		"one name":           {strings.Repeat("x", size), fmt.Sprintf("(%d bytes) is invalid; use 1 to 63 letters", size)},
 		"commas":             {strings.Repeat(",", size), fmt.Sprintf("and %d more", size+1-50)},
 		"dots":               {list("a.%d,"), " more"},
 		"unknown names":      {list("p%d,"), " more"},
