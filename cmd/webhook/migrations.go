@@ -104,7 +104,7 @@ func migrations(ctx context.Context, manager ctrl.Manager, options Options, sour
 	}
 	return (&migratecontroller.Controller{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),
-		Pods: index, Releases: sources.Releases,
+		Pods: index, Sources: sources,
 		Settings: migrate.Settings{
 			Timeout: seconds(options.MigrationTimeout), Deadline: seconds(options.MigrationDeadline), Retention: int32(seconds(options.JobRetention)), //nolint:gosec // G115: 68 years
 			PodLabels: options.JobLabels, PodAnnotations: options.JobAnnotations, History: options.MigrationHistory,

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -30,14 +29,19 @@ import (
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
-// Controller does what plans say.
+// Sources finds the releases of a plugin in a namespace.
+type Sources interface {
+	Releases(namespace, plugin string) []*catalog.Release
+}
+
+// Controller migrates databases. It reconciles one database in one namespace at a time.
 type Controller struct {
-	// Client reads through the cache and writes; Live reads the API server.
+	// Client reads from the cache and writes to the API server.
 	Client client.Client
-	Live   client.Reader
-	Pods   *clusterstate.InjectedPods
-	// Releases yields the releases of a plugin in a namespace.
-	Releases func(namespace, plugin string) []*catalog.Release
+	// Live reads from the API server.
+	Live     client.Reader
+	Pods     *clusterstate.InjectedPods
+	Sources  Sources
 	Settings migrate.Settings
 	Events   *events.Recorder
 	Metrics  *Metrics
@@ -46,13 +50,15 @@ type Controller struct {
 	looks looks
 }
 
-// JobCache is what a cache may hold of Jobs: ours.
+// JobCache selects the Jobs of PluginMigrations for the cache.
 func JobCache(namespaces ...string) (cache.ByObject, error) {
-	ours, err := labels.NewRequirement(annotations.Migration, selection.Exists, nil)
+	hasMigration, err := labels.NewRequirement(annotations.Migration, selection.Exists, nil)
 	if err != nil {
 		return cache.ByObject{}, fmt.Errorf("select Jobs by label %s: %w", annotations.Migration, err)
 	}
-	selected := cache.ByObject{Label: labels.NewSelector().Add(*ours), Transform: cache.TransformStripManagedFields()}
+	selected := cache.ByObject{
+		Label: labels.NewSelector().Add(*hasMigration), Transform: cache.TransformStripManagedFields(),
+	}
 	for _, namespace := range namespaces {
 		if selected.Namespaces == nil {
 			selected.Namespaces = map[string]cache.Config{}
@@ -62,43 +68,57 @@ func JobCache(namespaces ...string) (cache.ByObject, error) {
 	return selected, nil
 }
 
-// workers is how many databases are looked after at once.
-const workers = 4
+// maxConcurrentReconciles limits how many databases are reconciled at the same time.
+const maxConcurrentReconciles = 4
 
-// SetUp registers the controller, which the leader alone runs.
+// workQueue holds the databases to reconcile.
+type workQueue = workqueue.TypedRateLimitingInterface[clusterstate.DatabaseKey]
+
+// SetUp registers the controller with a manager. Only the leader runs it.
 func (c *Controller) SetUp(to manager.Manager) error {
-	inQueue := func(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) func(clusterstate.DatabaseKey) {
-		return func(where clusterstate.DatabaseKey) {
-			queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: where.Namespace, Name: where.Database}})
-		}
-	}
-	err := builder.ControllerManagedBy(to).Named("migrations").
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers, NeedLeaderElection: new(true)}).
-		Watches(&v1alpha1.PluginMigration{}, handler.EnqueueRequestsFromMapFunc(placeOf)).
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(placeOf)).
-		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-			c.Pods.Follow(inQueue(queue))
+	enqueueDatabase := handler.TypedEnqueueRequestsFromMapFunc[client.Object](databaseKeyOf)
+	err := builder.TypedControllerManagedBy[clusterstate.DatabaseKey](to).Named("migrations").
+		WithOptions(controller.TypedOptions[clusterstate.DatabaseKey]{
+			MaxConcurrentReconciles: maxConcurrentReconciles,
+			NeedLeaderElection:      new(true),
+		}).
+		WithLogConstructor(logConstructor(to.GetLogger())).
+		Watches(&v1alpha1.PluginMigration{}, enqueueDatabase).
+		Watches(&batchv1.Job{}, enqueueDatabase).
+		WatchesRawSource(source.TypedFunc[clusterstate.DatabaseKey](func(_ context.Context, queue workQueue) error {
+			c.Pods.Follow(queue.Add)
 			return nil
 		})).
 		Complete(c)
 	if err != nil {
-		return fmt.Errorf("set up the controller of migrations: %w", err)
+		return fmt.Errorf("set up the migrations controller: %w", err)
 	}
 	return nil
 }
 
-// placeOf is the place that a PluginMigration, or a Job of one, is about.
-func placeOf(_ context.Context, object client.Object) []reconcile.Request {
+// logConstructor returns a function that adds the reconciled database to log lines. The builder's own function does
+// this only for keys of type reconcile.Request.
+func logConstructor(log logr.Logger) func(*clusterstate.DatabaseKey) logr.Logger {
+	log = log.WithValues("controller", "migrations")
+	return func(key *clusterstate.DatabaseKey) logr.Logger {
+		if key == nil {
+			return log
+		}
+		return log.WithValues("namespace", key.Namespace, "database", key.Database)
+	}
+}
+
+// databaseKeyOf returns the database of a PluginMigration or of a Job. It returns no key if the label is missing.
+func databaseKeyOf(_ context.Context, object client.Object) []clusterstate.DatabaseKey {
 	database := object.GetLabels()[annotations.Database]
 	if database == "" {
 		return nil
 	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: database}}}
+	return []clusterstate.DatabaseKey{{Namespace: object.GetNamespace(), Database: database}}
 }
 
-// Reconcile looks after one database in one namespace.
-func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	where := clusterstate.DatabaseKey{Namespace: request.Namespace, Database: request.Name}
+// Reconcile plans the next actions for one database in one namespace, and takes them.
+func (c *Controller) Reconcile(ctx context.Context, where clusterstate.DatabaseKey) (reconcile.Result, error) {
 	world, err := c.gather(ctx, c.Client, where)
 	if err != nil {
 		return reconcile.Result{}, err

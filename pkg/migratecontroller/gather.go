@@ -43,7 +43,7 @@ func (c *Controller) gather(ctx context.Context, reader client.Reader, where clu
 	}
 	for _, kept := range c.Pods.Of(where.Database) {
 		pod := kept.Migrates
-		pod.Requirement.Set = pod.Requirement.Set.Named(func(plugin string) []*catalog.Release { return c.Releases(kept.From(plugin), plugin) })
+		pod.Requirement.Set = pod.Requirement.Set.Named(func(plugin string) []*catalog.Release { return c.Sources.Releases(kept.From(plugin), plugin) })
 		world.Pods = append(world.Pods, pod)
 	}
 	return world, nil
