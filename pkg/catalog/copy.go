@@ -7,32 +7,29 @@ import (
 	"strings"
 )
 
-// Copy is a ConfigMap that carries files of a library's release to another
-// namespace. It is named by what it holds.
+// Copy is a ConfigMap that carries files of a library's release to another namespace. Its name depends on its contents.
 type Copy struct {
 	Name string
 	Keys []CopiedKey
 }
 
-// CopiedKey is one entry of a Copy, and where its content comes from.
+// CopiedKey is one entry of a Copy, and the origin of its content.
 type CopiedKey struct {
 	// Name is the key in the copy.
 	Name string
-	// Source and Key say where the content is in the library.
+	// Source and Key are the names of the library's ConfigMap and of its key.
 	Source, Key string
 	Digest      [sha256.Size]byte
 }
 
-// largestCopy is how much a copy may hold, in bytes of contents and of their
-// keys, so that it fits into the 1 MiB of a ConfigMap (V6).
-const largestCopy = 900 << 10
+// maxCopyBytes limits the contents and keys of a copy. A ConfigMap holds at most 1 MiB (fact V6).
+const maxCopyBytes = 900 << 10
 
-// CopyPrefix begins the name of every copy. Nobody but kongdao may make such a
-// ConfigMap: an installation has the API server see to it.
+// CopyPrefix is the prefix of the name of every copy. Only kongdao may create such ConfigMaps. An installation enforces
+// this with a ValidatingAdmissionPolicy.
 const CopyPrefix = "kongdao-copy-"
 
-// CopiedFrom is the release as the pods of other namespaces get it: the same
-// files, out of copies.
+// CopiedFrom returns the release for pods in other namespaces: the same files, from copies of the library's sources.
 func (r *Release) CopiedFrom(library string) *Release {
 	copied := *r
 	copied.Library, copied.Files, copied.Sources = library, make([]File, len(r.Files)), nil
@@ -41,7 +38,7 @@ func (r *Release) CopiedFrom(library string) *Release {
 	size := 0
 	for i, file := range r.Files {
 		key := copiedKey(i, file.Path)
-		if last == nil || size+len(key)+file.Size > largestCopy {
+		if last == nil || size+len(key)+file.Size > maxCopyBytes {
 			name := base
 			if len(copied.Copies) > 0 {
 				name = fmt.Sprintf("%s-%d", base, len(copied.Copies)+1)
@@ -58,14 +55,14 @@ func (r *Release) CopiedFrom(library string) *Release {
 	return &copied
 }
 
-// copiedKey is the key of a release's file. The number tells apart what the
-// slashes' replacement would make one.
-func copiedKey(number int, path string) string {
-	key := fmt.Sprintf("%03d.%s", number, strings.ReplaceAll(path, "/", "."))
-	return key[:min(len(key), longestElement)]
+// copiedKey returns the key of a file in a copy. The index keeps keys unique: without it, "a/b" and "a.b" have the same
+// key.
+func copiedKey(index int, path string) string {
+	key := fmt.Sprintf("%03d.%s", index, strings.ReplaceAll(path, "/", "."))
+	return key[:min(len(key), maxElementBytes)]
 }
 
-// copyName is of the plugin, and of what the copy holds and where that is from.
+// copyName depends on the plugin, the release's digest and the library.
 func (r *Release) copyName(library string) string {
 	sum := sha256.Sum256([]byte(library + "/" + r.Plugin + " " + r.Digest))
 	plugin := strings.Map(func(c rune) rune {
@@ -77,8 +74,8 @@ func (r *Release) copyName(library string) string {
 	return CopyPrefix + strings.Trim(plugin, "-") + "-" + hex.EncodeToString(sum[:])[:16]
 }
 
-// IsCopy reports whether a ConfigMap's source has just what a copy is to have.
-func (c Copy) IsCopy(source Source) bool {
+// Matches reports whether the source of a ConfigMap has exactly the contents of the copy and is immutable.
+func (c Copy) Matches(source Source) bool {
 	if source.Name != c.Name || !source.Immutable || len(source.Keys) != len(c.Keys) {
 		return false
 	}
@@ -87,7 +84,7 @@ func (c Copy) IsCopy(source Source) bool {
 		digests[key.Name] = key.Digest
 	}
 	for _, key := range c.Keys {
-		if digest, there := digests[key.Name]; !there || digest != key.Digest {
+		if digest, exists := digests[key.Name]; !exists || digest != key.Digest {
 			return false
 		}
 	}

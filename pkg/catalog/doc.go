@@ -1,11 +1,9 @@
-// Package catalog owns what plugins there are: it turns ConfigMaps (sources)
-// into releases, routes their keys to the files of a plugin's folder, checks
-// each release against what a real Kong fails on, and chooses the releases
-// that a request asks for.
+// Package catalog owns the releases of plugins. It builds releases from ConfigMaps (sources), maps their keys to the
+// files of a plugin's directory, validates each release against known failures of Kong, and resolves requests to
+// releases.
 //
-//	ConfigMap -> SourceOf -> Source -> Assemble -> Release -> Resolve
+//	ConfigMap -> NewSource -> Source -> Assemble -> Release -> Resolve
 //
-// A Source keeps names, sizes and digests, never contents: a catalog of a
-// gigabyte of ConfigMaps fits in a few megabytes. Index keeps the sources of a
-// cluster and assembles the releases of one plugin when they are asked for.
+// A Source holds names, sizes and digests, but no contents. The catalog of a gigabyte of ConfigMaps therefore needs
+// only a few megabytes. Index holds the sources of a cluster and assembles the releases of a plugin on demand.
 package catalog

@@ -7,30 +7,28 @@ import (
 	"sync"
 )
 
-// Index holds the sources of many namespaces and finds the releases of one
-// plugin in one of them at a cost that does not grow with the others. The zero
-// value is empty and ready; it is safe for concurrent use.
+// Index holds the sources of many namespaces. It finds the releases of one plugin in one namespace at a cost that does
+// not depend on the other sources. The zero value is an empty index. It is safe for concurrent use.
 type Index struct {
 	mutex   sync.RWMutex
-	plugins map[pluginKey]*shelf
-	// homes says on which shelf a ConfigMap's source lies, for its label may change.
-	homes map[sourceKey]pluginKey
+	entries map[pluginKey]*entry
+	// plugins holds the current plugin of each ConfigMap, because the label of a ConfigMap can change.
+	plugins map[sourceKey]pluginKey
 }
 
 type pluginKey struct{ namespace, plugin string }
 
 type sourceKey struct{ namespace, name string }
 
-// shelf holds one plugin's sources in one namespace, by ConfigMap name, and
-// the releases they make, assembled when first asked for: a plugin with
-// thousands of sources is not assembled anew for each of them.
-type shelf struct {
+// entry holds one plugin's sources in one namespace, by ConfigMap name, and their releases. The index assembles the
+// releases on the first use, not after each change: a plugin can have thousands of sources.
+type entry struct {
 	sources  map[string]Source
 	assemble sync.Once
 	releases []*Release
 }
 
-// Put adds a source, or replaces the one of the same ConfigMap.
+// Put adds a source, or replaces the source of the same ConfigMap.
 func (x *Index) Put(source Source) {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
@@ -38,21 +36,21 @@ func (x *Index) Put(source Source) {
 	if source.Plugin == "" {
 		return
 	}
-	if x.plugins == nil {
-		x.plugins = map[pluginKey]*shelf{}
-		x.homes = map[sourceKey]pluginKey{}
+	if x.entries == nil {
+		x.entries = map[pluginKey]*entry{}
+		x.plugins = map[sourceKey]pluginKey{}
 	}
-	home := pluginKey{source.Namespace, source.Plugin}
+	key := pluginKey{source.Namespace, source.Plugin}
 	sources := map[string]Source{}
-	if old := x.plugins[home]; old != nil {
+	if old := x.entries[key]; old != nil {
 		sources = old.sources
 	}
 	sources[source.Name] = source
-	x.plugins[home] = &shelf{sources: sources}
-	x.homes[sourceKey{source.Namespace, source.Name}] = home
+	x.entries[key] = &entry{sources: sources}
+	x.plugins[sourceKey{source.Namespace, source.Name}] = key
 }
 
-// Delete forgets the source of a ConfigMap.
+// Delete removes the source of a ConfigMap.
 func (x *Index) Delete(namespace, name string) {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
@@ -60,34 +58,34 @@ func (x *Index) Delete(namespace, name string) {
 }
 
 func (x *Index) remove(namespace, name string) {
-	home, known := x.homes[sourceKey{namespace, name}]
-	if !known {
+	key, exists := x.plugins[sourceKey{namespace, name}]
+	if !exists {
 		return
 	}
-	delete(x.homes, sourceKey{namespace, name})
-	sources := x.plugins[home].sources
+	delete(x.plugins, sourceKey{namespace, name})
+	sources := x.entries[key].sources
 	delete(sources, name)
 	if len(sources) == 0 {
-		delete(x.plugins, home)
+		delete(x.entries, key)
 		return
 	}
-	x.plugins[home] = &shelf{sources: sources}
+	x.entries[key] = &entry{sources: sources}
 }
 
-// Releases yields the releases of a plugin in a namespace, sorted by version.
-// They are shared: nobody may change them.
+// Releases returns the releases of a plugin in a namespace, sorted by version. The releases are shared: callers must
+// not change them.
 func (x *Index) Releases(namespace, plugin string) []*Release {
 	x.mutex.RLock()
 	defer x.mutex.RUnlock()
-	found := x.plugins[pluginKey{namespace, plugin}]
+	found := x.entries[pluginKey{namespace, plugin}]
 	if found == nil {
 		return nil
 	}
-	// Under the read lock nobody changes the sources, and whoever comes second
-	// waits for the first.
+	// The read lock keeps the sources constant. A concurrent caller waits for the first one in Do.
 	found.assemble.Do(func() {
-		sources := slices.Collect(maps.Values(found.sources))
-		slices.SortFunc(sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
+		sources := slices.SortedFunc(maps.Values(found.sources), func(a, b Source) int {
+			return strings.Compare(a.Name, b.Name)
+		})
 		found.releases = Assemble(plugin, sources)
 	})
 	return found.releases

@@ -2,31 +2,26 @@ package catalog
 
 import (
 	"encoding/hex"
-	"path"
 	"slices"
-	"strings"
-
-	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// Migration is one entry of the list of a plugin's migrations.
+// Migration is one entry in the list of a plugin's migrations.
 type Migration struct {
-	// Name is how Kong lists it.
+	// Name is the name that Kong lists.
 	Name string
-	// Digest is that of the file: "sha256:" and 64 hexadecimal digits.
+	// Digest is the digest of the file: "sha256:" and 64 hexadecimal digits. It is "" if the file is missing.
 	Digest string
 }
 
-// Migrations yields the plugin's migrations in the order in which Kong runs
-// them (K2). There are none where the plugin has none, and where only Lua could
-// tell what the list lists.
+// Migrations returns the plugin's migrations in the order in which Kong runs them, which is the order of the list
+// (fact K2). It returns none if the plugin has none, or if only Lua can compute the list.
 func (r *Release) Migrations() []Migration {
 	list := r.migrationsList()
-	if list == nil || list.lists == nil {
+	if list == nil || list.list == nil {
 		return nil
 	}
-	migrations := make([]Migration, 0, len(list.lists.Names))
-	for _, name := range list.lists.Names {
+	migrations := make([]Migration, 0, len(list.list.Names))
+	for _, name := range list.list.Names {
 		migration := Migration{Name: name}
 		if file := r.migrationFile(name); file != nil {
 			migration.Digest = "sha256:" + hex.EncodeToString(file.Digest[:])
@@ -36,20 +31,17 @@ func (r *Release) Migrations() []Migration {
 	return migrations
 }
 
-// migrationFile is the file that Kong requires for a migration, nil where there
-// is none.
+// migrationFile returns the file that Kong requires for a migration, or nil if there is none.
 func (r *Release) migrationFile(name string) *File {
-	wanted := path.Join(annotations.MigrationsFolder, strings.ReplaceAll(name, ".", "/"))
-	if file := r.file(wanted + luaSuffix); file != nil {
+	if file := r.file(migrationPath(name) + LuaSuffix); file != nil {
 		return file
 	}
-	return r.file(wanted + "/" + initFile)
+	return r.file(migrationPath(name) + "/" + initFile)
 }
 
-// migrationsDigest is over everything that may be required from the list on:
-// migrations may share modules of their own.
+// migrationsDigest returns the digest over all files that the list can require, because migrations can share modules.
 func (r *Release) migrationsDigest() string {
-	if list := r.migrationsList(); list == nil || list.lists.isEmpty() {
+	if list := r.migrationsList(); list == nil || list.list.isEmpty() {
 		return ""
 	}
 	return digestOf(slices.DeleteFunc(slices.Clone(r.Files), func(file File) bool {

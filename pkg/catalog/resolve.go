@@ -7,33 +7,32 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// Finder yields the releases of a plugin in one namespace, sorted by version;
-// none for a plugin that is not there.
+// Finder returns the releases of a plugin in one namespace, sorted by version. It returns none for an unknown plugin.
 type Finder func(plugin string) []*Release
 
-// Resolve chooses the releases that plugins ask for, in their order. What
-// cannot be given is left out of the releases and stands in the denials.
+// Resolve chooses a release for each requested plugin, in the order of the request. If it cannot choose a valid release
+// for a plugin, it omits the plugin from the releases and adds a denial.
 func Resolve(namespace string, plugins []annotations.PluginRef, find Finder) ([]*Release, denial.List) {
 	chosen := make([]*Release, 0, len(plugins))
-	var denied denial.List
+	var denials denial.List
 	for _, ref := range plugins {
 		release, problem := choose(namespace, ref, find(ref.Name))
 		switch {
 		case release == nil:
-			denied = append(denied, problem)
+			denials = append(denials, problem)
 		case len(release.Denials) > 0:
-			denied = append(denied, release.Denials...)
+			denials = append(denials, release.Denials...)
 		default:
 			chosen = append(chosen, release)
 		}
 	}
-	return chosen, denied
+	return chosen, denials
 }
 
 func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*Release, denial.Denial) {
 	if len(releases) == 0 {
 		return nil, denial.New(denial.UnknownPlugin,
-			"plugin %q: no ConfigMap in namespace %q is labelled %s=%s; make one with \"kubectl kongdao pack\"",
+			"plugin %q: no ConfigMap in namespace %q has the label %s=%s; create one with \"kubectl kongdao pack\"",
 			ref.Name, namespace, annotations.Plugin, ref.Name)
 	}
 	if ref.Version == "" {
@@ -41,8 +40,8 @@ func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*
 			return releases[0], denial.Denial{}
 		}
 		return nil, denial.New(denial.AmbiguousVersion,
-			"plugin %q: namespace %q has %s, and annotation %s chooses none; write %q",
-			ref.Name, namespace, versionsOf(releases), annotations.Plugins,
+			"plugin %q: namespace %q has %s, and the annotation %s names no version; use %q",
+			ref.Name, namespace, describeVersions(releases), annotations.Plugins,
 			annotations.PluginRef{Name: ref.Name, Version: releases[len(releases)-1].Version})
 	}
 	for _, release := range releases {
@@ -51,26 +50,27 @@ func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*
 		}
 	}
 	return nil, denial.New(denial.UnknownVersion,
-		"plugin %q: namespace %q has %s; ask for one that is there, or label a ConfigMap of this version %s=%s",
-		ref, namespace, versionsOf(releases), annotations.PluginVersion, ref.Version)
+		"plugin %q: namespace %q has %s; request an existing version, "+
+			"or give a ConfigMap with this version the label %s=%s",
+		ref, namespace, describeVersions(releases), annotations.PluginVersion, ref.Version)
 }
 
-func versionsOf(releases []*Release) string {
-	var named []string
-	unnamed := false
+// describeVersions lists the versions of releases, for messages.
+func describeVersions(releases []*Release) string {
+	var versions, parts []string
+	unversioned := false
 	for _, release := range releases {
 		if release.Version == "" {
-			unnamed = true
+			unversioned = true
 			continue
 		}
-		named = append(named, release.Version)
+		versions = append(versions, release.Version)
 	}
-	var said []string
-	if len(named) > 0 {
-		said = append(said, "versions "+denial.QuoteNames(named))
+	if len(versions) > 0 {
+		parts = append(parts, "versions "+denial.QuoteNames(versions))
 	}
-	if unnamed {
-		said = append(said, "a release without label "+annotations.PluginVersion)
+	if unversioned {
+		parts = append(parts, "a release without the label "+annotations.PluginVersion)
 	}
-	return strings.Join(said, " and ")
+	return strings.Join(parts, " and ")
 }

@@ -10,53 +10,48 @@ import (
 	"kongdao.io/kongdao/pkg/luasource"
 )
 
-// Source is a ConfigMap that carries files of a plugin, reduced to what
-// decisions need. It never holds contents.
+// Source is a ConfigMap with files of a plugin, reduced to what decisions need. It holds no contents.
 type Source struct {
 	Namespace, Name string
-	// Plugin is the value of label kongdao.io/plugin.
+	// Plugin is the value of the label kongdao.io/plugin.
 	Plugin string
-	// Version is the release's, "" where the ConfigMap names none.
+	// Version is the version of the release, or "" if the ConfigMap has none.
 	Version string
-	// Digest is what annotation kongdao.io/digest says of the whole release,
-	// "" without it.
+	// Digest is the value of the annotation kongdao.io/digest, the digest of the whole release, or "" without it.
 	Digest string
-	// Immutable is the ConfigMap's own field: such a source never changes.
+	// Immutable is the field of the ConfigMap. An immutable source never changes.
 	Immutable bool
-	// Folder is the value of annotation kongdao.io/path, nil without it.
+	// Folder is the value of the annotation kongdao.io/path, or nil without it.
 	Folder *string
-	// Keys are the ConfigMap's keys, of data and binaryData alike, sorted by name.
+	// Keys holds the keys of data and binaryData, sorted by name.
 	Keys []Key
 }
 
 // Key is one entry of a ConfigMap.
 type Key struct {
 	Name string
-	// Size is that of the content, in bytes.
+	// Size is the size of the content in bytes.
 	Size int
 	// Digest is the SHA-256 of the content.
 	Digest [sha256.Size]byte
-	// Lists is what the file lists, for keys that may be a list that matters.
-	Lists *List
+	// List is the list that the file returns. It is nil for files that cannot be a list of migrations or of entities.
+	List *List
 }
 
-// List is what could be read out of a file that returns a list: of the names
-// of migrations, or of entities.
+// List is what the parser can read from a file that returns a list: a list of migration names, or of entities.
 type List struct {
-	// Literal says that the file returns a literal list of strings, which an
-	// empty one is too. Where it does not, only Lua could tell what it lists,
-	// and Names is nil.
+	// Literal is true if the file returns a literal list of strings, which may be empty. Otherwise only Lua can
+	// compute the list, and Names is nil.
 	Literal bool
 	Names   []string
 }
 
-// isEmpty reports whether the file surely lists nothing.
+// isEmpty reports whether the list is certainly empty.
 func (l *List) isEmpty() bool { return l != nil && l.Literal && len(l.Names) == 0 }
 
-// SourceOf reduces a ConfigMap to what the catalog keeps of it. It holds no
-// memory of the ConfigMap's contents. A ConfigMap without the label
-// kongdao.io/plugin yields a Source without a plugin, which is none.
-func SourceOf(configMap *corev1.ConfigMap) Source {
+// NewSource reduces a ConfigMap to a Source. The result does not keep the memory of the ConfigMap's contents. Without
+// the label kongdao.io/plugin, Plugin is empty and the ConfigMap is not a source.
+func NewSource(configMap *corev1.ConfigMap) Source {
 	source := Source{
 		Namespace: configMap.Namespace,
 		Name:      configMap.Name,
@@ -73,34 +68,34 @@ func SourceOf(configMap *corev1.ConfigMap) Source {
 		source.Folder = &folder
 	}
 	for name, content := range configMap.Data {
-		source.Keys = append(source.Keys, keyOf(name, content))
+		source.Keys = append(source.Keys, newKey(name, content))
 	}
 	for name, content := range configMap.BinaryData {
-		source.Keys = append(source.Keys, keyOf(name, string(content)))
+		source.Keys = append(source.Keys, newKey(name, string(content)))
 	}
 	slices.SortFunc(source.Keys, compareKeys)
 	return source
 }
 
-func keyOf(name, content string) Key {
-	key := Key{Name: name, Size: len(content), Digest: sumOf(content)}
-	if mayBeList(name) {
+func newKey(name, content string) Key {
+	key := Key{Name: name, Size: len(content), Digest: contentDigest(content)}
+	if canBeList(name) {
 		names, literal := luasource.ReturnedStrings([]byte(content))
-		key.Lists = &List{Literal: literal, Names: names}
+		key.List = &List{Literal: literal, Names: names}
 	}
 	return key
 }
 
-// sumOf is the SHA-256 of a text, without a copy of it: at the start a gigabyte
-// of texts goes through here.
-func sumOf(text string) (sum [sha256.Size]byte) {
+// contentDigest returns the SHA-256 of a string without copying it. At startup, a gigabyte of strings passes through
+// this function.
+func contentDigest(content string) (digest [sha256.Size]byte) {
 	var block [1 << 10]byte
 	hash := sha256.New()
-	for len(text) > 0 {
-		read := copy(block[:], text)
-		hash.Write(block[:read])
-		text = text[read:]
+	for len(content) > 0 {
+		n := copy(block[:], content)
+		hash.Write(block[:n])
+		content = content[n:]
 	}
-	hash.Sum(sum[:0])
-	return sum
+	hash.Sum(digest[:0])
+	return digest
 }

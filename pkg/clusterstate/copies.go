@@ -57,7 +57,7 @@ func (s *Sources) HasCopies(namespace string, releases []*catalog.Release) bool 
 	defer s.copies.mutex.RUnlock()
 	for _, release := range releases {
 		for _, wanted := range release.Copies {
-			if !wanted.IsCopy(s.copies.byName[types.NamespacedName{Namespace: namespace, Name: wanted.Name}]) {
+			if !wanted.Matches(s.copies.byName[types.NamespacedName{Namespace: namespace, Name: wanted.Name}]) {
 				return false
 			}
 		}

@@ -31,7 +31,7 @@ func ReadSources(ctx context.Context, reader client.Reader, index *catalog.Index
 			return fmt.Errorf("read the ConfigMaps labelled %s in namespace %q: %w", annotations.Plugin, namespace, err)
 		}
 		for i := range page.Items {
-			index.Put(catalog.SourceOf(&page.Items[i]))
+			index.Put(catalog.NewSource(&page.Items[i]))
 		}
 		if page.Continue == "" {
 			return nil

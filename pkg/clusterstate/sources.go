@@ -100,7 +100,7 @@ func newCachedSource(configMap *corev1.ConfigMap) *cachedSource {
 			Namespace: configMap.Namespace, Name: configMap.Name,
 			UID: configMap.UID, ResourceVersion: configMap.ResourceVersion,
 		},
-		source: catalog.SourceOf(configMap),
+		source: catalog.NewSource(configMap),
 	}
 }
 

@@ -110,7 +110,7 @@ func (j *injector) addSource(object *Object) {
 		return
 	}
 	configMap.Namespace = j.namespaceOf(object)
-	source := catalog.SourceOf(&configMap)
+	source := catalog.NewSource(&configMap)
 	j.once(object, j.label(object))
 	j.index.Put(source)
 	if j.homes[source.Plugin] == nil {

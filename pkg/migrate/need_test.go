@@ -113,7 +113,7 @@ func TestRecord(t *testing.T) {
 // these migrations.
 func TestNamed(t *testing.T) {
 	release := func(plugin string) []*catalog.Release {
-		return catalog.Assemble(plugin, []catalog.Source{{Name: "a", Plugin: plugin, Keys: []catalog.Key{{Name: "migrations.init.lua", Lists: &catalog.List{Literal: true, Names: []string{"000_base"}}}}}})
+		return catalog.Assemble(plugin, []catalog.Source{{Name: "a", Plugin: plugin, Keys: []catalog.Key{{Name: "migrations.init.lua", List: &catalog.List{Literal: true, Names: []string{"000_base"}}}}}})
 	}
 	set := migrate.Set{{Name: "dao-test", Digest: release("dao-test")[0].MigrationsDigest}, {Name: "gone", Digest: "sha256:gone"}}
 	named := set.Named(release)

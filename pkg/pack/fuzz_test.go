@@ -62,7 +62,7 @@ func checkFolder(t *testing.T, configMaps []corev1.ConfigMap, digest string, wan
 	var sources []catalog.Source
 	for i := range configMaps {
 		byName[configMaps[i].Name] = &configMaps[i]
-		sources = append(sources, catalog.SourceOf(&configMaps[i]))
+		sources = append(sources, catalog.NewSource(&configMaps[i]))
 	}
 	releases := catalog.Assemble("dao_test", sources)
 	if len(releases) != 1 || len(releases[0].Denials) > 0 {

@@ -178,7 +178,7 @@ func TestPackDenies(t *testing.T) {
 			files:  plugin(map[string]string{"handler.lua": "return {}"}, "schema.lua"),
 			want: []string{
 				`folder "p": handler.lua gives no VERSION that can be read from its text; write VERSION = "x.y.z" there, or pack with --version`,
-				`folder "p": no schema.lua; add it, for without it Kong does not start`,
+				`folder "p": no schema.lua; add it, because Kong does not start without it`,
 			},
 		},
 		"odd version": {
@@ -194,17 +194,17 @@ func TestPackDenies(t *testing.T) {
 		"no handler": {
 			reason: "K7, without a word of a VERSION that cannot be there",
 			files:  plugin(nil, "handler.lua"),
-			want:   []string{`folder "p": no handler.lua; add it, for without it Kong does not start`},
+			want:   []string{`folder "p": no handler.lua; add it, because Kong does not start without it`},
 		},
 		"entities without migrations": {
 			reason: "K5: nothing else would say so before the first request fails",
 			files:  plugin(nil, "migrations/init.lua", "migrations/000_base.lua"), options: Options{Folder: "./src"},
-			want: []string{`folder "./src": daos.lua without migrations/init.lua; add the migrations that make its tables, for without them every request that uses the entities answers 500`},
+			want: []string{`folder "./src": daos.lua without migrations/init.lua; add the migrations that create its tables, because otherwise every request that uses the entities answers 500`},
 		},
 		"missing migration": {
 			reason: "K6",
 			files:  plugin(nil, "migrations/000_base.lua"),
-			want:   []string{`folder "p": migrations/init.lua lists "000_base", but there is no "migrations/000_base.lua"; add the file, or take it out of the list`},
+			want:   []string{`folder "p": migrations/init.lua lists "000_base", but there is no "migrations/000_base.lua"; add the file, or remove the name from the list`},
 		},
 		"flat with folders": {
 			reason: "plain keys know the plugin's own folder and its migrations",

@@ -14,7 +14,7 @@ import (
 func (p *packer) verify(packed Packed) {
 	sources := make([]catalog.Source, len(packed.ConfigMaps))
 	for i := range packed.ConfigMaps {
-		sources[i] = catalog.SourceOf(&packed.ConfigMaps[i])
+		sources[i] = catalog.NewSource(&packed.ConfigMaps[i])
 		// People know the folder: its name stands where the catalog's
 		// messages name ConfigMaps. The digest is compared below.
 		sources[i].Name, sources[i].Digest = p.options.Folder, ""

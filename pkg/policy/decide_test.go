@@ -24,7 +24,7 @@ func published(has ...string) Releases {
 	for _, text := range has {
 		namespace, plugin, _ := strings.Cut(text, "/")
 		name, version, _ := strings.Cut(plugin, "@")
-		index.Put(catalog.SourceOf(&corev1.ConfigMap{
+		index.Put(catalog.NewSource(&corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: strings.ReplaceAll(plugin, "@", "-"), Labels: map[string]string{annotations.Plugin: name, annotations.PluginVersion: version}},
 			Immutable:  new(true),
 			Data:       map[string]string{"handler.lua": "return {}", "schema.lua": "return {}"},
@@ -94,7 +94,7 @@ func decided(decision Decision) []string {
 // and where what is missing has to be looked for again. Whoever is decided on twice
 // gets what is decided once.
 func TestDecide(t *testing.T) {
-	const unknown = `denied: plugin "x": no ConfigMap in namespace "kong" is labelled kongdao.io/plugin=x; make one with "kubectl kongdao pack"`
+	const unknown = `denied: plugin "x": no ConfigMap in namespace "kong" has the label kongdao.io/plugin=x; create one with "kubectl kongdao pack"`
 	const notInLibrary = `plugin "a": a policy has it come from the library "l", where no ConfigMap is labelled kongdao.io/plugin=a; publish it there with "kubectl kongdao pack"`
 	for name, test := range map[string]struct {
 		policies map[string]spec

@@ -20,7 +20,7 @@ func (l *Library) copy(ctx context.Context, namespace string, release *catalog.R
 	var there corev1.ConfigMap
 	err := l.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: wanted.Name}, &there)
 	switch {
-	case err == nil && wanted.IsCopy(catalog.SourceOf(&there)) && there.Labels[annotations.CopyOf] == release.Plugin:
+	case err == nil && wanted.Matches(catalog.NewSource(&there)) && there.Labels[annotations.CopyOf] == release.Plugin:
 		return nil
 	case err == nil:
 		l.Log.Info("a copy is not what it should be, and is replaced", "configMap", place)
@@ -69,7 +69,7 @@ func (l *Library) read(ctx context.Context, namespace string, release *catalog.R
 			made.BinaryData[key.Name] = sources[key.Source].BinaryData[key.Key]
 		}
 	}
-	if !wanted.IsCopy(catalog.SourceOf(made)) {
+	if !wanted.Matches(catalog.NewSource(made)) {
 		return nil, fmt.Errorf("plugin %q: the ConfigMaps of library %q have changed since the pod was admitted; roll the workload", release.Plugin, release.Library)
 	}
 	return made, nil

@@ -35,7 +35,7 @@ func TestADenialReachesTheTerminal(t *testing.T) {
 		t.Fatal("created")
 	}
 	wantText(t, seen.errs, `admission webhook "pods.kongdao.io" denied the request`,
-		`plugin "nope": no ConfigMap in namespace "`+ns+`" is labelled kongdao.io/plugin=nope; make one with "kubectl kongdao pack"`,
+		`plugin "nope": no ConfigMap in namespace "`+ns+`" has the label kongdao.io/plugin=nope; create one with "kubectl kongdao pack"`,
 		`element 2: plugin name "a.dot" contains a dot`, `plugin "broken": no schema.lua in ConfigMap "plugin-broken"`,
 		`container "ghost", which annotation kongdao.io/containers names, is not in the pod; it has "proxy"`)
 }

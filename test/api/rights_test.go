@@ -158,7 +158,7 @@ func youngerThanTheCache(t *testing.T, of *installation.Webhook) {
 	if err != nil || status != http.StatusOK || answer.Response.Allowed {
 		t.Fatalf("a pod of many plugins: %d %+v %v", status, answer.Response, err)
 	}
-	const want = `plugin "z-broken": no schema.lua in ConfigMap "plugin-z-broken"; add it, for without it Kong does not start`
+	const want = `plugin "z-broken": no schema.lua in ConfigMap "plugin-z-broken"; add it, because Kong does not start without it`
 	if got := answer.Response.Result.Message; got != want {
 		t.Errorf("denied with: %s", got)
 	}

@@ -62,7 +62,7 @@ func TestASourceThatGoes(t *testing.T) {
 		if err == nil {
 			return errors.New("still admitted")
 		}
-		wantText(t, err.Error(), `plugin "gone": no ConfigMap in namespace "`+ns+`" is labelled kongdao.io/plugin=gone`)
+		wantText(t, err.Error(), `plugin "gone": no ConfigMap in namespace "`+ns+`" has the label kongdao.io/plugin=gone`)
 		return nil
 	})
 	if err := webhook.Admin.Get(t.Context(), client.ObjectKeyFromObject(first), first); err != nil {

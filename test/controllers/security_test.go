@@ -227,7 +227,7 @@ func TestALibraryInAnAnnotation(t *testing.T) {
 	for _, name := range []string{"library", "origin", "copy-of"} {
 		named.Annotations[annotations.Prefix+name] = library
 	}
-	mustBeDenied(t, named, `no ConfigMap in namespace "`+ns+`" is labelled kongdao.io/plugin=dao-elsewhere`)
+	mustBeDenied(t, named, `no ConfigMap in namespace "`+ns+`" has the label kongdao.io/plugin=dao-elsewhere`)
 }
 
 // kongdaos is a client with the rights, and the name, of the webhook.

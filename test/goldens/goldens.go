@@ -159,7 +159,7 @@ func ConfigMaps(t testing.TB, path string) []*corev1.ConfigMap {
 func Finder(namespace string, configMaps []*corev1.ConfigMap) catalog.Finder {
 	index := &catalog.Index{}
 	for _, configMap := range configMaps {
-		index.Put(catalog.SourceOf(configMap))
+		index.Put(catalog.NewSource(configMap))
 	}
 	return func(plugin string) []*catalog.Release { return index.Releases(namespace, plugin) }
 }

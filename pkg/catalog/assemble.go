@@ -1,0 +1,87 @@
+package catalog
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/denial"
+)
+
+// Assemble builds the releases from all sources of one plugin in one namespace. It returns them sorted by version. A
+// release with problems has Denials.
+func Assemble(plugin string, sources []Source) []*Release {
+	versions := map[string][]Source{}
+	for _, source := range sources {
+		versions[source.Version] = append(versions[source.Version], source)
+	}
+	releases := make([]*Release, 0, len(versions))
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		releases = append(releases, assembleRelease(plugin, version, versions[version]))
+	}
+	return releases
+}
+
+func assembleRelease(plugin, version string, sources []Source) *Release {
+	// Immutable sources come first. If two sources have the same file, the pod mounts the one that cannot change.
+	slices.SortFunc(sources, func(a, b Source) int {
+		return cmp.Or(compareBools(b.Immutable, a.Immutable), strings.Compare(a.Name, b.Name))
+	})
+	release := &Release{Plugin: plugin, Version: version}
+	if version != "" {
+		if err := annotations.ValidateVersion(version); err != nil {
+			release.deny(denial.BrokenPlugin, "%s of its ConfigMaps: %v", annotations.PluginVersion, err)
+		}
+	}
+	for _, source := range sources {
+		release.Sources = append(release.Sources, SourceRef{Name: source.Name, Immutable: source.Immutable})
+	}
+	slices.SortFunc(release.Sources, func(a, b SourceRef) int { return strings.Compare(a.Name, b.Name) })
+	release.Files = release.collectFiles(sources)
+	release.Digest = digestOf(release.Files)
+	release.MigrationsDigest = release.migrationsDigest()
+	release.validate(sources)
+	return release
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// collectFiles maps every key to its file, and denies sources that contradict each other. It returns the files sorted
+// by path.
+func (r *Release) collectFiles(sources []Source) []File {
+	byPath := map[string]File{}
+	paths := newKeyPaths(sources)
+	for _, source := range sources {
+		for _, key := range source.Keys {
+			path, err := paths.path(source.Folder, key.Name)
+			if err != nil {
+				r.deny(denial.BrokenPlugin, "ConfigMap %q, key %s: %v", source.Name, denial.Quote(key.Name), err)
+				continue
+			}
+			file := File{
+				Path: path, Source: source.Name, Key: key.Name, Immutable: source.Immutable,
+				Size: key.Size, Digest: key.Digest, list: key.List,
+			}
+			other, exists := byPath[path]
+			switch {
+			case !exists:
+				byPath[path] = file
+			case other.Digest != file.Digest:
+				r.deny(denial.ConflictingSources,
+					"file %q differs between %s and %s; delete one of them, or give them different values of the label %s",
+					path, other, file, annotations.PluginVersion)
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(byPath), compareFiles)
+}

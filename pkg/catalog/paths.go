@@ -1,0 +1,154 @@
+package catalog
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/denial"
+)
+
+// Files of a plugin that Kong or the catalog treats specially.
+const (
+	// HandlerFile is the file with the plugin's code, its PRIORITY and its VERSION.
+	HandlerFile = "handler.lua"
+	// LuaSuffix is the suffix of Lua files.
+	LuaSuffix = ".lua"
+
+	schemaFile = "schema.lua"
+	daosFile   = "daos.lua"
+	initFile   = "init.lua"
+
+	// migrationsInit returns the list of migrations. If migrationsModule exists, it returns the list instead: Kong
+	// first requires "kong.plugins.NAME.migrations" (fact K2), which Lua finds as the file migrations.lua (fact K1).
+	migrationsInit   = annotations.MigrationsFolder + "/" + initFile
+	migrationsModule = annotations.MigrationsFolder + LuaSuffix
+)
+
+func compareKeys(a, b Key) int { return strings.Compare(a.Name, b.Name) }
+
+// canBeList reports whether a key can hold the list of migrations or of entities, in one of the forms of sources.
+func canBeList(key string) bool {
+	switch key {
+	case initFile, migrationsModule, "migrations.init.lua", daosFile:
+		return true
+	}
+	return false
+}
+
+// keyPaths maps the keys of one release's sources to file paths.
+type keyPaths struct {
+	// migrations holds the keys that are migrations.
+	migrations map[string]bool
+	// numbered is true if the list in init.lua cannot be read. Then the keys NNN_*.lua are migrations.
+	numbered bool
+	// flat is true if a flat source holds the list of migrations (init.lua, or migrations.lua next to the
+	// migrations), and no source gives the path of the list in another form.
+	flat bool
+}
+
+// newKeyPaths finds the flat keys that are migrations: those in the list of the flat init.lua. If a source gives the
+// path of the list in another form, no flat key is a migration.
+func newKeyPaths(sources []Source) keyPaths {
+	paths := keyPaths{migrations: map[string]bool{}}
+	for _, source := range sources {
+		for _, key := range source.Keys {
+			if source.Folder == nil && (key.Name == initFile || key.Name == migrationsModule) {
+				paths.addList(key)
+				continue
+			}
+			if file, err := explicitPath(source.Folder, key.Name); err == nil && file == migrationsInit {
+				return keyPaths{}
+			}
+		}
+	}
+	return paths
+}
+
+func (p *keyPaths) addList(key Key) {
+	p.flat = true
+	if key.Name == initFile {
+		p.migrations[initFile] = true
+	}
+	if key.List == nil || !key.List.Literal {
+		p.numbered = true
+		return
+	}
+	for _, name := range key.List.Names {
+		p.migrations[name+LuaSuffix] = true
+	}
+}
+
+// path returns the file path of a key, relative to the plugin's directory.
+func (p *keyPaths) path(folder *string, key string) (string, error) {
+	if folder == nil && p.flat && (p.migrations[key] || p.numbered && isNumbered(key)) {
+		migrations := annotations.MigrationsFolder
+		folder = &migrations
+	}
+	return explicitPath(folder, key)
+}
+
+// isNumbered reports whether a key has the form NNN_*.lua, as Kong's own migrations do. Kong requires no pattern of
+// file names (fact K2). The catalog assumes this form only if it cannot read the list.
+func isNumbered(key string) bool {
+	stem, lua := strings.CutSuffix(key, LuaSuffix)
+	if !lua || len(stem) < len("000_x") || strings.Contains(stem, ".") {
+		return false
+	}
+	return strings.Trim(stem[:3], "0123456789") == "" && stem[3] == '_'
+}
+
+// explicitPath returns the path that a key has on its own, without regard to other keys. In a .lua key, each dot is a
+// slash, because Lua's require reads a dot of a module name as a slash (fact K1). The folder, if any, is the prefix.
+func explicitPath(folder *string, key string) (string, error) {
+	file := key
+	if stem, lua := strings.CutSuffix(key, LuaSuffix); lua {
+		file = strings.ReplaceAll(stem, ".", "/") + LuaSuffix
+	}
+	if folder != nil {
+		if strings.HasPrefix(*folder, "/") {
+			return "", fmt.Errorf("annotation %s is %s, an absolute path; use a path relative to the plugin's directory",
+				annotations.Path, denial.Quote(*folder))
+		}
+		trimmed := strings.TrimSuffix(strings.TrimPrefix(*folder, "./"), "/")
+		if trimmed != "" && trimmed != "." {
+			file = trimmed + "/" + file
+		}
+	}
+	if err := validatePath(file); err != nil {
+		return "", err
+	}
+	return file, nil
+}
+
+const (
+	// maxPathBytes limits a file's path. File systems allow longer paths.
+	maxPathBytes = 512
+	// maxElementBytes limits one element of a path. The limit for ConfigMap keys is the same.
+	maxElementBytes = validation.DNS1123SubdomainMaxLength
+)
+
+// validatePath returns an error for a path that leaves the plugin's directory or that a volume cannot hold.
+func validatePath(file string) error {
+	if len(file) > maxPathBytes {
+		return fmt.Errorf("path %s is longer than %d bytes", denial.Quote(file), maxPathBytes)
+	}
+	for element := range strings.SplitSeq(file, "/") {
+		switch {
+		case element == "" || element == LuaSuffix:
+			return fmt.Errorf("path %s has an empty element", denial.Quote(file))
+		case len(element) > maxElementBytes:
+			return fmt.Errorf("path %s has an element longer than %d bytes", denial.Quote(file), maxElementBytes)
+		case element == ".":
+			return fmt.Errorf("path %s has the element \".\"", denial.Quote(file))
+		case strings.HasPrefix(element, ".."):
+			return fmt.Errorf("path %s has an element that starts with \"..\"", denial.Quote(file))
+		case len(validation.IsConfigMapKey(element)) > 0:
+			return fmt.Errorf("path %s has a character that is not a letter, a digit, \"-\", \"_\" or \".\"",
+				denial.Quote(file))
+		}
+	}
+	return nil
+}
