@@ -6,7 +6,6 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -81,27 +80,15 @@ func migrations(ctx context.Context, manager ctrl.Manager, options Options, sour
 	if !options.Migrations {
 		return nil
 	}
-	records, err := manager.GetCache().GetInformer(ctx, &v1alpha1.PluginMigration{}, cache.BlockUntilSynced(false))
+	records, err := clusterstate.NewMigrations(ctx, manager.GetCache(), manager.GetClient())
 	if err != nil {
-		return fmt.Errorf("watch PluginMigrations: %w", inWords(err))
+		return inWords(err)
 	}
 	counted, err := migratecontroller.NewMetrics(metrics.Registry, manager.GetClient(), index)
 	if err != nil {
 		return err
 	}
-	pods.Migrated = func(ctx context.Context, namespace, name string) (bool, error) {
-		if !records.HasSynced() {
-			return false, nil // it waits for the controller, which reads anew
-		}
-		var record v1alpha1.PluginMigration
-		switch err := manager.GetClient().Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &record); {
-		case apierrors.IsNotFound(err):
-			return false, nil
-		case err != nil:
-			return false, fmt.Errorf("read PluginMigration %q: %w", namespace+"/"+name, err)
-		}
-		return migrate.IsMigrated(&record), nil
-	}
+	pods.Migrated = records.IsMigrated
 	return (&migratecontroller.Controller{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),
 		Pods: index, Sources: sources,

@@ -44,16 +44,8 @@ func policyCaches(options Options) map[client.Object]cache.ByObject {
 	}
 	return map[client.Object]cache.ByObject{
 		&v1alpha1.PluginPolicy{}: {},
-		&corev1.Namespace{}:      {Transform: onlyLabels},
+		&corev1.Namespace{}:      clusterstate.NamespacesCache(),
 	}
-}
-
-// onlyLabels drops from a namespace what no policy looks at.
-func onlyLabels(object any) (any, error) {
-	if namespace, ok := object.(*corev1.Namespace); ok {
-		namespace.ManagedFields, namespace.Annotations = nil, nil
-	}
-	return object, nil
 }
 
 // policies registers what policies need, and has the handlers ask them. It says
@@ -81,14 +73,14 @@ func policies(ctx context.Context, manager ctrl.Manager, options Options, source
 	}
 	denials := &policycontroller.Denials{Replica: replica, Client: manager.GetClient(), Now: time.Now}
 	ruling := &admission.Policies{
-		Index: index, Labels: policycontroller.NamespaceLabels(manager.GetClient(), manager.GetAPIReader()),
+		Index: index, Labels: (&clusterstate.Namespaces{Cached: manager.GetClient(), Live: manager.GetAPIReader()}).Labels,
 		Told: func(outcome policy.Outcome, owner string) {
 			counted.Count(outcome)
 			denials.Note(slices.Concat(outcome.Denying, outcome.WouldDeny), owner)
 		},
 	}
 	library := &policycontroller.Library{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling.Of, Releases: sources.Releases, Copies: sources.Copies, FollowCopies: sources.FollowCopies,
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling.Of, Sources: sources,
 		Events: events.NewRecorder(manager.GetEventRecorder("kongdao")), Log: ctrl.Log.WithName("library"), Now: time.Now, Retention: options.CopyRetention,
 	}
 	err = errors.Join(manager.Add(denials), library.SetUp(manager), (&policycontroller.Controller{

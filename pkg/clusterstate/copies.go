@@ -15,8 +15,8 @@ import (
 type copies struct {
 	mutex  sync.RWMutex
 	byName map[types.NamespacedName]catalog.Source
-	// deleted is called, without the mutex, for each deleted copy.
-	deleted func(types.NamespacedName)
+
+	deletionSubscribers subscribers[types.NamespacedName]
 }
 
 func (c *copies) put(source catalog.Source) {
@@ -37,18 +37,10 @@ func (c *copies) delete(namespace, name string) {
 	c.mutex.Lock()
 	_, existed := c.byName[key]
 	delete(c.byName, key)
-	deleted := c.deleted
 	c.mutex.Unlock()
-	if existed && deleted != nil {
-		deleted(key)
+	if existed {
+		c.deletionSubscribers.notify(key)
 	}
-}
-
-// FollowCopies sets the function that is called for each copy that is deleted from now on.
-func (s *Sources) FollowCopies(deleted func(types.NamespacedName)) {
-	s.copies.mutex.Lock()
-	defer s.copies.mutex.Unlock()
-	s.copies.deleted = deleted
 }
 
 // HasCopies reports whether a namespace has every copy that the releases need, each with the right content.

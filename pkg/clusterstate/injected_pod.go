@@ -14,28 +14,27 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// Pod is what is kept of a pod that was injected.
+// InjectedPod is what the cache keeps of an injected pod. The metadata is the minimum that an informer needs to tell
+// objects and their versions apart.
 type InjectedPod struct {
 	metav1.ObjectMeta
-	// Migrates is what a plan of migrations has to know.
-	Migrates migrate.Pod
-	// Owner is the pod's controller, nil for a pod that nobody controls.
+	// Migration is what the migration plan needs to know about the pod.
+	Migration migrate.Pod
+	// Owner is the pod's controller, or nil.
 	Owner *metav1.OwnerReference
-	// Libraries are the namespaces that its plugins come from, by their names; those
-	// of its own are not in it.
+	// Libraries maps a plugin to the library that it comes from. Plugins from the pod's own namespace are not in it.
 	Libraries map[string]string
-	// Copies are the names of the copies of libraries' releases that it mounts, and
-	// AwaitsCopies says that it waits for them.
+	// Copies are the names of the copies that the pod mounts. AwaitsCopies reports whether the pod waits for them.
 	Copies       []string
 	AwaitsCopies bool
-	// counts is false for a pod that has ended, or that has no database.
-	counts bool
-	// ended is true for a pod that runs no more, and will not again.
+	// migrates reports whether the pod matters for migrations: it runs, and its Kong has a database.
+	migrates bool
+	// ended reports whether the pod has terminated.
 	ended bool
 }
 
-// Cache is what a cache needs so that Pods can be fed from it: it selects the
-// pods that were injected, and drops what no plan has to know (W6).
+// InjectedPodsCache returns the cache options that NewInjectedPods needs. The cache selects the injected pods and drops
+// what the index does not use, because caches of whole objects have made operators run out of memory (fact W6).
 func InjectedPodsCache(namespaces ...string) cache.ByObject {
 	return cache.ByObject{
 		Label:      labels.SelectorFromSet(labels.Set{annotations.Injected: "true"}),
@@ -44,31 +43,33 @@ func InjectedPodsCache(namespaces ...string) cache.ByObject {
 	}
 }
 
-// reduce is the cache's transform. It may see what it made before.
+// reducePod is the cache's transform. An informer may call it again with its own result.
 func reducePod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
 		return object, nil
 	}
-	reduced := &InjectedPod{ObjectMeta: metav1.ObjectMeta{
-		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
-	}}
-	reduced.Owner = metav1.GetControllerOf(pod)
-	reduced.ended = HasEnded(pod)
-	reduced.AwaitsCopies = AwaitsCopies(pod)
-	reduced.readMark(pod)
+	reduced := &InjectedPod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
+		},
+		Owner:        metav1.GetControllerOf(pod),
+		AwaitsCopies: AwaitsCopies(pod),
+		ended:        HasEnded(pod),
+	}
+	reduced.readLibraries(pod)
 	var err error
-	reduced.Migrates, reduced.counts, err = MigrationPod(pod)
+	reduced.Migration, reduced.migrates, err = MigrationPod(pod)
 	return reduced, err
 }
 
-// readMark notes what a pod's mark says of libraries.
-func (p *InjectedPod) readMark(pod *corev1.Pod) {
-	mark, err := mutate.ParseInjectionRecord(pod.Annotations)
+// readLibraries reads Libraries and Copies from the pod's injection record. It ignores a malformed record.
+func (p *InjectedPod) readLibraries(pod *corev1.Pod) {
+	record, err := mutate.ParseInjectionRecord(pod.Annotations)
 	if err != nil {
 		return
 	}
-	for _, release := range mark.Releases {
+	for _, release := range record.Releases {
 		if release.Library == "" {
 			continue
 		}
@@ -80,31 +81,33 @@ func (p *InjectedPod) readMark(pod *corev1.Pod) {
 	}
 }
 
-// Key is the pod's place.
+// Key returns the pod's namespace and name.
 func (p *InjectedPod) Key() types.NamespacedName {
 	return types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 }
 
-// From is the namespace that a plugin of the pod comes from.
-func (p *InjectedPod) From(plugin string) string {
-	if library, there := p.Libraries[plugin]; there {
+// SourceNamespace returns the namespace that a plugin of the pod comes from.
+func (p *InjectedPod) SourceNamespace(plugin string) string {
+	if library, ok := p.Libraries[plugin]; ok {
 		return library
 	}
 	return p.Namespace
 }
 
-// Read is what a plan of migrations has to know of a pod; false for one that does
-// not count: it has ended, is a Job's, or its Kong has no database.
+func (p *InjectedPod) mountsCopies() bool { return len(p.Copies) > 0 && !p.ended }
+
+// MigrationPod returns what the migration plan needs to know about a pod. It returns false for a pod that does not
+// matter for migrations: it has ended, it belongs to a Job, or its Kong has no database.
 func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 	owner := metav1.GetControllerOf(pod)
 	if HasEnded(pod) || owner != nil && owner.Kind == "Job" {
 		return migrate.Pod{}, false, nil
 	}
-	view, err := DecodePod(pod)
+	view, err := PodView(pod)
 	if err != nil {
 		return migrate.Pod{}, false, err
 	}
-	read := migrate.Pod{
+	result := migrate.Pod{
 		Namespace: pod.Namespace, Name: pod.Name,
 		Gated: view.HasGate(annotations.MigrationsGate), Ready: isReady(pod), Ending: pod.DeletionTimestamp != nil,
 	}
@@ -114,15 +117,17 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 		return migrate.Pod{}, false, nil
 	}
 	if plugins, known := container.Plugins(); known {
-		read.Plugins = append([]string{}, plugins...)
+		result.Plugins = append([]string{}, plugins...)
 	}
-	if need, ok := migrate.RequirementOfInjected(pod.Namespace, view); ok {
-		read.Requirement = need
-		return read, true, nil
+	if requirement, ok := migrate.RequirementOfInjected(pod.Namespace, view); ok {
+		result.Requirement = requirement
+		return result, true, nil
 	}
-	database, reachable := migrate.DatabaseOf(pod.Namespace, container)
-	read.Requirement = migrate.Requirement{Database: database, Image: container.Image, Container: container.Name}
-	return read, reachable, nil
+	database, hasDatabase := migrate.DatabaseOf(pod.Namespace, container)
+	result.Requirement = migrate.Requirement{
+		Database: database, Image: container.Image, Container: container.Name,
+	}
+	return result, hasDatabase, nil
 }
 
 func isReady(pod *corev1.Pod) bool {

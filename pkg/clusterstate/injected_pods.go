@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -16,49 +17,38 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// DatabaseKey is a database in a namespace.
+// DatabaseKey names a database as the pods of one namespace use it.
 type DatabaseKey struct{ Namespace, Database string }
 
-// InjectedPods is an index, by their database, of the pods that were injected. It is
-// safe for concurrent use.
+// InjectedPods indexes the injected pods by their database and by the copies that they mount. The zero value is empty
+// and ready to use. It is safe for concurrent use.
 type InjectedPods struct {
-	mutex      sync.RWMutex
-	pods       map[types.NamespacedName]*InjectedPod
+	mutex sync.RWMutex
+	// byDatabase holds the pods that matter for migrations, by the key of their database.
 	byDatabase map[string]map[types.NamespacedName]*InjectedPod
-	// users are the pods that mount copies of libraries' releases.
-	users map[types.NamespacedName]*InjectedPod
-	// awaits is called, without the mutex, for each pod that waits for copies.
-	awaits func(types.NamespacedName)
-	// changed is called, without the mutex, for each place where a pod has changed.
-	changed func(DatabaseKey)
-	synced  func() bool
+	databases  map[types.NamespacedName]string
+	// copyUsers holds the pods that mount copies of libraries' releases.
+	copyUsers map[types.NamespacedName]*InjectedPod
+
+	databaseSubscribers subscribers[DatabaseKey]
+	waitingSubscribers  subscribers[types.NamespacedName]
 }
 
-// New makes Pods that follow a cache with Cache.
-func NewInjectedPods(ctx context.Context, followed cache.Informers) (*InjectedPods, error) {
-	p := &InjectedPods{pods: map[types.NamespacedName]*InjectedPod{}, byDatabase: map[string]map[types.NamespacedName]*InjectedPod{}, users: map[types.NamespacedName]*InjectedPod{}}
-	informer, err := followed.GetInformer(ctx, &corev1.Pod{}, cache.BlockUntilSynced(false))
+// NewInjectedPods returns InjectedPods that follow a cache with the options of InjectedPodsCache.
+func NewInjectedPods(ctx context.Context, informers cache.Informers) (*InjectedPods, error) {
+	p := &InjectedPods{}
+	informer, err := informers.GetInformer(ctx, &corev1.Pod{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("watch the pods labelled %s: %w", annotations.Injected, err)
 	}
-	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    p.put,
-		UpdateFunc: func(_, now any) { p.put(now) },
-		DeleteFunc: func(object any) {
-			if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
-				object = unknown.Obj
-			}
-			if pod, ok := object.(*InjectedPod); ok {
-				key := pod.Key()
-				p.use(key, nil)
-				p.replace(key, nil)
-			}
-		},
+		UpdateFunc: func(_, changed any) { p.put(changed) },
+		DeleteFunc: p.delete,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("watch the pods labelled %s: %w", annotations.Injected, err)
 	}
-	p.synced = registration.HasSynced
 	return p, nil
 }
 
@@ -67,151 +57,124 @@ func (p *InjectedPods) put(object any) {
 	if !ok {
 		return
 	}
-	key := pod.Key()
-	if len(pod.Copies) > 0 && !pod.ended {
-		p.use(key, pod)
-	} else {
-		p.use(key, nil)
-	}
-	if !pod.counts {
-		pod = nil
-	}
-	p.replace(key, pod)
-}
-
-// use notes that a pod mounts copies, nil that it does no more.
-func (p *InjectedPods) use(key types.NamespacedName, pod *InjectedPod) {
-	p.mutex.Lock()
-	delete(p.users, key)
-	if pod != nil {
-		p.users[key] = pod
-	}
-	awaits := p.awaits
-	p.mutex.Unlock()
-	if pod != nil && pod.AwaitsCopies && awaits != nil {
-		awaits(key)
+	p.replace(pod.Key(), pod)
+	if pod.mountsCopies() && pod.AwaitsCopies {
+		p.waitingSubscribers.notify(pod.Key())
 	}
 }
 
-// FollowCopies has awaits called for each pod that waits for copies, now and
-// from now on.
-func (p *InjectedPods) FollowCopies(awaits func(types.NamespacedName)) {
+func (p *InjectedPods) delete(object any) {
+	if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		object = unknown.Obj
+	}
+	if pod, ok := object.(*InjectedPod); ok {
+		p.replace(pod.Key(), nil)
+	}
+}
+
+// replace puts a new version of a pod into the index and reports the databases that it affects. It removes the pod if
+// the new version is nil.
+func (p *InjectedPods) replace(key types.NamespacedName, pod *InjectedPod) {
 	p.mutex.Lock()
-	p.awaits = awaits
-	var now []types.NamespacedName
-	for key, pod := range p.users {
-		if pod.AwaitsCopies {
-			now = append(now, key)
+	changed := map[DatabaseKey]bool{}
+	if database, ok := p.databases[key]; ok {
+		p.collectKeys(changed, database)
+		p.removeFromDatabase(key, database)
+	}
+	delete(p.copyUsers, key)
+	if pod != nil && pod.migrates {
+		database := pod.Migration.Requirement.Database.Key
+		p.addToDatabase(pod, database)
+		p.collectKeys(changed, database)
+	}
+	if pod != nil && pod.mountsCopies() {
+		if p.copyUsers == nil {
+			p.copyUsers = map[types.NamespacedName]*InjectedPod{}
 		}
+		p.copyUsers[key] = pod
 	}
 	p.mutex.Unlock()
-	for _, key := range now {
-		awaits(key)
+	p.databaseSubscribers.notify(slices.Collect(maps.Keys(changed))...)
+}
+
+// collectKeys adds the keys of a database to a set, one for each namespace with pods of it.
+func (p *InjectedPods) collectKeys(keys map[DatabaseKey]bool, database string) {
+	for pod := range p.byDatabase[database] {
+		keys[DatabaseKey{Namespace: pod.Namespace, Database: database}] = true
 	}
 }
 
-// AwaitingCopies is how many pods wait for copies of libraries' releases.
-func (p *InjectedPods) AwaitingCopies() int {
+func (p *InjectedPods) addToDatabase(pod *InjectedPod, database string) {
+	if p.byDatabase == nil {
+		p.byDatabase, p.databases = map[string]map[types.NamespacedName]*InjectedPod{}, map[types.NamespacedName]string{}
+	}
+	if p.byDatabase[database] == nil {
+		p.byDatabase[database] = map[types.NamespacedName]*InjectedPod{}
+	}
+	p.byDatabase[database][pod.Key()] = pod
+	p.databases[pod.Key()] = database
+}
+
+func (p *InjectedPods) removeFromDatabase(key types.NamespacedName, database string) {
+	delete(p.databases, key)
+	delete(p.byDatabase[database], key)
+	if len(p.byDatabase[database]) == 0 {
+		delete(p.byDatabase, database)
+	}
+}
+
+// OfDatabase returns the pods of a database in all namespaces, sorted by namespace and name. Do not change them.
+func (p *InjectedPods) OfDatabase(database string) []*InjectedPod {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
-	count := 0
-	for _, pod := range p.users {
-		if pod.AwaitsCopies {
-			count++
-		}
+	pods := make([]*InjectedPod, 0, len(p.byDatabase[database]))
+	for _, pod := range p.byDatabase[database] {
+		pods = append(pods, pod)
 	}
-	return count
+	slices.SortFunc(pods, func(a, b *InjectedPod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return pods
 }
 
-// CopyUsers are the pods that mount each copy, by the copy's namespace and name.
-// Nobody may change them.
+// CopyUsers returns the pods that mount each copy, by the namespace and name of the copy. Do not change the pods.
 func (p *InjectedPods) CopyUsers() map[types.NamespacedName][]*InjectedPod {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
 	users := map[types.NamespacedName][]*InjectedPod{}
-	for _, pod := range p.users {
+	for _, pod := range p.copyUsers {
 		for _, name := range pod.Copies {
-			copied := types.NamespacedName{Namespace: pod.Namespace, Name: name}
-			users[copied] = append(users[copied], pod)
+			key := types.NamespacedName{Namespace: pod.Namespace, Name: name}
+			users[key] = append(users[key], pod)
 		}
 	}
 	return users
 }
 
-// replace takes a pod's place in the index, nil for one that is gone.
-func (p *InjectedPods) replace(key types.NamespacedName, now *InjectedPod) {
-	p.mutex.Lock()
-	touched := map[DatabaseKey]bool{}
-	touch := func(database string) {
-		for other := range p.byDatabase[database] {
-			touched[DatabaseKey{other.Namespace, database}] = true // its finish may wait for this pod
-		}
-	}
-	if before := p.pods[key]; before != nil {
-		database := before.Migrates.Requirement.Database.Key
-		touch(database)
-		delete(p.pods, key)
-		delete(p.byDatabase[database], key)
-		if len(p.byDatabase[database]) == 0 {
-			delete(p.byDatabase, database)
-		}
-	}
-	if now != nil {
-		database := now.Migrates.Requirement.Database.Key
-		p.pods[key] = now
-		if p.byDatabase[database] == nil {
-			p.byDatabase[database] = map[types.NamespacedName]*InjectedPod{}
-		}
-		p.byDatabase[database][key] = now
-		touch(database)
-	}
-	changed := p.changed
-	p.mutex.Unlock()
-	for where := range touched {
-		if changed != nil {
-			changed(where)
-		}
-	}
-}
-
-// Of are the pods of a database, of all namespaces.
-func (p *InjectedPods) Of(database string) []*InjectedPod {
-	p.mutex.RLock()
-	defer p.mutex.RUnlock()
-	found := make([]*InjectedPod, 0, len(p.byDatabase[database]))
-	for _, pod := range p.byDatabase[database] {
-		found = append(found, pod)
-	}
-	slices.SortFunc(found, func(a, b *InjectedPod) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
-	return found
-}
-
-// Gated is how many pods wait for us.
-func (p *InjectedPods) Gated() int {
+// CountGated returns the number of pods that wait for migrations.
+func (p *InjectedPods) CountGated() int {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
 	count := 0
-	for _, pod := range p.pods {
-		if pod.Migrates.Gated {
-			count++
+	for _, pods := range p.byDatabase {
+		for _, pod := range pods {
+			if pod.Migration.Gated {
+				count++
+			}
 		}
 	}
 	return count
 }
 
-// Follow has changed called for each place where a pod is, and from now on for
-// each where one changes.
-func (p *InjectedPods) Follow(changed func(DatabaseKey)) {
-	p.mutex.Lock()
-	p.changed = changed
-	places := map[DatabaseKey]bool{}
-	for key, pod := range p.pods {
-		places[DatabaseKey{key.Namespace, pod.Migrates.Requirement.Database.Key}] = true
+// CountAwaitingCopies returns the number of pods that wait for copies of libraries' releases.
+func (p *InjectedPods) CountAwaitingCopies() int {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	count := 0
+	for _, pod := range p.copyUsers {
+		if pod.AwaitsCopies {
+			count++
+		}
 	}
-	p.mutex.Unlock()
-	for where := range places {
-		changed(where)
-	}
+	return count
 }

@@ -16,16 +16,16 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// podPageSize bounds what one read holds of pods.
+// podPageSize limits the pods in one read.
 const podPageSize = 200
 
-// In yields all pods of a namespace, injected or not, read page by page; an error
-// is the last that it yields.
+// PodsIn yields all pods of a namespace, injected or not. It reads them page by page. An error is the last element.
 func PodsIn(ctx context.Context, reader client.Reader, namespace string) iter.Seq2[*corev1.Pod, error] {
 	return func(yield func(*corev1.Pod, error) bool) {
 		page := &corev1.PodList{}
 		for {
-			if err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(podPageSize), client.Continue(page.Continue)); err != nil {
+			err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(podPageSize), client.Continue(page.Continue))
+			if err != nil {
 				yield(nil, err)
 				return
 			}
@@ -41,20 +41,20 @@ func PodsIn(ctx context.Context, reader client.Reader, namespace string) iter.Se
 	}
 }
 
-// View is what the core sees of a pod that is there.
-func DecodePod(pod *corev1.Pod) (mutate.Pod, error) {
+// PodView converts a pod from the API server to the view that the core uses.
+func PodView(pod *corev1.Pod) (mutate.Pod, error) {
 	text, err := json.Marshal(pod)
 	if err != nil {
-		return mutate.Pod{}, fmt.Errorf("read pod %q: %w", pod.Namespace+"/"+pod.Name, err)
+		return mutate.Pod{}, fmt.Errorf("encode pod %q: %w", pod.Namespace+"/"+pod.Name, err)
 	}
 	view, err := mutate.DecodePod(text)
 	if err != nil {
-		return mutate.Pod{}, fmt.Errorf("read pod %q: %w", pod.Namespace+"/"+pod.Name, err)
+		return mutate.Pod{}, fmt.Errorf("decode pod %q: %w", pod.Namespace+"/"+pod.Name, err)
 	}
 	return view, nil
 }
 
-// HasEnded reports whether a pod runs no more, and will not again.
+// HasEnded reports whether a pod has terminated for good.
 func HasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
@@ -64,13 +64,14 @@ func AwaitsCopies(pod *corev1.Pod) bool {
 	return slices.Contains(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: annotations.LibraryGate})
 }
 
-// RemoveGate takes one of our gates, and no other (K35), from a pod; one that is gone
-// needs none.
+// RemoveGate removes a scheduling gate from a pod. A strategic merge patch removes only this gate, and keeps those of
+// other controllers (fact K35). RemoveGate ignores a pod that no longer exists.
 func RemoveGate(ctx context.Context, writer client.Writer, key types.NamespacedName, gate string) error {
-	patch := client.RawPatch(types.StrategicMergePatchType, []byte(`{"spec":{"schedulingGates":[{"$patch":"delete","name":"`+gate+`"}]}}`))
+	patch := `{"spec":{"schedulingGates":[{"$patch":"delete","name":"` + gate + `"}]}}`
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-	if err := writer.Patch(ctx, pod, patch); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("lift the gate of pod %q: %w", key.String(), err)
+	err := writer.Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, []byte(patch)))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove gate %q from pod %q: %w", gate, key.String(), err)
 	}
 	return nil
 }

@@ -85,8 +85,8 @@ func (c *Controller) SetUp(to manager.Manager) error {
 		WithLogConstructor(logConstructor(to.GetLogger())).
 		Watches(&v1alpha1.PluginMigration{}, enqueueDatabase).
 		Watches(&batchv1.Job{}, enqueueDatabase).
-		WatchesRawSource(source.TypedFunc[clusterstate.DatabaseKey](func(_ context.Context, queue workQueue) error {
-			c.Pods.Follow(queue.Add)
+		WatchesRawSource(source.TypedFunc[clusterstate.DatabaseKey](func(ctx context.Context, queue workQueue) error {
+			context.AfterFunc(ctx, c.Pods.SubscribeToDatabases(queue.Add))
 			return nil
 		})).
 		Complete(c)

@@ -153,8 +153,8 @@ func (c *Controller) write(ctx context.Context, record *v1alpha1.PluginMigration
 func (c *Controller) tell(record *v1alpha1.PluginMigration, reason string) {
 	c.Events.Warn(record, reason, "Migrate", record.Status.Message)
 	told := map[types.UID]bool{}
-	for _, kept := range c.Pods.Of(record.Spec.Database.Key) {
-		needs := kept.Namespace == record.Namespace && len(kept.Migrates.Requirement.Set) > 0 && kept.Migrates.Requirement.MigrationName() == record.Name
+	for _, kept := range c.Pods.OfDatabase(record.Spec.Database.Key) {
+		needs := kept.Namespace == record.Namespace && len(kept.Migration.Requirement.Set) > 0 && kept.Migration.Requirement.MigrationName() == record.Name
 		if owner := kept.Owner; needs && owner != nil && !told[owner.UID] {
 			told[owner.UID] = true
 			c.Events.Warn(events.ReferenceTo(owner, kept.Namespace), reason, "Migrate", fmt.Sprintf("PluginMigration %q: %s", record.Name, record.Status.Message))

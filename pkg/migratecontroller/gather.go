@@ -41,9 +41,11 @@ func (c *Controller) gather(ctx context.Context, reader client.Reader, where clu
 		}
 		world.Jobs = append(world.Jobs, job)
 	}
-	for _, kept := range c.Pods.Of(where.Database) {
-		pod := kept.Migrates
-		pod.Requirement.Set = pod.Requirement.Set.Named(func(plugin string) []*catalog.Release { return c.Sources.Releases(kept.From(plugin), plugin) })
+	for _, kept := range c.Pods.OfDatabase(where.Database) {
+		pod := kept.Migration
+		pod.Requirement.Set = pod.Requirement.Set.Named(func(plugin string) []*catalog.Release {
+			return c.Sources.Releases(kept.SourceNamespace(plugin), plugin)
+		})
 		world.Pods = append(world.Pods, pod)
 	}
 	return world, nil

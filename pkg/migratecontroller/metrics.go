@@ -55,7 +55,7 @@ const collectLimit = time.Second
 
 // Collect is that of a prometheus.Collector.
 func (m *Metrics) Collect(collected chan<- prometheus.Metric) {
-	collected <- prometheus.MustNewConstMetric(m.gated, prometheus.GaugeValue, float64(m.pods.Gated()))
+	collected <- prometheus.MustNewConstMetric(m.gated, prometheus.GaugeValue, float64(m.pods.CountGated()))
 	// A cache that is not filled yet, or cannot be, must not keep all other metrics back.
 	ctx, cancel := context.WithTimeout(context.Background(), collectLimit)
 	defer cancel()

@@ -33,7 +33,7 @@ func (l *Library) collect(ctx context.Context, all policies) (time.Duration, err
 	known, unneeded := map[types.NamespacedName]bool{}, map[types.NamespacedName]time.Time{}
 	var next time.Duration
 	var failed []error
-	for _, source := range l.Copies() {
+	for _, source := range l.Sources.Copies() {
 		key := types.NamespacedName{Namespace: source.Namespace, Name: source.Name}
 		known[key] = true
 		if len(users[key]) > 0 {
@@ -96,7 +96,7 @@ func (l *Library) wanted(ctx context.Context, key types.NamespacedName, all poli
 // copiesOf are the names of the copies of what a library has of a plugin.
 func (l *Library) copiesOf(library string, ref annotations.PluginRef) []string {
 	var names []string
-	for _, release := range l.Releases(library, ref.Name) {
+	for _, release := range l.Sources.Releases(library, ref.Name) {
 		if ref.Version != "" && ref.Version != release.Version {
 			continue
 		}
@@ -107,4 +107,4 @@ func (l *Library) copiesOf(library string, ref annotations.PluginRef) []string {
 	return names
 }
 
-func (l *Library) hasCopies() bool { return len(l.Copies()) > 0 }
+func (l *Library) hasCopies() bool { return len(l.Sources.Copies()) > 0 }

@@ -89,7 +89,7 @@ func countPod(pod *corev1.Pod, selecting []*policy.Policy, tallies map[string]*t
 	if ours := owner != nil && owner.Kind == "Job" && pod.Labels[annotations.Step] != ""; ended || ours {
 		return nil
 	}
-	view, err := clusterstate.DecodePod(pod)
+	view, err := clusterstate.PodView(pod)
 	if err != nil {
 		return err
 	}

@@ -5,12 +5,8 @@ import (
 	"fmt"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/policy"
@@ -60,32 +56,4 @@ func Follow(ctx context.Context, followed cache.Informers, index *policy.Index, 
 		return nil, fmt.Errorf("watch PluginPolicies: %w", err)
 	}
 	return registration.HasSynced, nil
-}
-
-// NamespaceLabels yields a namespace's labels, out of a cache or, for one that is
-// younger, of the API server: from a list, which needs no right that the cache has
-// not.
-func NamespaceLabels(cached, live client.Reader) func(ctx context.Context, name string) (map[string]string, error) {
-	return func(ctx context.Context, name string) (map[string]string, error) {
-		var namespace corev1.Namespace
-		err := cached.Get(ctx, client.ObjectKey{Name: name}, &namespace)
-		if !apierrors.IsNotFound(err) {
-			return namespace.Labels, unread(name, err)
-		}
-		var list corev1.NamespaceList
-		if err := live.List(ctx, &list, client.MatchingFields{metav1.ObjectNameField: name}); err != nil {
-			return nil, unread(name, err)
-		}
-		if len(list.Items) == 0 {
-			return nil, unread(name, err)
-		}
-		return list.Items[0].Labels, nil
-	}
-}
-
-func unread(namespace string, err error) error {
-	if err != nil {
-		return fmt.Errorf("read the labels of namespace %q: %w", namespace, err)
-	}
-	return nil
 }

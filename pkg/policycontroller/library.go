@@ -37,14 +37,10 @@ type Library struct {
 	Pods   *clusterstate.InjectedPods
 	// Policies yields those that count for a namespace.
 	Policies func(ctx context.Context, namespace string) ([]*policy.Policy, error)
-	// Releases yields the releases of a plugin in a namespace, and Copies all copies
-	// that the cache knows. FollowCopies has gone called for each that is deleted.
-	Releases     func(namespace, plugin string) []*catalog.Release
-	Copies       func() []catalog.Source
-	FollowCopies func(gone func(types.NamespacedName))
-	Events       *events.Recorder
-	Log          logr.Logger
-	Now          func() time.Time
+	Sources  *clusterstate.Sources
+	Events   *events.Recorder
+	Log      logr.Logger
+	Now      func() time.Time
 	// Retention is how long a copy stays that nobody needs: a pod may be on its way.
 	Retention time.Duration
 
@@ -59,11 +55,13 @@ type Library struct {
 func (l *Library) SetUp(to manager.Manager) error {
 	err := builder.ControllerManagedBy(to).Named("library").
 		WithOptions(controller.Options{NeedLeaderElection: new(true), MaxConcurrentReconciles: 4}).
-		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		WatchesRawSource(source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 			look := func(pod types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: pod}) }
 			l.look.Store(&look)
-			l.Pods.FollowCopies(look)
-			l.FollowCopies(func(gone types.NamespacedName) { l.missing(l.Pods.CopyUsers()[gone]) })
+			context.AfterFunc(ctx, l.Pods.SubscribeToWaitingPods(look))
+			context.AfterFunc(ctx, l.Sources.SubscribeToDeletedCopies(func(deleted types.NamespacedName) {
+				l.missing(l.Pods.CopyUsers()[deleted])
+			}))
 			return nil
 		})).
 		Complete(l)
@@ -136,7 +134,7 @@ func (l *Library) provide(ctx context.Context, namespace string, mark mutate.Inj
 				ref.String(), namespace, marked.Library))
 			continue
 		}
-		releases := l.Releases(marked.Library, marked.Plugin)
+		releases := l.Sources.Releases(marked.Library, marked.Plugin)
 		at := slices.IndexFunc(releases, func(release *catalog.Release) bool {
 			return release.Digest == marked.Digest && release.Version == marked.Version
 		})

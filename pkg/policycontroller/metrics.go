@@ -79,7 +79,7 @@ func (m *Metrics) Collect(collected chan<- prometheus.Metric) {
 	gauge := func(of *prometheus.Desc, value int32, labels ...string) {
 		collected <- prometheus.MustNewConstMetric(of, prometheus.GaugeValue, float64(value), labels...)
 	}
-	gauge(m.waiting, int32(min(m.injected.AwaitingCopies(), 1<<30))) //nolint:gosec // G115: bounded
+	gauge(m.waiting, int32(min(m.injected.CountAwaitingCopies(), 1<<30))) //nolint:gosec // G115: bounded
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	for i := range m.counted {

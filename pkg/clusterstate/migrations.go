@@ -1,0 +1,46 @@
+package clusterstate
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/migrate"
+)
+
+// Migrations reads PluginMigrations from a cache.
+type Migrations struct {
+	cached client.Reader
+	synced func() bool
+}
+
+// NewMigrations returns Migrations that read PluginMigrations through cached, which must read from the same cache as the
+// informers.
+func NewMigrations(ctx context.Context, informers cache.Informers, cached client.Reader) (*Migrations, error) {
+	informer, err := informers.GetInformer(ctx, &v1alpha1.PluginMigration{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("watch PluginMigrations: %w", err)
+	}
+	return &Migrations{cached: cached, synced: informer.HasSynced}, nil
+}
+
+// IsMigrated reports whether a PluginMigration is known to be migrated, so that the pods that need it can start. It
+// returns false while the cache is not synced: the pods then wait until the controller has read the PluginMigration.
+func (m *Migrations) IsMigrated(ctx context.Context, namespace, name string) (bool, error) {
+	if !m.synced() {
+		return false, nil
+	}
+	var migration v1alpha1.PluginMigration
+	err := m.cached.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &migration)
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read PluginMigration %q: %w", namespace+"/"+name, err)
+	}
+	return migrate.IsMigrated(&migration), nil
+}
