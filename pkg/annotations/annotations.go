@@ -59,7 +59,7 @@ const (
 	Attempt = "kongdao.io/attempt"
 )
 
-// The injection record: a label and an annotation on injected pods. They tell people and tools what was injected. No
+// The injection record: a label and an annotation on injected pods. They show what was injected. No
 // admission decision depends on them. The migration controller reads the releases of a pod there, because the catalog
 // may no longer have them. A user who forges the record could also turn off migrations.
 const (

@@ -30,9 +30,11 @@ func TestPropagate(t *testing.T) {
 		"already propagated": {
 			template: plugins("a"), workload: plugins("a"), old: plugins("a"), reason: "nothing changes",
 		},
-		"only in the template":          {template: plugins("a"), reason: "the template's own annotation stays"},
-		"removed, but template differs": {template: plugins("a"), old: plugins("b"), reason: "the template's own value stays"},
-		"removed, but not in template":  {old: plugins("a"), reason: "nothing to remove"},
+		"only in the template": {template: plugins("a"), reason: "the template's own annotation stays"},
+		"removed, but template differs": {
+			template: plugins("a"), old: plugins("b"), reason: "the template's own value stays",
+		},
+		"removed, but not in template": {old: plugins("a"), reason: "nothing to remove"},
 		"removed from the workload": {
 			template: plugins("a"), old: plugins("a"),
 			want:   annotations.Propagation{Remove: []string{annotations.Plugins}},

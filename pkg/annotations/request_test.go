@@ -78,11 +78,26 @@ func TestParse(t *testing.T) {
 			annotations: m{annotations.Plugins: "a,a@2,a"}, plugins: a, denied: []string{`"a" and as "a@2"`},
 			reason: "no version and a version are two different requests",
 		},
-		"empty version":   {annotations: m{annotations.Plugins: "a@"}, denied: []string{`version ""`}, reason: "@ needs a version"},
-		"two at signs":    {annotations: m{annotations.Plugins: "a@1@2"}, denied: []string{`version "1@2"`}, reason: "no @ in versions"},
-		"inner space":     {annotations: m{annotations.Plugins: "a b"}, denied: []string{`plugin name "a b"`}, reason: "only commas separate"},
-		"semicolon":       {annotations: m{annotations.Plugins: "a;b"}, denied: []string{`plugin name "a;b"`}, reason: "only commas separate"},
-		"space before at": {annotations: m{annotations.Plugins: "a @1"}, denied: []string{`plugin name "a "`}, reason: "no inner spaces"},
+		"empty version": {
+			annotations: m{annotations.Plugins: "a@"},
+			denied:      []string{`version ""`}, reason: "@ needs a version",
+		},
+		"two at signs": {
+			annotations: m{annotations.Plugins: "a@1@2"},
+			denied:      []string{`version "1@2"`}, reason: "no @ in versions",
+		},
+		"inner space": {
+			annotations: m{annotations.Plugins: "a b"},
+			denied:      []string{`plugin name "a b"`}, reason: "only commas separate",
+		},
+		"semicolon": {
+			annotations: m{annotations.Plugins: "a;b"},
+			denied:      []string{`plugin name "a;b"`}, reason: "only commas separate",
+		},
+		"space before at": {
+			annotations: m{annotations.Plugins: "a @1"},
+			denied:      []string{`plugin name "a "`}, reason: "no inner spaces",
+		},
 		"too long": {
 			annotations: m{annotations.Plugins: strings.Repeat(",", 64<<10+1)}, denied: []string{"65537 bytes"},
 			reason: "an oversized value is one problem, not thousands",
@@ -120,11 +135,15 @@ func TestParse(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"dao-test", "dao-test@1.1.0, my_plugin", "a,,b", "off", "a.b@", "@", "a@1,a@2,a", strings.Repeat("a,", 100)} {
+	for _, seed := range []string{
+		"dao-test", "dao-test@1.1.0, my_plugin", "a,,b", "off", "a.b@", "@", "a@1,a@2,a", strings.Repeat("a,", 100),
+	} {
 		f.Add(seed, seed)
 	}
 	f.Fuzz(func(t *testing.T, plugins, containers string) {
-		request, denied := annotations.Parse(map[string]string{annotations.Plugins: plugins, annotations.Containers: containers})
+		request, denied := annotations.Parse(map[string]string{
+			annotations.Plugins: plugins, annotations.Containers: containers,
+		})
 		seen := map[string]bool{}
 		for _, ref := range request.Plugins {
 			if err := annotations.ValidatePluginName(ref.Name); err != nil {

@@ -13,9 +13,9 @@ func TestValidatePluginName(t *testing.T) {
 		reason string
 	}{
 		"dao-test":              {true, "the usual form"},
-		"dao_test":              {true, "Kong loads such a name (fact K1)"},
-		"DaoTest":               {true, "Kong loads such a name (fact K1)"},
-		"1dao":                  {true, "Kong loads such a name (fact K1)"},
+		"dao_test":              {true, "Kong loads this name (fact K1)"},
+		"DaoTest":               {true, "Kong loads this name (fact K1)"},
+		"1dao":                  {true, "Kong loads this name (fact K1)"},
 		"x":                     {true, "one letter"},
 		"a--_b":                 {true, "any order inside"},
 		strings.Repeat("a", 63): {true, "the maximum length of a label value"},

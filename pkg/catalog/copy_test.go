@@ -20,8 +20,8 @@ import (
 // libraryContents holds the contents of a library's ConfigMaps, by name and key.
 type libraryContents map[string]map[string]string
 
-// release assembles the release of a plugin. In keys, dots stand for slashes. The keys of a ConfigMap "x in FOLDER" are in
-// that directory.
+// release assembles the release of a plugin. In keys, dots stand for slashes. The keys of a ConfigMap "x in FOLDER" are
+// in that directory.
 func (c libraryContents) release(t *testing.T, plugin string) *catalog.Release {
 	t.Helper()
 	var sources []catalog.Source
@@ -77,8 +77,8 @@ func copiesOf(release *catalog.Release, from libraryContents) []*corev1.ConfigMa
 }
 
 // TestCopiedFrom checks that pods of another namespace get the same files, by path, content and digest, from immutable
-// ConfigMaps, and that the original release does not change. The names of copies depend on the files and the library, but
-// not on the packing.
+// ConfigMaps, and that the original release does not change. The names of copies depend on the files and the library,
+// but not on the packing.
 func TestCopiedFrom(t *testing.T) {
 	contents := smallPlugin()
 	release := contents.release(t, "dao-test")
@@ -177,8 +177,8 @@ func checkKeys(t *testing.T, owner string, one catalog.Copy) {
 	}
 }
 
-// TestLargeReleaseHasSeveralCopies checks that copies are not larger than 900 KiB including keys, unless a single file is
-// larger, and that no file is split.
+// TestLargeReleaseHasSeveralCopies checks that copies are not larger than 900 KiB including keys, unless a single file
+// is larger, and that no file is split.
 func TestLargeReleaseHasSeveralCopies(t *testing.T) {
 	const kib = 1 << 10
 	for name, test := range map[string]struct {

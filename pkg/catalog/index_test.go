@@ -132,8 +132,8 @@ func TestIndexAssemblesOnce(t *testing.T) {
 	}
 }
 
-// TestIndexConcurrently checks, with the race detector, that sources can change during lookups, and that each lookup sees
-// a consistent state.
+// TestIndexConcurrently checks, with the race detector, that sources can change during lookups, and that each lookup
+// sees a consistent state.
 func TestIndexConcurrently(t *testing.T) {
 	index := &catalog.Index{}
 	put(index, "ns", "stays", "a", "1")
@@ -194,8 +194,8 @@ func TestNewSource(t *testing.T) {
 	}
 }
 
-// TestDigestOf checks that a release has the digest of its directory in each form of sources, and that other directories
-// have other digests.
+// TestDigestOf checks that a release has the digest of its directory in each form of sources, and that other
+// directories have other digests.
 func TestDigestOf(t *testing.T) {
 	files := map[string][]byte{"handler.lua": []byte("h"), "migrations/init.lua": []byte("return {}")}
 	want := catalog.DigestOf(files)

@@ -77,8 +77,8 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
-// TestMigrationsDigest checks that the digest depends on each file that Kong can load for the migrations, and on no other
-// file.
+// TestMigrationsDigest checks that the digest depends on each file that Kong can load for the migrations, and on no
+// other file.
 func TestMigrationsDigest(t *testing.T) {
 	base := map[string]string{
 		"handler.lua": "1", "schema.lua": "1",

@@ -21,8 +21,8 @@ const (
 	daosFile   = "daos.lua"
 	initFile   = "init.lua"
 
-	// migrationsInit returns the list of migrations. If migrationsModule exists, it returns the list instead: Kong
-	// first requires "kong.plugins.NAME.migrations" (fact K2), which Lua finds as the file migrations.lua (fact K1).
+	// migrationsInit returns the list of migrations. If migrationsModule exists, that file returns the list instead.
+	// Kong first requires "kong.plugins.NAME.migrations", which Lua finds in migrations.lua (facts K1 and K2).
 	migrationsInit   = annotations.MigrationsFolder + "/" + initFile
 	migrationsModule = annotations.MigrationsFolder + LuaSuffix
 )

@@ -139,8 +139,8 @@ func TestValidatePath(t *testing.T) {
 	}
 }
 
-// FuzzAssemble checks that Assemble never panics, and that a projected volume can hold each release without denials: the
-// paths are relative, valid and unique, and no path is both a file and a directory.
+// FuzzAssemble checks that Assemble never panics, and that a projected volume can hold each release without denials.
+// The paths must be relative, valid and unique. No path may be both a file and a directory.
 func FuzzAssemble(f *testing.F) {
 	f.Add("", false, "init.lua", `return { "000_base" }`, "000_base.lua", "")
 	f.Add("migrations", true, "init.lua", `return { "../x" }`, "../x.lua", "")

@@ -38,7 +38,7 @@ func (r *Release) migrationsList() *File {
 	return r.file(migrationsInit)
 }
 
-// validateMigrations denies a list that names a missing file. Kong does not start with such a list (fact K6).
+// validateMigrations denies a list that names a missing file, because Kong then does not start (fact K6).
 func (r *Release) validateMigrations(list *File) {
 	if list == nil || list.list == nil || !list.list.Literal {
 		return
@@ -94,8 +94,9 @@ func (r *Release) validateDigest(sources []Source) {
 	case len(digests) == 1 && len(unpacked) > 0 && !digests[r.Digest]:
 		r.deny(denial.ConflictingSources,
 			"%s hold a packed release, which cannot be extended by %s; "+
-				"delete the latter, or give it another value of the label %s",
-			denial.QuoteConfigMaps(packed), denial.QuoteConfigMaps(unpacked), annotations.PluginVersion)
+				"delete %s, or give it another value of the label %s",
+			denial.QuoteConfigMaps(packed), denial.QuoteConfigMaps(unpacked), denial.QuoteConfigMaps(unpacked),
+			annotations.PluginVersion)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package denial owns the reasons for which kongdao denies a pod: a reason code, which metrics count, and a message,
-// which people read.
+// Package denial owns the reasons for which kongdao denies a pod. A denial has a reason code for metrics and Events,
+// and a message for people.
 //
 // Each step (annotations, catalog, policy, mutate) collects its denials and continues. The user then sees all problems
 // in one response.
