@@ -1,0 +1,40 @@
+{{/*
+kongdao.clientConfig is the address of a webhook. Arguments: a list of the root and the path.
+*/}}
+{{- define "kongdao.clientConfig" -}}
+{{- $root := first . -}}
+clientConfig:
+  service:
+    namespace: {{ $root.Release.Namespace }}
+    name: {{ include "kongdao.webhookName" $root }}
+    path: {{ last . }}
+    port: 443
+  {{- with $root.Values.certificates.caBundle }}
+  caBundle: {{ b64enc . }}
+  {{- end }}
+{{- end }}
+
+{{/* kongdao.webhookSelectors are the namespaces and objects of both webhooks. */}}
+{{- define "kongdao.webhookSelectors" -}}
+namespaceSelector:
+  {{- with .Values.webhook.namespaceSelector.matchLabels }}
+  matchLabels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  # The system pods of the cluster, and kongdao itself, must start without the webhook.
+  matchExpressions:
+    - {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system, {{ .Release.Namespace }}]}
+    {{- with .Values.watchNamespaces }}
+    # kongdao cannot read plugins in other namespaces.
+    - {key: kubernetes.io/metadata.name, operator: In, values: [{{ join ", " . }}]}
+    {{- end }}
+    {{- with .Values.webhook.namespaceSelector.matchExpressions }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- with .Values.webhook.objectSelector }}
+{{- if or .matchLabels .matchExpressions }}
+objectSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
