@@ -1,15 +1,12 @@
-// Package chart proves what the Helm chart promises: what the real Helm renders
-// of it, with the default values and with each set in the chart's ci folder, on
-// a real API server.
+// Package chart tests the Helm chart. It renders the chart with the real Helm, for the default values and for each
+// value set in the chart's ci folder. It applies the rendered objects to a real API server.
 package chart
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -20,8 +17,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,17 +24,17 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// What the chart is installed as, here and in deploy/kustomize/base.
+// The name and namespace of the release, here and in deploy/kustomize/base.
 const (
 	release          = "kongdao"
 	releaseNamespace = "kongdao-system"
 )
 
-// What all tests of this package share.
+// Shared by all tests of this package.
 var (
 	plane *controlplane.ControlPlane
 	admin client.Client
-	// helm is Helm's program.
+	// helm is the path of Helm's executable.
 	helm     = os.Getenv("KONGDAO_HELM")
 	chartDir = filepath.Join(installation.Root(), "deploy", "helm", "kongdao")
 )
@@ -55,10 +50,12 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (code int, err error) {
 	if helm == "" {
-		return 0, errors.New("no Helm is named: run `make test`, or set KONGDAO_HELM to the program helm in the folder that `hack/tools/build.sh helm` prints")
+		return 0, errors.New("KONGDAO_HELM is not set: run `make test`, " +
+			"or set it to the file helm in the folder that `hack/tools/build.sh helm` prints")
 	}
-	ctrl.SetLogger(logr.Discard()) // of this process, whose clients need none
-	plane, err = controlplane.Start(context.Background(), controlplane.Options{Assets: os.Getenv("KUBEBUILDER_ASSETS"), Log: os.Stderr})
+	ctrl.SetLogger(logr.Discard()) // Without a logger, controller-runtime prints a warning.
+	options := controlplane.Options{Assets: os.Getenv("KUBEBUILDER_ASSETS"), Log: os.Stderr}
+	plane, err = controlplane.Start(context.Background(), options)
 	if err != nil {
 		return 0, err
 	}
@@ -69,13 +66,12 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// valueSets are the chart's default values and each set in its ci folder, by
-// name.
+// valueSets returns Helm's flags for each value set: the default values, and each file in the chart's ci folder.
 func valueSets(t *testing.T) map[string][]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(chartDir, "ci", "*-values.yaml"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no value sets in the chart's ci folder: %v", err)
+		t.Fatalf("the chart's ci folder has no value sets: %v", err)
 	}
 	sets := map[string][]string{"default": nil}
 	for _, file := range files {
@@ -84,7 +80,7 @@ func valueSets(t *testing.T) map[string][]string {
 	return sets
 }
 
-// forEachSet runs a test on what is rendered with each set of values.
+// forEachSet runs a test with the rendered objects of each value set.
 func forEachSet(t *testing.T, test func(t *testing.T, set string, objects []*unstructured.Unstructured)) {
 	t.Helper()
 	sets := valueSets(t)
@@ -93,26 +89,34 @@ func forEachSet(t *testing.T, test func(t *testing.T, set string, objects []*uns
 	}
 }
 
-// render is what Helm makes of the chart, its test included.
+// render returns the objects that Helm renders, including those of helm test.
 func render(t *testing.T, flags ...string) []*unstructured.Unstructured {
 	t.Helper()
-	out, err := runHelm(t, append([]string{"template", release, chartDir, "--namespace", releaseNamespace}, flags...)...)
+	return decode(t, runHelmOrFail(t, append([]string{"template", release, chartDir}, flags...)...))
+}
+
+// runHelm runs a command of Helm in the namespace of the release. It returns Helm's output, or an error with its error
+// output.
+func runHelm(t *testing.T, arguments ...string) (string, error) {
+	t.Helper()
+	return runProgram(t, helm, slices.Concat(arguments, []string{"--namespace", releaseNamespace})...)
+}
+
+// runHelmOrFail is runHelm, and fails the test on an error.
+func runHelmOrFail(t *testing.T, arguments ...string) string {
+	t.Helper()
+	out, err := runHelm(t, arguments...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return decode(t, out)
+	return out
 }
 
-// runHelm yields what Helm says, or an error with what it complains of.
-func runHelm(t *testing.T, arguments ...string) (string, error) {
-	t.Helper()
-	return runProgram(t, helm, arguments...)
-}
-
+// runProgram runs a program with a minimal environment. It returns its output, or an error with its error output.
 func runProgram(t *testing.T, program string, arguments ...string) (string, error) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program, arguments...)
-	// Nothing of the environment of who runs the tests, and no kubeconfig of theirs.
+	// The settings and the kubeconfig of the user must not affect the tests.
 	command.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + plane.Kubeconfig()}
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
@@ -120,53 +124,4 @@ func runProgram(t *testing.T, program string, arguments ...string) (string, erro
 		return "", fmt.Errorf("%s %s: %w: %s", filepath.Base(program), arguments[0], err, errs.String())
 	}
 	return out.String(), nil
-}
-
-// decode reads the objects of a text. A key that is there twice is an error.
-func decode(t *testing.T, text string) []*unstructured.Unstructured {
-	t.Helper()
-	documents := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
-	var objects []*unstructured.Unstructured
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return objects
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		object := &unstructured.Unstructured{}
-		if err := yaml.UnmarshalStrict(document, &object.Object); err != nil {
-			t.Fatalf("%v in:\n%s", err, document)
-		}
-		if len(object.Object) > 0 {
-			objects = append(objects, object)
-		}
-	}
-}
-
-// find is the one object of a kind, as the type of into.
-func find[T any](t *testing.T, objects []*unstructured.Unstructured, kind string) *T {
-	t.Helper()
-	all := findAll[T](t, objects, kind)
-	if len(all) != 1 {
-		t.Fatalf("%d objects %s, want one", len(all), kind)
-	}
-	return all[0]
-}
-
-func findAll[T any](t *testing.T, objects []*unstructured.Unstructured, kind string) []*T {
-	t.Helper()
-	var found []*T
-	for _, object := range objects {
-		if object.GetKind() != kind {
-			continue
-		}
-		into := new(T)
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into, true); err != nil {
-			t.Fatalf("%s %s: %v", kind, object.GetName(), err)
-		}
-		found = append(found, into)
-	}
-	return found
 }

@@ -2,8 +2,7 @@ package chart
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,40 +13,102 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	applyv1 "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestRelease proves on a real release that an upgrade leaves alone what the
-// webhook itself keeps, its Secret, the caBundle and the webhook for policies,
-// that it makes anew what was deleted in an emergency, that policies which are
-// turned off take their webhook along, and that after an uninstall the API server
-// has nothing left to call.
-func TestRelease(t *testing.T) {
-	makeNamespaces(t)
-	helmOnCluster := func(arguments ...string) {
-		t.Helper()
-		if _, err := runHelm(t, append(arguments, "--namespace", releaseNamespace)...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	get := func(name string) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
-		found := &admissionregistrationv1.MutatingWebhookConfiguration{}
-		return found, admin.Get(t.Context(), client.ObjectKey{Name: name}, found)
-	}
-	configuration := func() (*admissionregistrationv1.MutatingWebhookConfiguration, error) { return get("kongdao") }
-	helmOnCluster("install", release, chartDir)
-	installed, err := configuration()
+const (
+	mainConfiguration   = "kongdao"
+	policyConfiguration = "kongdao-policies"
+)
+
+// TestReleaseLifecycle proves on a real release:
+//   - An upgrade keeps what kongdao maintains: its Secret, the caBundle, and the webhook for policies.
+//   - An upgrade restores configurations that were deleted in an emergency.
+//   - Disabling policies deletes their configuration.
+//   - An uninstall deletes every object with which the API server calls kongdao.
+func TestReleaseLifecycle(t *testing.T) {
+	createNamespaces(t)
+	runHelmOrFail(t, "install", release, chartDir)
+	installed, err := getConfiguration(t, mainConfiguration)
 	if err != nil {
 		t.Fatal(err)
 	}
-
-	// What the webhook does.
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: releaseNamespace, Name: "kongdao-webhook-certificate"}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: releaseNamespace, Name: "kongdao-webhook-certificate",
+	}}
 	if err := admin.Create(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	remove(t, secret)
+	deleteAtEnd(t, secret)
+	bundle := applyCABundle(t, installed)
+	policyWebhooks := addPolicyWebhook(t, policyConfiguration, installed)
+
+	for _, upgrade := range []struct {
+		timeout int32
+		flags   []string
+	}{
+		{timeout: 7},
+		// Helm 3 applies on the client side. Helm 4 does the same for releases that Helm 3 installed.
+		{timeout: 8, flags: []string{"--server-side=false"}},
+	} {
+		t.Run(fmt.Sprintf("upgrade %q", upgrade.flags), func(t *testing.T) {
+			runHelmOrFail(t, append([]string{
+				"upgrade", release, chartDir,
+				"--set", fmt.Sprintf("webhook.timeoutSeconds=%d", upgrade.timeout),
+				"--set-string", fmt.Sprintf("webhook.annotations.upgrade=%d", upgrade.timeout),
+			}, upgrade.flags...)...)
+			checkMainConfiguration(t, installed.UID, bundle, upgrade.timeout)
+			checkPolicyConfiguration(t, policyWebhooks, fmt.Sprint(upgrade.timeout))
+		})
+	}
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+		t.Errorf("get the Secret after the upgrades: %v", err)
+	}
+
+	deleteConfigurations(t)
+	runHelmOrFail(t, "upgrade", release, chartDir)
+	for _, name := range []string{mainConfiguration, policyConfiguration} {
+		if _, err := getConfiguration(t, name); err != nil {
+			t.Errorf("get the configuration that an upgrade restores: %v", err)
+		}
+	}
+
+	addPolicyWebhook(t, policyConfiguration, installed)
+	runHelmOrFail(t, "upgrade", release, chartDir, "--set", "policies.enabled=false")
+	if _, err := getConfiguration(t, policyConfiguration); !apierrors.IsNotFound(err) {
+		t.Errorf("get the configuration of disabled policies: got %v, want not found", err)
+	}
+	runHelmOrFail(t, "upgrade", release, chartDir, "--set", "policies.enabled=true")
+	addPolicyWebhook(t, policyConfiguration, installed)
+
+	runHelmOrFail(t, "uninstall", release)
+	checkUninstalled(t)
+}
+
+func getConfiguration(t *testing.T, name string) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
+	t.Helper()
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	return configuration, admin.Get(t.Context(), client.ObjectKey{Name: name}, configuration)
+}
+
+// deleteConfigurations runs the emergency command.
+func deleteConfigurations(t *testing.T) {
+	t.Helper()
+	var errs []error
+	for _, name := range []string{mainConfiguration, policyConfiguration} {
+		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		errs = append(errs, admin.Delete(t.Context(), configuration))
+	}
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// applyCABundle sets the caBundle in the way that kongdao does, and returns it.
+func applyCABundle(t *testing.T, installed *admissionregistrationv1.MutatingWebhookConfiguration) string {
+	t.Helper()
 	bundle := strings.TrimSpace(string(plane.CA())) + "\n"
 	patch := applyv1.MutatingWebhookConfiguration(installed.Name)
 	for _, webhook := range installed.Webhooks {
@@ -57,89 +118,21 @@ func TestRelease(t *testing.T) {
 	if err := admin.Apply(t.Context(), patch, client.FieldOwner("kongdao-certificates")); err != nil {
 		t.Fatal(err)
 	}
-
-	forPolicies := putWebhook(t, "kongdao-policies", installed)
-
-	for _, upgrade := range [][]string{
-		{"--set", "webhook.timeoutSeconds=7", "--set", "webhook.annotations.upgrade=first"},
-		// As Helm 3 does, and Helm 4 for what Helm 3 has installed.
-		{"--set", "webhook.timeoutSeconds=8", "--set", "webhook.annotations.upgrade=second", "--server-side=false"},
-	} {
-		helmOnCluster(append([]string{"upgrade", release, chartDir}, upgrade...)...)
-		upgraded, err := configuration()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if upgraded.UID != installed.UID {
-			t.Errorf("%q: the configuration is another", upgrade)
-		}
-		for _, webhook := range upgraded.Webhooks {
-			if string(webhook.ClientConfig.CABundle) != bundle {
-				t.Errorf("%q: %s: the caBundle is lost: %q", upgrade, webhook.Name, webhook.ClientConfig.CABundle)
-			}
-			if !strings.HasSuffix(upgrade[1], string('0'+rune(*webhook.TimeoutSeconds))) {
-				t.Errorf("%q: %s: nothing was upgraded: %d", upgrade, webhook.Name, *webhook.TimeoutSeconds)
-			}
-		}
-		left, err := get("kongdao-policies")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasSuffix(upgrade[3], "="+left.Annotations["upgrade"]) {
-			t.Errorf("%q: nothing of the configuration for policies was upgraded: %v", upgrade, left.Annotations)
-		}
-		if diff := cmp.Diff(forPolicies, left.Webhooks); diff != "" {
-			t.Errorf("%q: what is in the configuration for policies (-before +after)\n%s", upgrade, diff)
-		}
-	}
-	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
-		t.Errorf("after the upgrades: %v", err)
-	}
-
-	// The way out of an emergency, and back.
-	ofPolicies := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "kongdao-policies"}}
-	if err := errors.Join(admin.Delete(t.Context(), installed), admin.Delete(t.Context(), ofPolicies)); err != nil {
-		t.Fatal(err)
-	}
-	helmOnCluster("upgrade", release, chartDir)
-	for _, name := range []string{"kongdao", "kongdao-policies"} {
-		if _, err := get(name); err != nil {
-			t.Errorf("the webhook configuration, deleted and upgraded: %v", err)
-		}
-	}
-
-	putWebhook(t, "kongdao-policies", installed)
-	helmOnCluster("upgrade", release, chartDir, "--set", "policies.enabled=false")
-	if _, err := get("kongdao-policies"); !apierrors.IsNotFound(err) {
-		t.Errorf("the configuration for policies, which are off: %v", err)
-	}
-	helmOnCluster("upgrade", release, chartDir, "--set", "policies.enabled=true")
-	putWebhook(t, "kongdao-policies", installed)
-
-	helmOnCluster("uninstall", release)
-	for what, left := range map[string]client.ObjectList{
-		"webhook configurations": &admissionregistrationv1.MutatingWebhookConfigurationList{},
-		"ClusterRoles":           &rbacv1.ClusterRoleList{},
-		"policies of copies":     &admissionregistrationv1.ValidatingAdmissionPolicyList{},
-		"their bindings":         &admissionregistrationv1.ValidatingAdmissionPolicyBindingList{},
-	} {
-		err := admin.List(t.Context(), left, client.MatchingLabels{"app.kubernetes.io/part-of": "kongdao"})
-		if err != nil || meta.LenList(left) > 0 {
-			t.Errorf("%s after the uninstall: %d %v", what, meta.LenList(left), err)
-		}
-	}
+	return bundle
 }
 
-// putWebhook puts into the configuration for policies what kongdao does, one made
-// of the installation's own, and yields what is then there.
-func putWebhook(t *testing.T, name string, main *admissionregistrationv1.MutatingWebhookConfiguration) []admissionregistrationv1.MutatingWebhook {
+// addPolicyWebhook adds a copy of the main webhook to the configuration for policies, in the way that kongdao does. It
+// returns the resulting webhooks.
+func addPolicyWebhook(
+	t *testing.T, name string, main *admissionregistrationv1.MutatingWebhookConfiguration,
+) []admissionregistrationv1.MutatingWebhook {
 	t.Helper()
-	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	if err := admin.Get(t.Context(), client.ObjectKey{Name: name}, configuration); err != nil {
+	configuration, err := getConfiguration(t, name)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if len(configuration.Webhooks) > 0 {
-		t.Fatalf("there is one already: %+v", configuration.Webhooks)
+		t.Fatalf("the configuration for policies has webhooks: %+v", configuration.Webhooks)
 	}
 	webhook := main.Webhooks[0].DeepCopy()
 	webhook.Name = "policies.kongdao.io"
@@ -150,43 +143,50 @@ func putWebhook(t *testing.T, name string, main *admissionregistrationv1.Mutatin
 	return configuration.Webhooks
 }
 
-// TestAppliedAgain proves that kubectl, too, which applies what Helm renders,
-// leaves alone the webhook that kongdao has put into the configuration for
-// policies.
-func TestAppliedAgain(t *testing.T) {
-	main := mainConfiguration(t, render(t))
-	for name, flags := range map[string][]string{"by the client": nil, "by the server": {"--server-side"}} {
-		t.Run(name, func(t *testing.T) {
-			configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "kongdao-policies"}}
-			remove(t, configuration)
-			apply := func(version string) {
-				t.Helper()
-				text, err := runHelm(t, "template", release, chartDir, "--namespace", releaseNamespace,
-					"--show-only", "templates/mutatingwebhookconfiguration-policies.yaml", "--set", "webhook.annotations.applied="+version)
-				if err != nil {
-					t.Fatal(err)
-				}
-				file := filepath.Join(t.TempDir(), "configuration.yaml")
-				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				kubectl := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")
-				if _, err := runProgram(t, kubectl, append([]string{"apply", "-f", file}, flags...)...); err != nil {
-					t.Fatal(err)
-				}
-				if err := admin.Get(t.Context(), client.ObjectKeyFromObject(configuration), configuration); err != nil {
-					t.Fatal(err)
-				}
-				if configuration.Annotations["applied"] != version {
-					t.Fatalf("nothing was applied: %v", configuration.Annotations)
-				}
-			}
-			apply("first")
-			put := putWebhook(t, configuration.Name, main)
-			apply("second")
-			if diff := cmp.Diff(put, configuration.Webhooks); diff != "" {
-				t.Errorf("(-put +applied)\n%s", diff)
-			}
-		})
+func checkMainConfiguration(t *testing.T, uid types.UID, bundle string, timeout int32) {
+	t.Helper()
+	upgraded, err := getConfiguration(t, mainConfiguration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if upgraded.UID != uid {
+		t.Error("the upgrade replaced the configuration")
+	}
+	for _, webhook := range upgraded.Webhooks {
+		if got := string(webhook.ClientConfig.CABundle); got != bundle {
+			t.Errorf("%s: the caBundle is %q, want %q", webhook.Name, got, bundle)
+		}
+		if *webhook.TimeoutSeconds != timeout {
+			t.Errorf("%s: the timeout is %d, want %d", webhook.Name, *webhook.TimeoutSeconds, timeout)
+		}
+	}
+}
+
+func checkPolicyConfiguration(t *testing.T, webhooks []admissionregistrationv1.MutatingWebhook, annotation string) {
+	t.Helper()
+	configuration, err := getConfiguration(t, policyConfiguration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := configuration.Annotations["upgrade"]; got != annotation {
+		t.Errorf("the annotation of the configuration for policies is %q, want %q", got, annotation)
+	}
+	if diff := cmp.Diff(webhooks, configuration.Webhooks); diff != "" {
+		t.Errorf("webhooks for policies (-before +after)\n%s", diff)
+	}
+}
+
+func checkUninstalled(t *testing.T) {
+	t.Helper()
+	for kind, list := range map[string]client.ObjectList{
+		"webhook configurations":      &admissionregistrationv1.MutatingWebhookConfigurationList{},
+		"ClusterRoles":                &rbacv1.ClusterRoleList{},
+		"ValidatingAdmissionPolicies": &admissionregistrationv1.ValidatingAdmissionPolicyList{},
+		"their bindings":              &admissionregistrationv1.ValidatingAdmissionPolicyBindingList{},
+	} {
+		err := admin.List(t.Context(), list, client.MatchingLabels{"app.kubernetes.io/part-of": "kongdao"})
+		if err != nil || meta.LenList(list) > 0 {
+			t.Errorf("list %s after the uninstall: got %d, error %v; want none", kind, meta.LenList(list), err)
+		}
 	}
 }

@@ -256,18 +256,18 @@ func TestWhoMakesCopies(t *testing.T) {
 		made *corev1.ConfigMap
 		want string
 	}{
-		"a person":               {webhook.Admin, configMap("kongdao-copy-x", ""), "kongdao alone makes it"},
-		"a person, generated":    {webhook.Admin, configMap("", "kongdao-copy-"), "kongdao alone makes it"},
+		"a person":               {webhook.Admin, configMap("kongdao-copy-x", ""), "is reserved for kongdao's copies of plugin libraries"},
+		"a person, generated":    {webhook.Admin, configMap("", "kongdao-copy-"), "is reserved for kongdao's copies of plugin libraries"},
 		"a person, another name": {webhook.Admin, configMap("kongdao-cop", ""), ""},
 		"kongdao":                {as, configMap("kongdao-copy-y", ""), ""},
-		"kongdao, another name":  {as, configMap("other", ""), "kongdao makes and deletes only"},
+		"kongdao, another name":  {as, configMap("other", ""), "kongdao can create and delete only"},
 	} {
 		err := test.by.Create(t.Context(), test.made)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}
-	if err := as.Delete(t.Context(), configMap("kongdao-cop", "")); err == nil || !strings.Contains(err.Error(), "kongdao makes and deletes only") {
+	if err := as.Delete(t.Context(), configMap("kongdao-cop", "")); err == nil || !strings.Contains(err.Error(), "kongdao can create and delete only") {
 		t.Errorf("kongdao deletes another ConfigMap: %v", err)
 	}
 	if err := errors.Join(as.Delete(t.Context(), configMap("kongdao-copy-y", "")), webhook.Admin.Delete(t.Context(), configMap("kongdao-cop", ""))); err != nil {

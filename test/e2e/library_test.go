@@ -55,9 +55,9 @@ func (f *fleet) kongdaosAlone() {
 		command []string
 		want    string
 	}{
-		"a copy by a person":    {[]string{"create", "configmap", "kongdao-copy-x", "--from-literal=a=b"}, "carries files of a plugin library, and kongdao alone makes it; name yours otherwise"},
-		"another by kongdao":    {[]string{"create", "configmap", "x", "--from-literal=a=b", "--as=" + account}, "kongdao makes and deletes only ConfigMaps whose name begins with kongdao-copy-"},
-		"a deletion by kongdao": {[]string{"delete", "configmap", "kube-root-ca.crt", "--as=" + account}, "kongdao makes and deletes only ConfigMaps whose name begins with kongdao-copy-"},
+		"a copy by a person":    {[]string{"create", "configmap", "kongdao-copy-x", "--from-literal=a=b"}, "is reserved for kongdao's copies of plugin libraries: use another name"},
+		"another by kongdao":    {[]string{"create", "configmap", "x", "--from-literal=a=b", "--as=" + account}, "kongdao can create and delete only ConfigMaps with the prefix kongdao-copy-"},
+		"a deletion by kongdao": {[]string{"delete", "configmap", "kube-root-ca.crt", "--as=" + account}, "kongdao can create and delete only ConfigMaps with the prefix kongdao-copy-"},
 	} {
 		if out, err := f.idle[0].try("", denied.command...); err == nil || !strings.Contains(err.Error(), denied.want) {
 			t.Errorf("%s: %s %v", what, out, err)

@@ -37,7 +37,7 @@ the name of a Service can have 63.
 {{ default (printf "%s-certificate" (include "kongdao.webhookName" .)) .Values.certificates.secretName }}
 {{- end }}
 
-{{/* kongdao.selectorLabels are the labels by which the Service and others select the pods. */}}
+{{/* kongdao.selectorLabels select the pods of the webhook. */}}
 {{- define "kongdao.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "kongdao.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

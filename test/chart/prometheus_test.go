@@ -1,8 +1,6 @@
 package chart
 
 import (
-	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,14 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"kongdao.io/kongdao/pkg/admission"
-	"kongdao.io/kongdao/pkg/migratecontroller"
-	"kongdao.io/kongdao/pkg/policycontroller"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -186,7 +180,7 @@ func TestAPIServerMetricsSelectAllWebhooks(t *testing.T) {
 		t.Fatalf("%d queries of API server metrics, want 4", len(selectors))
 	}
 	webhooks := []string{"policies.kongdao.io"} // The controller adds it while policies add plugins.
-	for _, webhook := range mainConfiguration(t, objects).Webhooks {
+	for _, webhook := range findMainConfiguration(t, objects).Webhooks {
 		webhooks = append(webhooks, webhook.Name)
 	}
 	for _, selector := range selectors {
@@ -200,111 +194,4 @@ func TestAPIServerMetricsSelectAllWebhooks(t *testing.T) {
 			t.Errorf("%s selects webhooks of others", selector[1])
 		}
 	}
-}
-
-// TestDashboard proves that the dashboard is valid JSON, queries only metrics that exist, and that its panels do not
-// overlap.
-func TestDashboard(t *testing.T) {
-	objects := render(t, "--set", "metrics.dashboard.enabled=true", "--skip-tests")
-	configMap := find[corev1.ConfigMap](t, objects, "ConfigMap")
-	if configMap.Labels["grafana_dashboard"] != "1" {
-		t.Errorf("labels are %v, want grafana_dashboard", configMap.Labels)
-	}
-	var dashboard struct {
-		Panels []struct {
-			ID          int
-			Title, Type string
-			GridPos     struct{ X, Y, W, H int }
-			Targets     []struct{ Expr string }
-		}
-	}
-	if err := json.Unmarshal([]byte(configMap.Data["kongdao.json"]), &dashboard); err != nil {
-		t.Fatal(err)
-	}
-	if len(dashboard.Panels) == 0 {
-		t.Fatal("the dashboard has no panels")
-	}
-	taken := map[[2]int]string{}
-	for i, panel := range dashboard.Panels {
-		if panel.ID != i+1 || (len(panel.Targets) == 0) != (panel.Type == "row") {
-			t.Errorf("panel %q has the id %d and %d targets", panel.Title, panel.ID, len(panel.Targets))
-		}
-		grid := panel.GridPos
-		if grid.W <= 0 || grid.H <= 0 || grid.X+grid.W > 24 {
-			t.Errorf("panel %q is at %+v, outside the 24 columns of Grafana", panel.Title, grid)
-		}
-		for x := range grid.W {
-			for y := range grid.H {
-				cell := [2]int{grid.X + x, grid.Y + y}
-				if taken[cell] != "" {
-					t.Fatalf("panel %q overlaps panel %q", panel.Title, taken[cell])
-				}
-				taken[cell] = panel.Title
-			}
-		}
-		for _, target := range panel.Targets {
-			checkQuery(t, panel.Title, target.Expr)
-		}
-	}
-}
-
-// checkQuery fails the test if the query of an alert or a panel has no metric, or one that does not exist.
-func checkQuery(t *testing.T, title, query string) {
-	t.Helper()
-	known := exportedMetrics(t)
-	names := regexp.MustCompile(`\b([a-z]+(?:_[a-z]+)+|up)\{`).FindAllStringSubmatch(query, -1)
-	if len(names) == 0 {
-		t.Errorf("%s: the query %s has no metric", title, query)
-	}
-	for _, name := range names {
-		if base := strings.TrimSuffix(name[1], "_bucket"); !known[base] {
-			t.Errorf("%s: the metric %s does not exist", title, base)
-		}
-	}
-}
-
-// exportedMetrics returns the names of kongdao's own metrics, and of the metrics about kongdao that others export.
-func exportedMetrics(t *testing.T) map[string]bool {
-	t.Helper()
-	known := map[string]bool{
-		// Prometheus.
-		"up": true,
-		// pkg/certs.
-		"kongdao_certificate_expiration_timestamp_seconds": true,
-		// controller-runtime.
-		"controller_runtime_webhook_requests_total":     true,
-		"controller_runtime_webhook_requests_in_flight": true,
-		// The API server.
-		"apiserver_admission_webhook_rejection_count": true,
-		"apiserver_admission_webhook_fail_open_count": true,
-		// The process collector, which exports these on Linux only.
-		"process_resident_memory_bytes": true,
-		"process_cpu_seconds_total":     true,
-	}
-	registry := &nameRegistry{known: known}
-	_, errAdmission := admission.NewMetrics(registry)
-	_, errMigrations := migratecontroller.NewMetrics(registry, nil, nil)
-	_, errPolicies := policycontroller.NewMetrics(registry, nil)
-	if err := errors.Join(errAdmission, errMigrations, errPolicies); err != nil {
-		t.Fatal(err)
-	}
-	return known
-}
-
-// nameRegistry is a Prometheus registry that records only the names of metrics.
-type nameRegistry struct {
-	prometheus.Registerer
-	known map[string]bool
-}
-
-// Register records the names of the collector's metrics.
-func (n *nameRegistry) Register(collector prometheus.Collector) error {
-	descriptions := make(chan *prometheus.Desc, 10)
-	collector.Describe(descriptions)
-	close(descriptions)
-	for description := range descriptions {
-		name := regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(description.String())
-		n.known[name[1]] = true
-	}
-	return nil
 }

@@ -1,0 +1,84 @@
+package chart
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// TestWebhooksCallTheService proves that both webhooks call an existing port of the Service, and that only
+// certificates.caBundle sets their caBundle.
+func TestWebhooksCallTheService(t *testing.T) {
+	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
+		service := find[corev1.Service](t, objects, "Service")
+		webhooks := findMainConfiguration(t, objects).Webhooks
+		if len(webhooks) != 2 {
+			t.Fatalf("got %d webhooks, want 2", len(webhooks))
+		}
+		for _, webhook := range webhooks {
+			called := webhook.ClientConfig.Service
+			if given := webhook.ClientConfig.CABundle != nil; given != (set == "files") {
+				t.Errorf("%s: the caBundle is %q", webhook.Name, webhook.ClientConfig.CABundle)
+			}
+			if called.Name != service.Name || called.Namespace != service.Namespace ||
+				*called.Port != service.Spec.Ports[0].Port {
+				t.Errorf("%s: calls %+v, but the Service is %s", webhook.Name, called, service.Name)
+			}
+		}
+	})
+}
+
+// TestWebhooksExcludeOwnNamespaces proves that no values make the webhooks apply to kube-system or to the release's
+// namespace, and that watchNamespaces and webhook.objectSelector restrict them.
+func TestWebhooksExcludeOwnNamespaces(t *testing.T) {
+	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
+		for _, webhook := range findMainConfiguration(t, objects).Webhooks {
+			selector, err := metav1.LabelSelectorAsSelector(webhook.NamespaceSelector)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var selected []string
+			for _, namespace := range []string{"kube-system", releaseNamespace, "default", "kong", "kong-staging"} {
+				if selector.Matches(labels.Set{corev1.LabelMetadataName: namespace, "team": "gateways"}) {
+					selected = append(selected, namespace)
+				}
+			}
+			want := []string{"default", "kong", "kong-staging"}
+			if set == "namespaced" {
+				want = want[1:]
+			}
+			if diff := cmp.Diff(want, selected); diff != "" {
+				t.Errorf("%s: namespaces (-want +got)\n%s", webhook.Name, diff)
+			}
+			if narrowed := webhook.ObjectSelector != nil; narrowed != (set == "full") {
+				t.Errorf("%s: the objectSelector is %v", webhook.Name, webhook.ObjectSelector)
+			}
+		}
+	})
+}
+
+// TestNamespaceSelectorNarrows proves that webhook.namespaceSelector narrows the selection, and cannot widen it.
+func TestNamespaceSelectorNarrows(t *testing.T) {
+	configuration := findMainConfiguration(t, render(t, valueSets(t)["full"]...))
+	selector, err := metav1.LabelSelectorAsSelector(configuration.Webhooks[0].NamespaceSelector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		labels labels.Set
+		want   bool
+	}{
+		{labels.Set{corev1.LabelMetadataName: "kong", "team": "gateways"}, true},
+		{labels.Set{corev1.LabelMetadataName: "kong"}, false},
+		{labels.Set{corev1.LabelMetadataName: "kong", "team": "gateways", "kongdao.example.com/off": ""}, false},
+		{labels.Set{corev1.LabelMetadataName: "kube-system", "team": "gateways"}, false},
+	} {
+		if got := selector.Matches(test.labels); got != test.want {
+			t.Errorf("a namespace with the labels %v is selected: %v, want %v", test.labels, got, test.want)
+		}
+	}
+}
