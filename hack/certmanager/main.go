@@ -72,7 +72,7 @@ func main() {
 // run runs the controllers until ctx ends, or one of them does.
 func run(ctx context.Context, kubeconfig, readyFile string) error {
 	if kubeconfig == "" {
-		return errors.New("no cluster is named: name a kubeconfig by --kubeconfig")
+		return errors.New("no kubeconfig: set --kubeconfig")
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	factory, err := controller.NewContextFactory(ctx, options(kubeconfig))

@@ -87,7 +87,7 @@ func logOf(webhook *installation.Webhook) string {
 
 // tell is the story itself, in a user's commands.
 func tell(ctx context.Context, shell *shell) error {
-	kong := filepath.Join(installation.Root(), "hack", "demo", "kong.yaml")
+	kong := filepath.Join(installation.ProjectRoot(), "hack", "demo", "kong.yaml")
 	shell.heading("A plugin with entities and migrations, from a folder to a ConfigMap")
 	if err := errors.Join(
 		shell.run(ctx, "kubectl kongdao pack "+short(fixtures.PluginFolder())+" | kubectl create -f -"),
@@ -121,7 +121,7 @@ func tell(ctx context.Context, shell *shell) error {
 
 // short is a path as it is written in the project's folder.
 func short(path string) string {
-	if relative, err := filepath.Rel(installation.Root(), path); err == nil {
+	if relative, err := filepath.Rel(installation.ProjectRoot(), path); err == nil {
 		return relative
 	}
 	return path

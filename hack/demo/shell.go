@@ -69,7 +69,7 @@ func (s *shell) run(ctx context.Context, line string) error {
 
 func (s *shell) command(ctx context.Context, line string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "sh", "-c", line) //nolint:gosec // the demo's own lines
-	command.Dir = installation.Root()
+	command.Dir = installation.ProjectRoot()
 	command.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, "PATH="+s.path+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return command
 }

@@ -26,7 +26,7 @@ func TestAfterASleep(t *testing.T) {
 	signal := func(signal syscall.Signal) {
 		t.Helper()
 		for _, replica := range o.replicas {
-			if err := syscall.Kill(replica.Pid(), signal); err != nil {
+			if err := syscall.Kill(replica.PID(), signal); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -52,7 +52,7 @@ func TestANewCertificateIsServed(t *testing.T) {
 			}
 		}
 	}()
-	pid := webhook.Pid()
+	pid := webhook.PID()
 	for range 3 {
 		before, err := serial(t, webhook)
 		if err != nil {
@@ -72,7 +72,7 @@ func TestANewCertificateIsServed(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-	if webhook.Pid() != pid || webhook.Ready(t.Context()) != nil {
+	if webhook.PID() != pid || webhook.Ready(t.Context()) != nil {
 		t.Error("the webhook is not the same, or not ready")
 	}
 }
@@ -80,12 +80,12 @@ func TestANewCertificateIsServed(t *testing.T) {
 // TestOldTLSIsDenied proves what --tls-min-version says.
 func TestOldTLSIsDenied(t *testing.T) {
 	t.Parallel()
-	_, kubeconfig, err := plane.User(installation.User)
+	_, kubeconfig, err := plane.User(installation.WebhookUser)
 	if err != nil {
 		t.Fatal(err)
 	}
 	newer := second(t, kubeconfig, nil, "--tls-min-version", "1.3")
-	if err := newer.Run(t.Context()); err != nil {
+	if err := newer.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -113,7 +113,7 @@ func TestOnlyClientsOfTheCA(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
-	_, kubeconfig, err := plane.User(installation.User)
+	_, kubeconfig, err := plane.User(installation.WebhookUser)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestOnlyClientsOfTheCA(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(guarded.Dir, "clients.crt"), plane.CA(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := guarded.Run(t.Context()); err != nil {
+	if err := guarded.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	stranger, err := tls.Dial("tcp", guarded.Address(), tlsConfig(t))

@@ -43,8 +43,8 @@ func TestCertManager(t *testing.T) {
 	o.waitFor("cert-manager is not installed: the cluster has no kind Certificate in cert-manager.io/v1; " +
 		"install cert-manager or choose another --cert-provider")
 
-	folder := os.Getenv(certmanager.Folder)
-	if err := certmanager.CRDs(t.Context(), webhook.Admin, folder); err != nil {
+	folder := os.Getenv(certmanager.AssetsVariable)
+	if err := certmanager.InstallCRDs(t.Context(), webhook.Admin, folder); err != nil {
 		t.Fatal(err)
 	}
 	o.waitFor(fmt.Sprintf("the Secret %[1]q does not exist yet; "+
@@ -73,7 +73,7 @@ func TestCertManager(t *testing.T) {
 	failed, stop := o.load()
 	for _, name := range []string{o.secret.Name + "-ca", o.secret.Name} {
 		// One that is deleted before cert-manager is done with it comes back as it was.
-		if err := controllers.Issued(t.Context(), webhook.Admin, client.ObjectKey{Namespace: o.namespace, Name: name}); err != nil {
+		if err := controllers.WaitUntilIssued(t.Context(), webhook.Admin, client.ObjectKey{Namespace: o.namespace, Name: name}); err != nil {
 			t.Fatal(err)
 		}
 		if err := webhook.Admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: name}}); err != nil {

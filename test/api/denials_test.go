@@ -51,7 +51,7 @@ func TestAFailureReachesTheTerminal(t *testing.T) {
 	}
 	const why = `configmaps is forbidden: User "may-nothing" cannot list resource "configmaps"`
 	failing := second(t, kubeconfig, []string{why, "may-nothing"})
-	if err := failing.Launch(); err != nil {
+	if err := failing.Start(); err != nil {
 		t.Fatal(err)
 	}
 	// Before the shared one, which would say that there is no such plugin.

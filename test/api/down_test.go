@@ -27,7 +27,7 @@ func TestWhileTheWebhookIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { // the other tests need it
-		if err := webhook.Run(context.Background()); err != nil && webhook.Ready(context.Background()) != nil {
+		if err := webhook.StartAndWait(context.Background()); err != nil && webhook.Ready(context.Background()) != nil {
 			t.Error(err)
 		}
 	}()
@@ -54,7 +54,7 @@ func TestWhileTheWebhookIsDown(t *testing.T) {
 		t.Error("an annotation that cannot be carried was taken")
 	}
 
-	if err := webhook.Run(t.Context()); err != nil {
+	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func(ctx context.Context) error {

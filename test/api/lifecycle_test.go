@@ -32,7 +32,7 @@ func TestReadyOnlyWhenSourcesAreKnown(t *testing.T) {
 	}
 	const why = `cannot list resource \"configmaps\"`
 	waiting := second(t, kubeconfig, []string{strings.ReplaceAll(why, `\`, "")})
-	if err := waiting.Launch(); err != nil {
+	if err := waiting.Start(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func(context.Context) error {
@@ -45,11 +45,11 @@ func TestReadyOnlyWhenSourcesAreKnown(t *testing.T) {
 	if err := waiting.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "sources: not ready: the plugins' ConfigMaps are not all read yet") {
 		t.Errorf("ready: %v", err)
 	}
-	rules, err := installation.Rights()
+	rules, err := installation.WebhookRules()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := installation.Grant(t.Context(), plane, user, rules); err != nil {
+	if _, err := installation.CreateUser(t.Context(), plane, user, rules); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, waiting.Ready)
@@ -62,7 +62,7 @@ func TestAdmissionsInFlightAreAnswered(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
-	_, kubeconfig, err := plane.User(installation.User)
+	_, kubeconfig, err := plane.User(installation.WebhookUser)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestAdmissionsInFlightAreAnswered(t *testing.T) {
 	} {
 		t.Run(plugins, func(t *testing.T) {
 			stopping := second(t, kubeconfig, nil)
-			if err := stopping.Run(t.Context()); err != nil {
+			if err := stopping.StartAndWait(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			var terminating sync.WaitGroup

@@ -37,7 +37,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
   - {level: Metadata, verbs: [create], resources: [{group: "", resources: [pods]}]}
-  - {level: Metadata, verbs: [list], users: [` + installation.User + `], resources: [{group: "", resources: [configmaps]}]}
+  - {level: Metadata, verbs: [list], users: [` + installation.WebhookUser + `], resources: [{group: "", resources: [configmaps]}]}
   - {level: None}
 `
 

@@ -14,7 +14,7 @@ import (
 // no right beyond them, and has none.
 func TestWatchNamespaces(t *testing.T) {
 	t.Parallel()
-	rules, err := installation.Rights()
+	rules, err := installation.WebhookRules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestWatchNamespaces(t *testing.T) {
 		})
 	}
 	of := second(t, kubeconfig, []string{`cannot list resource "configmaps"`}, "--watch-namespaces", watched[0]+","+watched[1])
-	if err := of.Run(t.Context()); err != nil {
+	if err := of.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, ns := range watched {

@@ -46,7 +46,7 @@ func TestAnOlderKubernetes(t *testing.T) {
 	if version := run("version", "-o", "json").out; !strings.Contains(version, `"emulationMinor": "`+strings.TrimPrefix(oldest, "1.")+`"`) {
 		t.Errorf("the API server is not what it should be: %s", version)
 	}
-	base := filepath.Join(installation.Root(), "deploy", "kustomize", "base")
+	base := filepath.Join(installation.ProjectRoot(), "deploy", "kustomize", "base")
 	run("apply", "--server-side", "--validate=strict", "-f", filepath.Join(base, "namespace.yaml"))
 	run("apply", "--server-side", "--force-conflicts", "--validate=strict", "--dry-run=server", "-k", base)
 

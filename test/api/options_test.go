@@ -15,7 +15,7 @@ import (
 // reads why its container does not start.
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	_, kubeconfig, err := plane.User(installation.User)
+	_, kubeconfig, err := plane.User(installation.WebhookUser)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,12 +75,12 @@ func TestLogLevel(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
-	_, kubeconfig, err := plane.User(installation.User)
+	_, kubeconfig, err := plane.User(installation.WebhookUser)
 	if err != nil {
 		t.Fatal(err)
 	}
 	silent := second(t, kubeconfig, nil, "--log-level", "error")
-	if err := silent.Run(t.Context()); err != nil {
+	if err := silent.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if status, _, err := ask(t, silent, tlsConfig(t), pod(ns, "kong", "dao-test")); err != nil || status != http.StatusOK {

@@ -39,13 +39,13 @@ func TestNoRightBeyondThose(t *testing.T) {
 		}
 		return review.Status.ResourceRules
 	}
-	rules, err := installation.Rights()
+	rules, err := installation.WebhookRules()
 	if err != nil {
 		t.Fatal(err)
 	}
 	anybodys := fmt.Sprint(rulesOf("nobody"))
 	allowed := map[string]bool{}
-	for _, rule := range rulesOf(installation.User) {
+	for _, rule := range rulesOf(installation.WebhookUser) {
 		if !bytes.Contains([]byte(anybodys), []byte(fmt.Sprint(rule))) {
 			allowed[fmt.Sprint(rule.APIGroups, rule.Resources, rule.ResourceNames, rule.Verbs)] = true
 		}
@@ -65,7 +65,7 @@ func TestNoRightBeyondThose(t *testing.T) {
 	}
 	for _, denied := range [][2]string{{"get", "configmaps"}, {"list", "secrets"}, {"get", "secrets"}, {"list", "pods"}, {"create", "pods"}, {"update", "configmaps"}, {"list", "namespaces"}} {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User:               installation.User,
+			User:               installation.WebhookUser,
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: ns, Verb: denied[0], Resource: denied[1]},
 		}}
 		create(t, review)
@@ -79,7 +79,7 @@ func TestNoRightBeyondThose(t *testing.T) {
 // any one right taken away, something does not work, and the log says which.
 func TestEachRightIsNeeded(t *testing.T) {
 	t.Parallel()
-	rules, err := installation.Rights()
+	rules, err := installation.WebhookRules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,13 +102,13 @@ func TestEachRightIsNeeded(t *testing.T) {
 		t.Run(test.verb+" "+test.resource, func(t *testing.T) {
 			t.Parallel()
 			name := unique("without-" + test.verb + "-" + test.resource)
-			kubeconfig, err := installation.Grant(t.Context(), plane, name, without(rules, test.resource, test.verb))
+			kubeconfig, err := installation.CreateUser(t.Context(), plane, name, without(rules, test.resource, test.verb))
 			if err != nil {
 				t.Fatal(err)
 			}
 			complaint := fmt.Sprintf(`cannot %s resource "%s"`, test.verb, test.resource)
 			poor := second(t, kubeconfig, []string{complaint})
-			if err := poor.Launch(); err != nil {
+			if err := poor.Start(); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, func(context.Context) error { // it is served before it is ready

@@ -28,7 +28,7 @@ import (
 // plugins. The chart's are held to names; these are for many installations.
 func certificateRights(t *testing.T) []rbacv1.PolicyRule {
 	t.Helper()
-	rules, err := installation.Rights()
+	rules, err := installation.WebhookRules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func startOwnWith(t *testing.T, rights []rbacv1.PolicyRule, replicas int, flags 
 	t.Helper()
 	o := &own{t: t, namespace: namespace(t), configuration: unique("own")}
 	o.secret = client.ObjectKey{Namespace: o.namespace, Name: "certificate"}
-	kubeconfig, err := installation.Grant(t.Context(), plane, o.configuration, rights)
+	kubeconfig, err := installation.CreateUser(t.Context(), plane, o.configuration, rights)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func startOwnWith(t *testing.T, rights []rbacv1.PolicyRule, replicas int, flags 
 		o.replicas = append(o.replicas, second(t, kubeconfig, nil, flags...))
 	}
 	for _, replica := range o.replicas {
-		if err := replica.Launch(); err != nil {
+		if err := replica.Start(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,7 +25,7 @@ import (
 // When the test ends its log may hold no error but those expected.
 func second(t *testing.T, kubeconfig string, expected []string, flags ...string) *installation.Webhook {
 	t.Helper()
-	made, err := installation.New(plane, program, t.TempDir(), kubeconfig, flags...)
+	made, err := installation.NewWebhook(plane, program, t.TempDir(), kubeconfig, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

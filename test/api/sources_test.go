@@ -37,7 +37,7 @@ func TestAPodInTheInstantOfItsSource(t *testing.T) {
 	}
 	reads := 0
 	for _, entry := range audit(t) {
-		if entry.Verb == "list" && entry.User.Username == installation.User && strings.Contains(entry.RequestURI, ns) {
+		if entry.Verb == "list" && entry.User.Username == installation.WebhookUser && strings.Contains(entry.RequestURI, ns) {
 			reads++
 		}
 	}
@@ -85,7 +85,7 @@ func volumeOf(pod *corev1.Pod, name string) corev1.Volume {
 
 func audit(t *testing.T) []controlplane.AuditEntry {
 	t.Helper()
-	entries, err := plane.Audit()
+	entries, err := plane.AuditEntries()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := shared.startNoop(ctx, dir); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, shared.noop.Stop()) }()
+	defer func() { err = errors.Join(err, shared.noop.Kill()) }()
 	if err := os.Unsetenv("GOMAXPROCS"); err != nil {
 		return 0, err
 	}

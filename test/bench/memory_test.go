@@ -35,7 +35,7 @@ func restart(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	began := time.Now()
-	if err := shared.webhook.Run(b.Context()); err != nil {
+	if err := shared.webhook.StartAndWait(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	return time.Since(began)
@@ -44,7 +44,7 @@ func restart(b *testing.B) time.Duration {
 // memory is a figure of the webhook's process, in MiB.
 func memory(b *testing.B, name string) float64 {
 	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", shared.webhook.Pid()))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", shared.webhook.PID()))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -39,17 +39,19 @@ func (s *stage) startNoop(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(time.Minute)
-	for {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err = s.noop.WaitUntil(ctx, func(context.Context) error {
 		connection, err := net.Dial("tcp", s.noopAddress)
-		if err == nil {
-			return connection.Close()
+		if err != nil {
+			return err
 		}
-		if time.Now().After(deadline) {
-			return errors.Join(err, s.noop.Stop(), errors.New(s.noop.LastLines()))
-		}
-		time.Sleep(10 * time.Millisecond)
+		return connection.Close()
+	})
+	if err != nil {
+		_ = s.noop.Kill() // err already has the reason
 	}
+	return err
 }
 
 // http1 is a client that speaks HTTP/1.1 over one connection, as an API server

@@ -36,7 +36,7 @@ var (
 	admin client.Client
 	// helm is the path of Helm's executable.
 	helm     = os.Getenv("KONGDAO_HELM")
-	chartDir = filepath.Join(installation.Root(), "deploy", "helm", "kongdao")
+	chartDir = filepath.Join(installation.ProjectRoot(), "deploy", "helm", "kongdao")
 )
 
 func TestMain(m *testing.M) {

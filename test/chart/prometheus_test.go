@@ -72,7 +72,7 @@ func TestServiceMonitorSelectsMetricsPort(t *testing.T) {
 // TestAlertsAreComplete proves that every alert has a severity, a summary, a description and a section in
 // docs/operations.md, and queries only metrics that exist.
 func TestAlertsAreComplete(t *testing.T) {
-	operations, err := os.ReadFile(filepath.Join(installation.Root(), "docs", "operations.md"))
+	operations, err := os.ReadFile(filepath.Join(installation.ProjectRoot(), "docs", "operations.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,16 +57,16 @@ func TestNobodyLeads(t *testing.T) {
 func TestTheOtherReplicaTakesOver(t *testing.T) {
 	ns := namespace(t)
 	daoTest(t, ns)
-	_, kubeconfig, err := plane.User(installation.User)
+	_, kubeconfig, err := plane.User(installation.WebhookUser)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := installation.New(plane, program, t.TempDir(), kubeconfig, "--migrations", "--namespace", system)
+	other, err := installation.NewWebhook(plane, program, t.TempDir(), kubeconfig, "--migrations", "--namespace", system)
 	if err != nil {
 		t.Fatal(err)
 	}
 	migrated(t, ns, "first", "dao-test@1.0.0") // so the first leads
-	if err := other.Run(t.Context()); err != nil {
+	if err := other.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	second := pod(ns, "second", "dao-test@1.1.0")
@@ -83,7 +83,7 @@ func TestTheOtherReplicaTakesOver(t *testing.T) {
 		t.Error(err)
 	}
 	giveUpLease(t)
-	if err := webhook.Run(t.Context()); err != nil {
+	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -100,7 +100,7 @@ func TestTheLeaseIsGivenUp(t *testing.T) {
 	// controller-runtime ends what leads last, and calls that an error.
 	expect("leader election lost")
 	began := time.Now()
-	if err := webhook.Run(t.Context()); err != nil {
+	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	create(t, pod(ns, "second", "dao-test@1.1.0"))
@@ -159,7 +159,7 @@ func TestWithoutTheCRDs(t *testing.T) {
 	for _, definition := range definitions {
 		remove(t, definition)
 		eventually(t, func(ctx context.Context) error {
-			if err := installation.UseCRD(ctx, plane, definition); !meta.IsNoMatchError(err) {
+			if err := installation.CheckCRD(ctx, plane, definition); !meta.IsNoMatchError(err) {
 				return errors.Join(errors.New("the API server tells of the CRD"), err)
 			}
 			return nil
@@ -169,7 +169,7 @@ func TestWithoutTheCRDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = webhook.Run(t.Context())
+	err = webhook.StartAndWait(t.Context())
 	if err == nil {
 		t.Error("it runs")
 	}
@@ -186,7 +186,7 @@ func TestWithoutTheCRDs(t *testing.T) {
 	if err := installation.InstallCRDs(t.Context(), plane); err != nil {
 		t.Fatal(err)
 	}
-	if err := webhook.Run(t.Context()); err != nil {
+	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ns := namespace(t)

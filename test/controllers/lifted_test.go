@@ -17,13 +17,13 @@ import (
 // until now, by what it asked for.
 func callsIn(t *testing.T, namespace string) map[string]int {
 	t.Helper()
-	entries, err := plane.Audit()
+	entries, err := plane.AuditEntries()
 	if err != nil {
 		t.Fatal(err)
 	}
 	calls := map[string]int{}
 	for _, made := range entries {
-		if made.User.Username == installation.User && made.Object.Namespace == namespace {
+		if made.User.Username == installation.WebhookUser && made.Object.Namespace == namespace {
 			calls[strings.TrimSuffix(made.Verb+" "+made.Object.Resource+"/"+made.Object.Subresource, "/")]++
 		}
 	}

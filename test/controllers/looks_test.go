@@ -27,7 +27,7 @@ func TestWhatLooksLikeKong(t *testing.T) {
 	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
 	kong, others := 0, 0
-	for _, c := range goldens.Cases(t, filepath.Join(installation.Root(), "pkg", "mutate", "testdata")) {
+	for _, c := range goldens.Cases(t, filepath.Join(installation.ProjectRoot(), "pkg", "mutate", "testdata")) {
 		var made corev1.Pod
 		if err := json.Unmarshal(c.Pod, &made); err != nil {
 			continue // the API server would not have it either

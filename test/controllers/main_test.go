@@ -47,7 +47,7 @@ apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
 rules:
-  - {level: Metadata, users: [` + installation.User + `]}
+  - {level: Metadata, users: [` + installation.WebhookUser + `]}
   - {level: None}
 `
 
@@ -79,7 +79,7 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, plane.Stop()) }()
-	if webhook, err = installation.StartWith(ctx, plane, program, dir, system, []string{"migrations", "policies"}, "--copy-retention=2s"); err != nil {
+	if webhook, err = installation.StartWithFeatures(ctx, plane, program, dir, system, []string{"migrations", "policies"}, "--copy-retention=2s"); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, webhook.Kill()) }()

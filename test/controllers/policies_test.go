@@ -234,7 +234,7 @@ func TestNoPolicyNoWebhook(t *testing.T) {
 	}
 	eventuallyDenied(t, unasked(ns, "kong"), "policies.kongdao.io")
 	giveUpLease(t)
-	if err := webhook.Run(t.Context()); err != nil {
+	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// Somebody changes it.

@@ -27,7 +27,7 @@ func restart(t *testing.T, meanwhile func()) {
 		meanwhile()
 	}
 	giveUpLease(t)
-	if err := webhook.Run(t.Context()); err != nil {
+	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -62,7 +62,7 @@ func (r right) missed() string { return fmt.Sprintf("cannot %s resource %q", r.v
 func (r right) take(t *testing.T) (giveBack func()) {
 	t.Helper()
 	expect(r.missed())
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: installation.User}}
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: installation.WebhookUser}}
 	get(t, role)
 	whole := role.DeepCopy().Rules
 	for i := range role.Rules {
@@ -83,7 +83,7 @@ func (r right) take(t *testing.T) (giveBack func()) {
 // other way round.
 func (r right) check(ctx context.Context, may bool) error {
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: installation.User, ResourceAttributes: &authorizationv1.ResourceAttributes{
+		User: installation.WebhookUser, ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Namespace: metav1.NamespaceDefault, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.subresource,
 		},
 	}}

@@ -234,7 +234,7 @@ func TestALibraryInAnAnnotation(t *testing.T) {
 func kongdaos(t *testing.T) client.Client {
 	t.Helper()
 	config := rest.CopyConfig(plane.Config())
-	config.Impersonate = rest.ImpersonationConfig{UserName: installation.User}
+	config.Impersonate = rest.ImpersonationConfig{UserName: installation.WebhookUser}
 	as, err := client.New(config, client.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,7 @@ import (
 	"path/filepath"
 )
 
-// AuditEntry is what tests look at of an entry of the audit log: a part of
-// audit.k8s.io/v1's Event.
+// AuditEntry has the fields of an Event of audit.k8s.io/v1 that tests use.
 type AuditEntry struct {
 	Verb        string            `json:"verb"`
 	RequestURI  string            `json:"requestURI"`
@@ -23,6 +22,9 @@ type AuditEntry struct {
 		Subresource string `json:"subresource"`
 	} `json:"objectRef"`
 }
+
+// maxAuditEntryBytes limits the length of a line in the audit log.
+const maxAuditEntryBytes = 4 << 20
 
 func (c *ControlPlane) auditLog() string    { return filepath.Join(c.dir, "audit.log") }
 func (c *ControlPlane) auditPolicy() string { return filepath.Join(c.dir, "audit.yaml") }
@@ -41,8 +43,8 @@ func (c *ControlPlane) auditFlags() flags {
 	return flags{"audit-policy-file": c.auditPolicy(), "audit-log-path": c.auditLog()}
 }
 
-// Audit yields what the API server has written down until now of what Options.AuditPolicy told it to.
-func (c *ControlPlane) Audit() ([]AuditEntry, error) {
+// AuditEntries returns the current entries of the audit log. Options.AuditPolicy must be set.
+func (c *ControlPlane) AuditEntries() ([]AuditEntry, error) {
 	file, err := os.Open(c.auditLog())
 	if err != nil {
 		return nil, fmt.Errorf("read the audit log: %w", err)
@@ -50,11 +52,10 @@ func (c *ControlPlane) Audit() ([]AuditEntry, error) {
 	defer file.Close()
 	var entries []AuditEntry
 	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 4<<20)
+	lines.Buffer(nil, maxAuditEntryBytes)
 	for lines.Scan() {
 		var entry AuditEntry
-		// The last line may still be being written.
-		if json.Unmarshal(lines.Bytes(), &entry) == nil {
+		if json.Unmarshal(lines.Bytes(), &entry) == nil { // the last line may be incomplete
 			entries = append(entries, entry)
 		}
 	}

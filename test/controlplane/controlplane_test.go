@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,16 +19,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/test/process"
+	"kongdao.io/kongdao/test/wait"
 )
 
 const assetsVariable = "KUBEBUILDER_ASSETS"
 
-// start starts a control plane for a test. Without the programs the test fails: one that is skipped looks like one that
-// passed.
+// start starts a control plane for a test. It fails the test if the programs are not built, because a skipped test
+// looks like a passed one.
 func start(ctx context.Context, t *testing.T, options Options) *ControlPlane {
 	t.Helper()
 	if options.Assets = os.Getenv(assetsVariable); options.Assets == "" {
-		t.Fatalf("%s is not set: run `make test`, which builds Kubernetes' programs and sets it", assetsVariable)
+		t.Fatalf("%s is not set: run `make test`, which builds the Kubernetes programs and sets it", assetsVariable)
 	}
 	options.Log = t.Output()
 	plane, err := Start(ctx, options)
@@ -38,8 +40,9 @@ func start(ctx context.Context, t *testing.T, options Options) *ControlPlane {
 	return plane
 }
 
-func TestADeploymentGetsItsPod(t *testing.T) {
-	before := runtime.NumGoroutine()
+// TestDeploymentGetsPod also proves that Stop leaves no process, file or goroutine.
+func TestDeploymentGetsPod(t *testing.T) {
+	goroutinesBefore := runtime.NumGoroutine()
 	plane := start(t.Context(), t, Options{})
 	c := newClient(t, plane)
 
@@ -61,29 +64,39 @@ func TestADeploymentGetsItsPod(t *testing.T) {
 	}
 	pod := firstPod(ctx, t, c, labels)
 	if got := pod.Spec.ServiceAccountName; got != "default" {
-		t.Errorf("the pod's service account is %q, want default: is the admission plugin ServiceAccount off?", got)
+		t.Errorf("the pod has service account %q, want default: is the admission plugin ServiceAccount disabled?", got)
 	}
-	if len(pod.Spec.Containers[0].VolumeMounts) != 1 {
-		t.Errorf("the pod's container mounts %v, want its service account's token alone", pod.Spec.Containers[0].VolumeMounts)
+	if mounts := pod.Spec.Containers[0].VolumeMounts; len(mounts) != 1 {
+		t.Errorf("the container has the mounts %v, want only the token of its service account", mounts)
 	}
 
 	processes, dir := plane.processes, plane.dir
 	if err := plane.Stop(); err != nil {
-		t.Errorf("stopping: %v", err)
+		t.Errorf("stop: %v", err)
 	}
-	assertGone(t, processes)
+	wantEnded(t, processes)
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the state %s is still there: %v", dir, err)
+		t.Errorf("the state in %s still exists: %v", dir, err)
 	}
-	// The client of this test keeps its connection until it notices that the server is gone.
-	eventually(t, "no goroutine more than before", func() bool { return runtime.NumGoroutine() <= before })
+	// The client of this test keeps its connection until it notices that the server has ended.
+	wait.For(t, 10*time.Second, func(context.Context) error {
+		if runtime.NumGoroutine() > goroutinesBefore {
+			stacks := make([]byte, 64<<10)
+			return fmt.Errorf("there are new goroutines:\n%s", stacks[:runtime.Stack(stacks, true)])
+		}
+		return nil
+	})
 }
 
-func TestAUserMayDoWhatRBACSays(t *testing.T) {
+// TestUserHasRBACPermissions also proves that the end of the context stops the control plane, and that Options.Dir
+// stays.
+func TestUserHasRBACPermissions(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	dir := filepath.Join(t.TempDir(), "state")
 	plane := start(ctx, t, Options{
-		Dir: dir, EtcdFlags: map[string]string{"quota-backend-bytes": "67108864"}, APIServerFlags: map[string]string{"v": "1"},
+		Dir:            dir,
+		EtcdFlags:      map[string]string{"quota-backend-bytes": "67108864"},
+		APIServerFlags: map[string]string{"v": "1"},
 	})
 
 	config, kubeconfig, err := plane.User("jane", "developers")
@@ -99,23 +112,23 @@ func TestAUserMayDoWhatRBACSays(t *testing.T) {
 	}
 	err = jane.List(ctx, &corev1.PodList{})
 	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "jane") {
-		t.Errorf("a user with no role lists pods: %v, want that to be forbidden", err)
+		t.Errorf("a user without a role lists pods: error %v, want Forbidden", err)
 	}
 
 	cancel()
 	for _, p := range plane.processes {
 		<-p.Done()
 	}
-	assertGone(t, plane.processes)
+	wantEnded(t, plane.processes)
 	if err := plane.Stop(); err != nil {
-		t.Errorf("stopping what its context had stopped: %v", err)
+		t.Errorf("stop after the end of the context: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "kube-apiserver.log")); err != nil {
-		t.Errorf("the folder that the caller named was not left: %v", err)
+		t.Errorf("the files in Options.Dir were removed: %v", err)
 	}
 }
 
-func TestStartSaysWhatIsWrong(t *testing.T) {
+func TestStartErrorsNameTheProblem(t *testing.T) {
 	broken := t.TempDir()
 	for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
 		script := "#!/bin/sh\necho the disk is on fire >&2\nexit 3\n"
@@ -127,19 +140,24 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		options Options
 		want    []string
 	}{
-		"no folder":           {Options{}, []string{"make test"}},
-		"an empty folder":     {Options{Assets: t.TempDir()}, []string{"no etcd", "no kube-apiserver", "no kube-controller-manager", "make test"}},
-		"a folder in use":     {Options{Assets: broken, Dir: broken}, []string{broken, "not empty"}},
-		"a program that ends": {Options{Assets: broken}, []string{"etcd ended by itself", "exit status 3", "the disk is on fire"}},
+		"no assets": {Options{}, []string{"make test"}},
+		"empty assets": {
+			Options{Assets: t.TempDir()},
+			[]string{"no etcd", "no kube-apiserver", "no kube-controller-manager", "make test"},
+		},
+		"directory not empty": {Options{Assets: broken, Dir: broken}, []string{broken, "not empty"}},
+		"program fails": {
+			Options{Assets: broken}, []string{"etcd ended unexpectedly", "exit status 3", "the disk is on fire"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Start(t.Context(), test.options)
 			if err == nil {
-				t.Fatal("started")
+				t.Fatal("no error")
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q is not in the error: %v", want, err)
+					t.Errorf("error %v, want %q in it", err, want)
 				}
 			}
 		})
@@ -155,7 +173,7 @@ func newClient(t *testing.T, plane *ControlPlane) client.WithWatch {
 	return c
 }
 
-// firstPod waits until there is a pod with these labels. A watch that starts from nowhere first tells what is there.
+// firstPod waits for a pod with the labels. A watch without a resource version starts with the existing objects.
 func firstPod(ctx context.Context, t *testing.T, c client.WithWatch, labels client.MatchingLabels) *corev1.Pod {
 	t.Helper()
 	watch, err := c.Watch(ctx, &corev1.PodList{}, client.InNamespace("default"), labels)
@@ -169,35 +187,22 @@ func firstPod(ctx context.Context, t *testing.T, c client.WithWatch, labels clie
 			if pod, ok := event.Object.(*corev1.Pod); ok {
 				return pod
 			}
-			t.Fatalf("watching pods: %#v", event)
+			t.Fatalf("watch pods: %#v", event)
 		case <-ctx.Done():
 			t.Fatalf("no pod: %v", context.Cause(ctx))
 		}
 	}
 }
 
-// assertGone asks the kernel. A process that was waited for has no entry any more, so its number is nobody's; were it
-// another's by now, this would fail for nothing, which takes the kernel millions of processes.
-func assertGone(t *testing.T, processes []*process.Process) {
+// wantEnded fails the test if a process still exists. The kernel reuses a process ID only after millions of processes.
+func wantEnded(t *testing.T, processes []*process.Process) {
 	t.Helper()
 	if len(processes) != 3 {
 		t.Fatalf("%d processes, want 3", len(processes))
 	}
 	for _, p := range processes {
-		if err := syscall.Kill(p.Pid(), 0); !errors.Is(err, syscall.ESRCH) {
-			t.Errorf("%s (process %d) is still there: %v", p.Name(), p.Pid(), err)
+		if err := syscall.Kill(p.PID(), 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("%s (process %d) still exists: %v", p.Name(), p.PID(), err)
 		}
-	}
-}
-
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !holds() {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 64<<10)
-			t.Fatalf("not within 10s: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -10,14 +10,14 @@ import (
 // flags are a program's flags by name, without dashes.
 type flags map[string]string
 
-// with returns these flags and others, which win.
+// with returns the flags together with others. The others override flags of the same name.
 func (f flags) with(others map[string]string) flags {
-	all := maps.Clone(f)
-	maps.Copy(all, others)
-	return all
+	merged := maps.Clone(f)
+	maps.Copy(merged, others)
+	return merged
 }
 
-// args returns the flags as arguments, in the same order each time.
+// args returns the flags as arguments, sorted by name.
 func (f flags) args() []string {
 	args := make([]string, 0, len(f))
 	for _, name := range slices.Sorted(maps.Keys(f)) {
@@ -35,21 +35,22 @@ func (c *ControlPlane) etcdFlags() flags {
 		"listen-peer-urls":            peer,
 		"initial-advertise-peer-urls": peer,
 		"initial-cluster":             "default=" + peer,
-		// Nobody needs this state after the machine has crashed, and syncing it is most of what a write costs.
+		// Most of the time of a write goes into fsync. The state is not needed after a crash of the machine.
 		"unsafe-no-fsync":   "true",
 		"socket-reuse-port": "true", // see reservePorts
 	}.with(c.options.EtcdFlags)
 }
 
-// apiServerFlags leave admission and authorization as a real cluster has them; all admission plugins that are on by
-// default stay on, ServiceAccount among them.
+// apiServerFlags configure admission and authorization as in a real cluster. All default admission plugins are enabled,
+// for example ServiceAccount.
 func (c *ControlPlane) apiServerFlags() flags {
 	return flags{
 		"etcd-servers":        c.ports.etcd.url("http"),
 		"bind-address":        loopback,
 		"secure-port":         c.ports.apiServer.number(),
 		"permit-port-sharing": "true", // see reservePorts
-		// No pod runs, so nothing comes in by the Service `kubernetes`, whose endpoints may not be loopback addresses.
+		// The endpoints of the Service `kubernetes` must not be loopback addresses. No pod runs that needs this
+		// Service.
 		"advertise-address":                loopback,
 		"endpoint-reconciler-type":         "none",
 		"service-cluster-ip-range":         "10.0.0.0/24",
@@ -64,18 +65,22 @@ func (c *ControlPlane) apiServerFlags() flags {
 	}.with(c.auditFlags()).with(c.options.APIServerFlags)
 }
 
-// controllers are those that what we test rests on. The others (nodes, volumes, certificates, autoscaling and more) would
-// only take processor time from the tests: each starts informers of its own.
-var controllers = []string{
-	// What makes pods: each makes them in its own way, and the webhook meets them all.
-	"deployment-controller", "replicaset-controller", "statefulset-controller", "daemonset-controller", "job-controller", "cronjob-controller",
-	// What a pod needs before the API server takes it, and what it mounts: the service account and the cluster's CA.
-	"serviceaccount-controller", "serviceaccount-token-controller", "root-ca-certificate-publisher-controller",
-	// Deleting a workload or a namespace deletes what is in it.
-	"garbage-collector-controller", "namespace-controller",
-	// A Service's endpoints, a PodDisruptionBudget's status, the aggregated roles (view, edit, admin) and the types in a
-	// ValidatingAdmissionPolicy's expressions, for what we install.
-	"endpointslice-controller", "disruption-controller", "clusterrole-aggregation-controller", "validatingadmissionpolicy-status-controller",
+// controllers returns the controllers that the tests need. The others, for example for nodes and volumes, would only
+// use processor time, because each controller has its own informers.
+func controllers() []string {
+	return []string{
+		// They create pods, each in a different way.
+		"deployment-controller", "replicaset-controller", "statefulset-controller", "daemonset-controller",
+		"job-controller", "cronjob-controller",
+		// The API server requires a service account for each pod. Pods mount the cluster's CA.
+		"serviceaccount-controller", "serviceaccount-token-controller", "root-ca-certificate-publisher-controller",
+		// They delete the objects of a deleted workload or namespace.
+		"garbage-collector-controller", "namespace-controller",
+		// They complete objects of the installation: the endpoints of a Service, the status of a PodDisruptionBudget,
+		// the aggregated roles (view, edit, admin), and the types of a ValidatingAdmissionPolicy.
+		"endpointslice-controller", "disruption-controller", "clusterrole-aggregation-controller",
+		"validatingadmissionpolicy-status-controller",
+	}
 }
 
 func (c *ControlPlane) controllerManagerFlags(kubeconfig string) flags {
@@ -83,7 +88,7 @@ func (c *ControlPlane) controllerManagerFlags(kubeconfig string) flags {
 		"kubeconfig":                kubeconfig,
 		"authentication-kubeconfig": kubeconfig,
 		"authorization-kubeconfig":  kubeconfig,
-		// Its own port is nobody's to ask, and the API server holds no CA of a front proxy to take over from there.
+		// The API server has no CA of a front proxy to look up, and no client calls this port.
 		"authentication-skip-lookup":       "true",
 		"bind-address":                     loopback,
 		"secure-port":                      c.ports.controllerManager.number(),
@@ -92,12 +97,12 @@ func (c *ControlPlane) controllerManagerFlags(kubeconfig string) flags {
 		"tls-private-key-file":             c.pki.servingKeyFile(),
 		"root-ca-file":                     c.pki.caFile(),
 		"service-account-private-key-file": c.pki.serviceAccountKeyFile(),
-		// Each controller comes as its own service account, as it does in a real cluster, and not as an administrator.
+		// Each controller uses its own service account, as in a real cluster, and not the administrator's credentials.
 		"use-service-account-credentials": "true",
-		// There is no second one to lead instead; the election would cost seconds.
+		// There is only one controller manager. An election would take seconds.
 		"leader-elect": "false",
-		"controllers":  strings.Join(controllers, ","),
-		// The default of 20 requests/s would be what a test with hundreds of pods measures (W5).
+		"controllers":  strings.Join(controllers(), ","),
+		// client-go throttles by default (fact W5). In a test with hundreds of pods, only the limit would be measured.
 		"kube-api-qps":   "500",
 		"kube-api-burst": "1000",
 	}.with(c.options.ControllerManagerFlags)

@@ -8,7 +8,7 @@ import (
 
 const loopback = "127.0.0.1"
 
-// port is a port of the loopback address.
+// port is a port on the loopback address.
 type port int
 
 func (p port) number() string { return strconv.Itoa(int(p)) }
@@ -17,23 +17,22 @@ func (p port) url(scheme string) string {
 	return scheme + "://" + net.JoinHostPort(loopback, p.number())
 }
 
-// ports are the ports that the programs listen on.
+// ports are the ports of the programs.
 type ports struct {
 	etcd, etcdPeer, apiServer, controllerManager port
 
 	releases []func()
 }
 
-// reservePorts takes free ports and holds them as long as the control plane lives, so that two control planes that start
-// at once, and the many connections of a test, cannot get between finding a port and listening on it. The programs are
-// told to share their ports, which is what lets them in.
+// reservePorts reserves free ports until release is called. No other control plane and no outgoing connection can take
+// a port before the program listens on it. The programs have flags to share their ports, which allows them to listen.
 func reservePorts() (ports, error) {
 	var p ports
 	for _, target := range []*port{&p.etcd, &p.etcdPeer, &p.apiServer, &p.controllerManager} {
 		number, release, err := reserve()
 		if err != nil {
 			p.release()
-			return ports{}, fmt.Errorf("finding a free port on %s: %w", loopback, err)
+			return ports{}, fmt.Errorf("find a free port on %s: %w", loopback, err)
 		}
 		*target = port(number)
 		p.releases = append(p.releases, release)

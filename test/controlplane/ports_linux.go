@@ -6,11 +6,11 @@ import (
 	"syscall"
 )
 
-// soReusePort is SO_REUSEPORT, which package syscall does not name on every Linux.
+// soReusePort is SO_REUSEPORT. Package syscall does not define it for all architectures of Linux.
 const soReusePort = 0xf
 
-// reserve takes a free port of the loopback address and holds it until release is called. The port is bound and not
-// listened on: a program that asks for SO_REUSEPORT, and runs as the same user, can have it, and nobody else can.
+// reserve reserves a free port on the loopback address until release is called. It binds the port but does not listen.
+// Only a program of the same user that sets SO_REUSEPORT can use the port.
 func reserve() (number int, release func(), err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

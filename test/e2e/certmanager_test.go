@@ -27,8 +27,8 @@ func TestCertManager(t *testing.T) {
 	r.wantLogged("cert-manager is not installed: the cluster has no kind Certificate in cert-manager.io/v1; "+
 		"install cert-manager or choose another --cert-provider", 1)
 
-	folder := os.Getenv(certmanager.Folder)
-	if err := certmanager.CRDs(t.Context(), admin, folder); err != nil {
+	folder := os.Getenv(certmanager.AssetsVariable)
+	if err := certmanager.InstallCRDs(t.Context(), admin, folder); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { removeCRDs(t) })
@@ -48,7 +48,7 @@ func TestCertManager(t *testing.T) {
 	began := time.Now()
 	for _, name := range []string{certificate + "-ca", certificate} {
 		// One that is deleted before cert-manager is done with it comes back as it was.
-		if err := controllers.Issued(t.Context(), admin, client.ObjectKey{Namespace: system, Name: name}); err != nil {
+		if err := controllers.WaitUntilIssued(t.Context(), admin, client.ObjectKey{Namespace: system, Name: name}); err != nil {
 			t.Fatal(err)
 		}
 		r.run("delete", "secret", name)

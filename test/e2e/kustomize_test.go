@@ -22,7 +22,7 @@ func TestKustomize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := filepath.Rel(overlay, filepath.Join(installation.Root(), "deploy", "kustomize", "base"))
+	base, err := filepath.Rel(overlay, filepath.Join(installation.ProjectRoot(), "deploy", "kustomize", "base"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,7 +163,7 @@ func tag() string { return image[strings.LastIndex(image, ":")+1:] }
 func packedChart(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	mustHelm(t, "package", filepath.Join(installation.Root(), "deploy", "helm", "kongdao"), "--destination", folder)
+	mustHelm(t, "package", filepath.Join(installation.ProjectRoot(), "deploy", "helm", "kongdao"), "--destination", folder)
 	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	if err != nil || len(archives) != 1 {
 		t.Fatalf("helm package made %q: %v", archives, err)

@@ -1,5 +1,4 @@
-// Package wait is how tests wait for what others bring about: they ask until it
-// is there, and never longer than they may.
+// Package wait polls a condition until it holds or a time limit is reached.
 package wait
 
 import (
@@ -9,13 +8,13 @@ import (
 	"time"
 )
 
-// between is the time between two questions.
-const between = 20 * time.Millisecond
+// pollInterval is the time between two checks.
+const pollInterval = 20 * time.Millisecond
 
-// Until asks until check is content, or ctx ends. Its error then says why, and
-// what check said last.
+// Until calls check until it returns nil or ctx ends. Then the error wraps the cause of the end and the last error of
+// check.
 func Until(ctx context.Context, check func(ctx context.Context) error) error {
-	ticker := time.NewTicker(between)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	var last error
 	for {
@@ -24,7 +23,7 @@ func Until(ctx context.Context, check func(ctx context.Context) error) error {
 			return nil
 		}
 		if ctx.Err() == nil || last == nil {
-			last = err // not the one that only says that the time is over
+			last = err // but not an error that only says that ctx has ended
 		}
 		select {
 		case <-ticker.C:
@@ -34,11 +33,10 @@ func Until(ctx context.Context, check func(ctx context.Context) error) error {
 	}
 }
 
-// For asks until check is content. It ends the test when that takes longer than
-// patience.
-func For(t testing.TB, patience time.Duration, check func(ctx context.Context) error) {
+// For calls check until it returns nil. It fails the test after the timeout.
+func For(t testing.TB, timeout time.Duration, check func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("not within %v", patience))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), timeout, fmt.Errorf("timeout after %v", timeout))
 	defer cancel()
 	if err := Until(ctx, check); err != nil {
 		t.Fatal(err)

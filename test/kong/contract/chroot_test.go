@@ -69,7 +69,7 @@ func command(root string, user uint32, env map[string]string, words ...string) *
 type process struct{ *Started }
 
 func (p *process) Kill() error {
-	err := syscall.Kill(-p.Pid(), syscall.SIGKILL)
+	err := syscall.Kill(-p.PID(), syscall.SIGKILL)
 	if errors.Is(err, syscall.ESRCH) {
 		return nil
 	}

@@ -30,7 +30,7 @@ func Start(command *exec.Cmd) (*Started, error) {
 }
 
 // Pid is the command's process.
-func (s *Started) Pid() int { return s.command.Process.Pid }
+func (s *Started) PID() int { return s.command.Process.Pid }
 
 // Done is closed when the command has ended.
 func (s *Started) Done() <-chan struct{} { return s.done }

@@ -2,7 +2,7 @@ package process
 
 import "syscall"
 
-// dieWithParent makes the kernel end the child when this process ends in whatever way, a kill or a test's timeout too.
+// dieWithParent makes the kernel kill the child when this process ends, even if it is killed or a test has a timeout.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
