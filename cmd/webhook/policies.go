@@ -74,7 +74,7 @@ func policies(ctx context.Context, manager ctrl.Manager, options Options, source
 	denials := &policycontroller.Denials{Replica: replica, Client: manager.GetClient(), Now: time.Now}
 	ruling := &admission.Policies{
 		Index: index, Labels: (&clusterstate.Namespaces{Cached: manager.GetClient(), Live: manager.GetAPIReader()}).Labels,
-		Told: func(outcome policy.Outcome, owner string) {
+		Told: func(outcome policy.Outcome, owner v1alpha1.WorkloadReference) {
 			counted.Count(outcome)
 			denials.Note(slices.Concat(outcome.Denying, outcome.WouldDeny), owner)
 		},

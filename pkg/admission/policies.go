@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
 )
@@ -13,8 +14,8 @@ type Policies struct {
 	// Labels yields a namespace's labels.
 	Labels func(ctx context.Context, namespace string) (map[string]string, error)
 	// Told is told what policies make of a pod that is created, and whose pod it is,
-	// "" where nobody's.
-	Told func(outcome policy.Outcome, owner string)
+	// the zero value if it has no controller.
+	Told func(outcome policy.Outcome, owner v1alpha1.WorkloadReference)
 }
 
 // Of are the policies of a namespace. Where there are none in the cluster, nothing
@@ -31,7 +32,7 @@ func (p *Policies) Of(ctx context.Context, namespace string) ([]*policy.Policy, 
 }
 
 // told tells of what policies make of a pod.
-func (p *Policies) told(outcome policy.Outcome, owner string) {
+func (p *Policies) told(outcome policy.Outcome, owner v1alpha1.WorkloadReference) {
 	if p != nil && p.Told != nil {
 		p.Told(outcome, owner)
 	}

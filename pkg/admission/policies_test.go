@@ -20,6 +20,10 @@ import (
 // gateways.
 func indexed(t testing.TB, count int, plugins ...string) *policy.Index {
 	t.Helper()
+	var given []v1alpha1.PolicyPlugin
+	for _, name := range plugins {
+		given = append(given, v1alpha1.PolicyPlugin{Name: name})
+	}
 	index := &policy.Index{}
 	for i := range count {
 		team := "gateways"
@@ -29,7 +33,7 @@ func indexed(t testing.TB, count int, plugins ...string) *policy.Index {
 		compiled, err := policy.Compile(&v1alpha1.PluginPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i)},
 			Spec: v1alpha1.PluginPolicySpec{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": team}}, Plugins: plugins, Allowed: []string{"dao-*"},
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": team}}, Plugins: given, Allowed: []string{"dao-*"},
 			},
 		})
 		if err != nil {
@@ -114,7 +118,9 @@ func TestPoliciesAreTold(t *testing.T) {
 			Labels: func(context.Context, string) (map[string]string, error) {
 				return map[string]string{"team": "gateways"}, nil
 			},
-			Told: func(outcome policy.Outcome, owner string) { told = fmt.Sprint(outcome.Giving, " ", owner) },
+			Told: func(outcome policy.Outcome, owner v1alpha1.WorkloadReference) {
+				told = fmt.Sprint(outcome.Giving, " ", owner.Name)
+			},
 		}
 		body := test.edit(chartReview(t, c))
 		if got := h.post(t, body); !got.response.Allowed || told != test.want {

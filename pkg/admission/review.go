@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/jsonview"
 	"kongdao.io/kongdao/pkg/mutate"
 )
@@ -76,12 +77,12 @@ func (r *podReview) ownerKind() string {
 	return r.controller.Kind
 }
 
-// owner names the pod's controller, "" where none is.
-func (r *podReview) owner() string {
+// owner returns the controller of the pod, or the zero value if it has none.
+func (r *podReview) owner() v1alpha1.WorkloadReference {
 	if r.controller == nil {
-		return ""
+		return v1alpha1.WorkloadReference{}
 	}
-	return r.namespace + "/" + r.controller.Kind + "/" + r.controller.Name
+	return v1alpha1.WorkloadReference{Namespace: r.namespace, Kind: r.controller.Kind, Name: r.controller.Name}
 }
 
 func (r *podReview) decodeRequest(d *jsonview.Decoder) {

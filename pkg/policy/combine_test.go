@@ -88,7 +88,7 @@ func check(t *testing.T, cases map[string]combineCase) {
 	}
 }
 
-func wants(plugins ...string) spec  { return spec{Plugins: plugins} }
+func wants(refs ...string) spec     { return spec{Plugins: plugins(refs...)} }
 func allows(allowed ...string) spec { return spec{Allowed: allowed} }
 
 func firm(of spec) spec {
@@ -163,7 +163,7 @@ func TestCombineDenials(t *testing.T) {
 		"no Kong": {policies: map[string]spec{"p": allows("b")}, annotations: noted{"plugins": "a", "containers": "x"}, notKong: true,
 			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying p"},
 			reason: "kongdao.io/containers names what runs Kong, and goes round nothing"},
-		"opted out": {policies: map[string]spec{"p": {Plugins: []string{"b"}, Allowed: []string{"b"}}}, annotations: noted{"plugins": "a", "inject": "false"},
+		"opted out": {policies: map[string]spec{"p": {Plugins: plugins("b"), Allowed: []string{"b"}}}, annotations: noted{"plugins": "a", "inject": "false"},
 			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying p", "opted out p"},
 			reason: "one opts out of plugins, not of what is allowed"},
 		"narrowed": {policies: map[string]spec{"p": allows("dao-*"), "q": allows("*-test")}, annotations: noted{"plugins": "dao-test,dao-x,y-test"},
@@ -179,7 +179,7 @@ func TestCombineDenials(t *testing.T) {
 		"given in another": {policies: map[string]spec{"p": wants("a"), "q": allows("b")}, annotations: noted{"plugins": "a@1"},
 			want:   []string{"every Kong", `NotAllowed: plugin "a@1": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying q"},
 			reason: "a policy wants it, but nobody lets the annotation choose the version"},
-		"given to others": {policies: map[string]spec{"p": {Plugins: []string{"a"}, PodSelector: labelled("x", "y")}, "q": allows("b")}, annotations: noted{"plugins": "a"},
+		"given to others": {policies: map[string]spec{"p": {Plugins: plugins("a"), PodSelector: labelled("x", "y")}, "q": allows("b")}, annotations: noted{"plugins": "a"},
 			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying q"}},
 	})
 }

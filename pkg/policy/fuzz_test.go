@@ -41,7 +41,7 @@ func (d *draws) plugins() []string {
 }
 
 func (d *draws) spec() spec {
-	drawn := spec{Mode: v1alpha1.PolicyMode(d.one("Enforce", "Audit")), Library: d.one("", "l", "k"), Plugins: d.plugins()}
+	drawn := spec{Mode: v1alpha1.PolicyMode(d.one("Enforce", "Audit")), Library: d.one("", "l", "k"), Plugins: plugins(d.plugins()...)}
 	for range d.below(3) {
 		drawn.Allowed = append(drawn.Allowed, d.one("a", "*", "dao-*", "a@1", "*@2", "b@*"))
 	}

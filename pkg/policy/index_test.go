@@ -132,8 +132,8 @@ func TestLooksAtPods(t *testing.T) {
 		want   bool
 		reason string
 	}{
-		"plugins for all":  {spec{Plugins: []string{"a"}}, false, "labels make no difference"},
-		"plugins for some": {spec{Plugins: []string{"a"}, PodSelector: labelled("a", "b")}, true, "they do"},
+		"plugins for all":  {spec{Plugins: plugins("a")}, false, "labels make no difference"},
+		"plugins for some": {spec{Plugins: plugins("a"), PodSelector: labelled("a", "b")}, true, "they do"},
 		"nothing for some": {spec{Allowed: []string{"a"}, PodSelector: labelled("a", "b")}, false, "what is allowed is so for every pod"},
 	} {
 		if got := compiled(t, "p", test.spec).looksAtPods(); got != test.want {
@@ -150,7 +150,7 @@ func BenchmarkNamespace(b *testing.B) {
 			index := &Index{}
 			for i := range n {
 				index.Put(compiled(b, fmt.Sprintf("p%d", i), spec{
-					NamespaceSelector: labelled("team", fmt.Sprint(i)), Plugins: []string{"dao-test@1.1.0"}, Allowed: []string{"dao-*"}, Library: "plugins",
+					NamespaceSelector: labelled("team", fmt.Sprint(i)), Plugins: plugins("dao-test@1.1.0"), Allowed: []string{"dao-*"}, Library: "plugins",
 				}))
 			}
 			of := map[string]string{"kubernetes.io/metadata.name": "kong", "team": "0"}

@@ -86,25 +86,24 @@ func (p *problems) selector(field string, read *metav1.LabelSelector) labels.Sel
 	return selector
 }
 
-// plugins are sorted by name.
-func (p *problems) plugins(texts []string) []annotations.PluginRef {
+// plugins returns the plugins of a policy, sorted by name.
+func (p *problems) plugins(plugins []v1alpha1.PolicyPlugin) []annotations.PluginRef {
 	var refs []annotations.PluginRef
 	seen := map[string]bool{}
-	for i, text := range texts {
-		name, version, versioned := strings.Cut(text, "@")
-		err := annotations.ValidatePluginName(name)
-		if err == nil && versioned {
-			err = annotations.ValidateVersion(version)
+	for i, plugin := range plugins {
+		err := annotations.ValidatePluginName(plugin.Name)
+		if err == nil && plugin.Version != "" {
+			err = annotations.ValidateVersion(plugin.Version)
 		}
-		if err == nil && seen[name] {
-			err = fmt.Errorf("plugin %q stands in the list twice; keep one", name)
+		if err == nil && seen[plugin.Name] {
+			err = fmt.Errorf("plugin %q is listed twice; keep one entry", plugin.Name)
 		}
 		if err != nil {
 			p.add("plugins: element %d: %v", i+1, err)
 			continue
 		}
-		seen[name] = true
-		refs = append(refs, annotations.PluginRef{Name: name, Version: version})
+		seen[plugin.Name] = true
+		refs = append(refs, annotations.PluginRef{Name: plugin.Name, Version: plugin.Version})
 	}
 	slices.SortFunc(refs, func(a, b annotations.PluginRef) int { return strings.Compare(a.Name, b.Name) })
 	return refs

@@ -24,6 +24,16 @@ func compiled(t testing.TB, name string, of spec) *Policy {
 	return policy
 }
 
+// plugins returns the entries of spec.plugins for references such as "dao-test" and "dao-test@1.1.0".
+func plugins(refs ...string) []v1alpha1.PolicyPlugin {
+	var entries []v1alpha1.PolicyPlugin
+	for _, ref := range refs {
+		name, version, _ := strings.Cut(ref, "@")
+		entries = append(entries, v1alpha1.PolicyPlugin{Name: name, Version: version})
+	}
+	return entries
+}
+
 func labelled(name, value string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{name: value}}
 }
@@ -43,15 +53,17 @@ func TestCompileDenies(t *testing.T) {
 		"mode":               {spec{Mode: "audit", Library: "l"}, `mode: is "audit"; write Enforce or Audit`, "a slip must not enforce"},
 		"namespaceSelector":  {spec{NamespaceSelector: unknown, Library: "l"}, `namespaceSelector: "Near" is not a valid label selector operator`, "an operator that nobody knows"},
 		"podSelector":        {spec{PodSelector: labelled("a", "not valid"), Library: "l"}, `podSelector: values[0][a]: Invalid value: "not valid"`, "no label can have it"},
-		"empty plugin":       {spec{Plugins: []string{""}}, `plugins: element 1: plugin name "" is invalid; use 1 to 63 letters`, "the form: it asks for nothing"},
-		"two in one":         {spec{Plugins: []string{"a,b"}}, `plugins: element 1: plugin name "a,b" is invalid; use 1 to 63 letters`, "the form: a comma separates in annotations alone"},
-		"spaces":             {spec{Plugins: []string{" a"}}, `plugins: element 1: plugin name " a" is invalid`, "the form"},
-		"dot":                {spec{Plugins: []string{"a.b"}}, `plugins: element 1: plugin name "a.b" contains a dot`, "the form: Lua would read a slash"},
-		"no version":         {spec{Plugins: []string{"a@"}}, `plugins: element 1: version "" is invalid`, "the form: @ announces one"},
-		"bundled":            {spec{Plugins: []string{"a", "bundled"}}, `plugins: element 2: "bundled" is a keyword of KONG_PLUGINS, not the name of a plugin`, "CEL: a word with a meaning of its own"},
-		"off with a version": {spec{Plugins: []string{"off@1"}}, `plugins: element 1: "off" is a keyword of KONG_PLUGINS, not the name of a plugin`, "CEL: whatever stands behind it"},
-		"twice":              {spec{Plugins: []string{"a", "b", "a"}}, `plugins: element 3: plugin "a" stands in the list twice; keep one`, "CEL: one of them is a slip"},
-		"in two versions":    {spec{Plugins: []string{"a@1", "a@2"}}, `plugins: element 2: plugin "a" stands in the list twice; keep one`, "CEL: nobody can have both"},
+		"empty plugin":       {spec{Plugins: plugins("")}, `plugins: element 1: plugin name "" is invalid; use 1 to 63 letters`, "the form: it asks for nothing"},
+		"two in one":         {spec{Plugins: plugins("a,b")}, `plugins: element 1: plugin name "a,b" is invalid; use 1 to 63 letters`, "the form: a comma separates in annotations alone"},
+		"spaces":             {spec{Plugins: plugins(" a")}, `plugins: element 1: plugin name " a" is invalid`, "the form"},
+		"dot":                {spec{Plugins: plugins("a.b")}, `plugins: element 1: plugin name "a.b" contains a dot`, "the form: Lua would read a slash"},
+		"version in name":    {spec{Plugins: []v1alpha1.PolicyPlugin{{Name: "a@1"}}}, `plugins: element 1: plugin name "a@1" is invalid`, "the form: the version has a field"},
+		"odd version":        {spec{Plugins: plugins("a@-1")}, `plugins: element 1: version "-1" is invalid`, "the form"},
+		"at in version":      {spec{Plugins: plugins("a@1@2")}, `plugins: element 1: version "1@2" is invalid`, "the form"},
+		"bundled":            {spec{Plugins: plugins("a", "bundled")}, `plugins: element 2: "bundled" is a keyword of KONG_PLUGINS, not the name of a plugin`, "CEL: a word with a meaning of its own"},
+		"off with a version": {spec{Plugins: plugins("off@1")}, `plugins: element 1: "off" is a keyword of KONG_PLUGINS, not the name of a plugin`, "CEL: whatever stands behind it"},
+		"twice":              {spec{Plugins: plugins("a", "b", "a")}, `plugins: element 3: plugin "a" is listed twice; keep one entry`, "the list's key: one of them is a slip"},
+		"in two versions":    {spec{Plugins: plugins("a@1", "a@2")}, `plugins: element 2: plugin "a" is listed twice; keep one entry`, "the list's key: a pod cannot have both"},
 		"empty pattern":      {spec{Allowed: []string{"a", ""}}, `allowed: element 2: is ""; write a plugin's name, maybe @ and a version, in which a star stands for anything`, "the form: it would allow nothing"},
 		"pattern's version":  {spec{Allowed: []string{"a@"}}, `allowed: element 1: is "a@"`, "the form: it would allow every version"},
 		"two ats":            {spec{Allowed: []string{"a@1@2"}}, `allowed: element 1: is "a@1@2"`, "the form"},
@@ -59,7 +71,7 @@ func TestCompileDenies(t *testing.T) {
 		"long pattern":       {spec{Allowed: []string{strings.Repeat("*", 64)}}, `allowed: element 1: is "****`, "the form: the time to match is bounded by it"},
 		"line end":           {spec{Allowed: []string{"a\n"}}, `allowed: element 1: is "a\n"`, "the form: a text's end, not a line's"},
 		"library":            {spec{Library: "A/b"}, `library: "A/b" is not a namespace's name`, "the form"},
-		"several":            {spec{Mode: "x", Plugins: []string{"", "off"}}, `mode: is "x"; write Enforce or Audit; plugins: element 1: `, "all of it at once"},
+		"several":            {spec{Mode: "x", Plugins: plugins("", "off")}, `mode: is "x"; write Enforce or Audit; plugins: element 1: `, "all of it at once"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Compile(&v1alpha1.PluginPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: test.spec})
@@ -85,7 +97,7 @@ func TestCompile(t *testing.T) {
 		"spelled out":     {spec: spec{Library: "l", Mode: v1alpha1.Enforce, OptOut: &yes}, optOut: true, namespace: "none a=b a=c", pods: "none a=b a=c", reason: "as the API server completes it"},
 		"audit":           {spec: spec{Library: "l", Mode: v1alpha1.Audit}, audits: true, optOut: true, namespace: "none a=b a=c", pods: "none a=b a=c"},
 		"no opting out":   {spec: spec{Library: "l", OptOut: &no}, namespace: "none a=b a=c", pods: "none a=b a=c"},
-		"sorted":          {spec: spec{Plugins: []string{"c@2", "a", "B"}}, optOut: true, plugins: "B a c@2", namespace: "none a=b a=c", pods: "none a=b a=c", reason: "the order of the list decides nothing"},
+		"sorted":          {spec: spec{Plugins: plugins("c@2", "a", "B")}, optOut: true, plugins: "B a c@2", namespace: "none a=b a=c", pods: "none a=b a=c", reason: "the order of the list decides nothing"},
 		"empty selectors": {spec: spec{Library: "l", NamespaceSelector: &metav1.LabelSelector{}, PodSelector: &metav1.LabelSelector{}}, optOut: true, namespace: "none a=b a=c", pods: "none a=b a=c", reason: "{} is everything, as everywhere in Kubernetes"},
 		"selectors":       {spec: spec{Library: "l", NamespaceSelector: labelled("a", "b"), PodSelector: labelled("a", "c")}, optOut: true, namespace: "a=b", pods: "a=c"},
 		"expressions": {spec: spec{Library: "l", NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{

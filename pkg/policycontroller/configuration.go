@@ -47,7 +47,7 @@ func (c *Controller) configure(ctx context.Context, wanted bool) error {
 		if apierrors.IsNotFound(err) && !wanted {
 			return nil // kongdao is being removed
 		}
-		return fmt.Errorf("read MutatingWebhookConfiguration %q, which is a part of kongdao's installation: %w", name, err)
+		return asInstallationError(fmt.Errorf("read MutatingWebhookConfiguration %q, which is a part of kongdao's installation: %w", name, err))
 	}
 	var webhooks []admissionregistrationv1.MutatingWebhook
 	if wanted {
@@ -77,11 +77,11 @@ func (c *Controller) configure(ctx context.Context, wanted bool) error {
 func (c *Controller) webhook(ctx context.Context) (*admissionregistrationv1.MutatingWebhook, error) {
 	main := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	if err := c.Client.Get(ctx, client.ObjectKey{Name: c.Configuration}, main); err != nil {
-		return nil, fmt.Errorf("read MutatingWebhookConfiguration %q: %w", c.Configuration, err)
+		return nil, asInstallationError(fmt.Errorf("read MutatingWebhookConfiguration %q: %w", c.Configuration, err))
 	}
 	at := slices.IndexFunc(main.Webhooks, func(one admissionregistrationv1.MutatingWebhook) bool { return one.Name == podsWebhook })
 	if at < 0 {
-		return nil, fmt.Errorf("MutatingWebhookConfiguration %q has no webhook %q to make that for policies of; install the whole of kongdao", c.Configuration, podsWebhook)
+		return nil, installationError{fmt.Errorf("MutatingWebhookConfiguration %q has no webhook %q; install kongdao again", c.Configuration, podsWebhook)}
 	}
 	webhook := main.Webhooks[at].DeepCopy()
 	webhook.Name = policyWebhook
@@ -91,4 +91,17 @@ func (c *Controller) webhook(ctx context.Context) (*admissionregistrationv1.Muta
 		{Name: "is-not-kongdaos-own", Expression: "!(" + migratesForUs + ")"},
 	}
 	return webhook, nil
+}
+
+// installationError means that an object of kongdao's installation is missing or incomplete. Retries do not help.
+type installationError struct{ error }
+
+func (e installationError) Unwrap() error { return e.error }
+
+// asInstallationError marks an error if the API server does not have the object.
+func asInstallationError(err error) error {
+	if apierrors.IsNotFound(err) {
+		return installationError{err}
+	}
+	return err
 }

@@ -22,7 +22,7 @@ import (
 // tally is what is counted of one policy.
 type tally struct {
 	v1alpha1.PluginPolicyStatus
-	toRoll map[string]bool
+	toRestart map[v1alpha1.WorkloadReference]bool
 }
 
 // count counts what there is, and reports it.
@@ -34,11 +34,11 @@ func (c *Controller) count(ctx context.Context, all policies, uncalled error) er
 	}
 	tallies := map[string]*tally{}
 	for name := range all.compiled {
-		tallies[name] = &tally{toRoll: map[string]bool{}}
+		tallies[name] = &tally{toRestart: map[v1alpha1.WorkloadReference]bool{}}
 	}
 	webhook, err := c.webhook(ctx)
 	if err != nil {
-		return err
+		return errors.Join(err, c.report(ctx, all, nil, cmp.Or(uncalled, err)))
 	}
 	// Elsewhere nobody gets anything.
 	namespacesAsked, err := metav1.LabelSelectorAsSelector(webhook.NamespaceSelector)
@@ -109,8 +109,8 @@ func countPod(pod *corev1.Pod, selecting []*policy.Policy, tallies map[string]*t
 		case one.OptOut && pod.Annotations[annotations.Inject] == "false":
 			counted.OptedOut++
 		default:
-			counted.Lacking++
-			counted.toRoll[workloadOf(pod)] = true
+			counted.Outdated++
+			counted.toRestart[workloadOf(pod)] = true
 		}
 	}
 	return nil
@@ -134,16 +134,18 @@ func isFromLibrary(namespace string, release mutate.ReleaseRecord, selecting []*
 	})
 }
 
-// workloadOf names what has to be rolled for a pod: its controller; of a
-// ReplicaSet of a Deployment's, by its name, the Deployment.
-func workloadOf(pod *corev1.Pod) string {
+// workloadOf returns the workload that a restart of the pod needs: the controller of the pod, or the pod itself. For a
+// ReplicaSet with the name of a Deployment's ReplicaSet, it returns the Deployment.
+func workloadOf(pod *corev1.Pod) v1alpha1.WorkloadReference {
+	workload := v1alpha1.WorkloadReference{Namespace: pod.Namespace, Kind: "Pod", Name: pod.Name}
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
-		return pod.Namespace + "/Pod/" + pod.Name
+		return workload
 	}
+	workload.Kind, workload.Name = owner.Kind, owner.Name
 	hash := pod.Labels["pod-template-hash"]
 	if name, cut := strings.CutSuffix(owner.Name, "-"+hash); cut && hash != "" && owner.Kind == "ReplicaSet" {
-		return pod.Namespace + "/Deployment/" + name
+		workload.Kind, workload.Name = "Deployment", name
 	}
-	return pod.Namespace + "/" + owner.Kind + "/" + owner.Name
+	return workload
 }

@@ -1,6 +1,7 @@
 package policycontroller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,24 +35,24 @@ type Denials struct {
 
 	mutex sync.Mutex
 	// seen is when a workload was denied last, by policy.
-	seen map[string]map[string]time.Time
+	seen map[string]map[v1alpha1.WorkloadReference]time.Time
 	// dirty are the policies of which others have not been told.
 	dirty map[string]bool
 }
 
 // Note notes that policies deny a pod of an owner's.
-func (r *Denials) Note(policies []string, owner string) {
-	if owner == "" {
+func (r *Denials) Note(policies []string, owner v1alpha1.WorkloadReference) {
+	if owner == (v1alpha1.WorkloadReference{}) {
 		return // a person reads the answer
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.seen == nil {
-		r.seen, r.dirty = map[string]map[string]time.Time{}, map[string]bool{}
+		r.seen, r.dirty = map[string]map[v1alpha1.WorkloadReference]time.Time{}, map[string]bool{}
 	}
 	for _, name := range policies {
 		if r.seen[name] == nil {
-			r.seen[name] = map[string]time.Time{}
+			r.seen[name] = map[v1alpha1.WorkloadReference]time.Time{}
 		}
 		before, there := r.seen[name][owner]
 		if !there && len(r.seen[name]) >= mostDenied {
@@ -86,10 +87,13 @@ func (r *Denials) NeedLeaderElection() bool { return false }
 
 func (r *Denials) tell(ctx context.Context) error {
 	r.mutex.Lock()
-	told := map[string][]string{}
+	told := map[string][]any{}
 	for name := range r.dirty {
-		maps.DeleteFunc(r.seen[name], func(_ string, at time.Time) bool { return r.Now().Sub(at) > kept })
-		told[name] = slices.Sorted(maps.Keys(r.seen[name]))
+		maps.DeleteFunc(r.seen[name], func(_ v1alpha1.WorkloadReference, at time.Time) bool { return r.Now().Sub(at) > kept })
+		told[name] = []any{}
+		for _, workload := range sortedWorkloads(r.seen[name]) {
+			told[name] = append(told[name], map[string]any{"namespace": workload.Namespace, "kind": workload.Kind, "name": workload.Name})
+		}
 	}
 	clear(r.dirty)
 	r.mutex.Unlock()
@@ -118,13 +122,19 @@ func (r *Denials) recent(all []v1alpha1.PolicyDenials) []v1alpha1.PolicyDenials 
 	})
 }
 
-// deniedOf are the workloads that some replica tells of, sorted.
-func deniedOf(all []v1alpha1.PolicyDenials) []string {
-	names := map[string]bool{}
+// deniedWorkloads returns the workloads that at least one replica reports, sorted.
+func deniedWorkloads(all []v1alpha1.PolicyDenials) []v1alpha1.WorkloadReference {
+	workloads := map[v1alpha1.WorkloadReference]bool{}
 	for _, one := range all {
-		for _, name := range one.Workloads {
-			names[name] = true
+		for _, workload := range one.Workloads {
+			workloads[workload] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(names))
+	return sortedWorkloads(workloads)
+}
+
+func sortedWorkloads[V any](set map[v1alpha1.WorkloadReference]V) []v1alpha1.WorkloadReference {
+	return slices.SortedFunc(maps.Keys(set), func(a, b v1alpha1.WorkloadReference) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
 }

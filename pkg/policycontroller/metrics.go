@@ -84,13 +84,13 @@ func (m *Metrics) Collect(collected chan<- prometheus.Metric) {
 	defer m.mutex.Unlock()
 	for i := range m.counted {
 		name, status := m.counted[i].Name, &m.counted[i].Status
-		lacking := "lacking"
+		outdated := "outdated"
 		if m.counted[i].Spec.Mode == v1alpha1.Audit {
-			lacking = "would_change" // nobody has to roll them
+			outdated = "would_change" // an audit needs no restart
 		}
 		gauge(m.pods, status.Injected, name, "injected")
 		gauge(m.pods, status.OptedOut, name, "opted_out")
-		gauge(m.pods, status.Lacking, name, lacking)
+		gauge(m.pods, status.Outdated, name, outdated)
 		gauge(m.denied, status.Denied, name)
 	}
 }

@@ -101,14 +101,14 @@ func TestShow(t *testing.T) {
 	}
 	want("before anything is counted", map[string]float64{})
 	metrics.show([]v1alpha1.PluginPolicy{
-		policyOf("a", v1alpha1.Enforce, v1alpha1.PluginPolicyStatus{Pods: 7, Injected: 4, OptedOut: 1, Lacking: 2, Denied: 3}),
+		policyOf("a", v1alpha1.Enforce, v1alpha1.PluginPolicyStatus{Pods: 7, Injected: 4, OptedOut: 1, Outdated: 2, Denied: 3}),
 		policyOf("b", v1alpha1.Enforce, v1alpha1.PluginPolicyStatus{}),
 	})
 	want("counted", map[string]float64{
-		"policy=a state=injected": 4, "policy=a state=opted_out": 1, "policy=a state=lacking": 2, "denied policy=a": 3,
-		"policy=b state=injected": 0, "policy=b state=opted_out": 0, "policy=b state=lacking": 0, "denied policy=b": 0,
+		"policy=a state=injected": 4, "policy=a state=opted_out": 1, "policy=a state=outdated": 2, "denied policy=a": 3,
+		"policy=b state=injected": 0, "policy=b state=opted_out": 0, "policy=b state=outdated": 0, "denied policy=b": 0,
 	})
-	metrics.show([]v1alpha1.PluginPolicy{policyOf("b", v1alpha1.Audit, v1alpha1.PluginPolicyStatus{Lacking: 1})})
+	metrics.show([]v1alpha1.PluginPolicy{policyOf("b", v1alpha1.Audit, v1alpha1.PluginPolicyStatus{Outdated: 1})})
 	want("a is gone, and nobody has to roll pods for an audit", map[string]float64{
 		"policy=b state=injected": 0, "policy=b state=opted_out": 0, "policy=b state=would_change": 1, "denied policy=b": 0,
 	})

@@ -139,7 +139,7 @@ func TestPolicyAlerts(t *testing.T) {
 				For:  "15m", Labels: map[string]string{"severity": "warning"},
 			},
 			"KongdaoPodsOutdated": {
-				Expr: `max by (policy) (kongdao_policy_pods{` + own + `, state="lacking"}) > 0`,
+				Expr: `max by (policy) (kongdao_policy_pods{` + own + `, state="outdated"}) > 0`,
 				For:  "24h", Labels: map[string]string{"severity": "info"},
 			},
 			"KongdaoPodsWaitingForLibrary": {

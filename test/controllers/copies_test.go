@@ -87,7 +87,7 @@ func mustBeCopy(t *testing.T, made corev1.ConfigMap, from, version string) {
 // holds anything else, whoever could make it.
 func TestATamperedCopyIsReplaced(t *testing.T) {
 	t.Parallel()
-	from, _, to := library(t, v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, 1)
+	from, _, to := library(t, v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, 1)
 	eventuallyGiven(t, unasked(to[0], "kong"), "bundled,quiet")
 	for name, tamper := range map[string]func(*corev1.ConfigMap){
 		"content":   func(c *corev1.ConfigMap) { c.Data["000.handler.lua"] = "os.execute('evil')" },
@@ -135,7 +135,7 @@ func TestATamperedCopyIsReplaced(t *testing.T) {
 // a policy would give to the next pod.
 func TestAPodStaysOnItsRelease(t *testing.T) {
 	t.Parallel()
-	from, policy, to := library(t, v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, 1)
+	from, policy, to := library(t, v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, 1)
 	ns := to[0]
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
 	old := unasked(ns, "old")
@@ -144,7 +144,7 @@ func TestAPodStaysOnItsRelease(t *testing.T) {
 	first := copiesIn(t.Context(), t, ns)[0]
 	source(t, from, quiet, "2.0.0")
 	eventuallyDenied(t, unasked(ns, "kong"), `the library "`+from+`" has it as "1.0.0" and "2.0.0", and neither a policy nor annotation`)
-	change(t, policy, func(p *v1alpha1.PluginPolicy) { p.Spec.Plugins = []string{quiet + "@2.0.0"} })
+	change(t, policy, func(p *v1alpha1.PluginPolicy) { p.Spec.Plugins = plugins(quiet + "@2.0.0") })
 	eventually(t, func(ctx context.Context) error {
 		made, err := admitted(ctx, unasked(ns, "kong"))
 		if err == nil && markOf(t, made).Releases[0].Version != "2.0.0" {
@@ -155,7 +155,7 @@ func TestAPodStaysOnItsRelease(t *testing.T) {
 	next := unasked(ns, "next")
 	create(t, next)
 	supplied(t, next)
-	wantStatus(t, policy, "roll \""+ns+"/Pod/old\"", func(status v1alpha1.PluginPolicyStatus) bool { return status.Lacking == 1 && status.Injected == 1 })
+	wantStatus(t, policy, "restart \""+ns+"/Pod/old\"", func(status v1alpha1.PluginPolicyStatus) bool { return status.Outdated == 1 && status.Injected == 1 })
 
 	remove(t, &first)
 	eventually(t, func(ctx context.Context) error {
@@ -193,7 +193,7 @@ func TestAPodStaysOnItsRelease(t *testing.T) {
 // labelled like one, stays.
 func TestOthersConfigMaps(t *testing.T) {
 	t.Parallel()
-	_, policy, to := library(t, v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, 1)
+	_, policy, to := library(t, v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, 1)
 	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 		Namespace: to[0], Name: "theirs", Labels: map[string]string{annotations.Plugin: "", annotations.CopyOf: quiet},
 	}}

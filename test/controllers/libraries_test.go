@@ -31,7 +31,7 @@ func library(t *testing.T, spec v1alpha1.PluginPolicySpec, users int) (from stri
 func TestALibraryIn50Namespaces(t *testing.T) {
 	t.Parallel()
 	const count, podsEach = 50, 2
-	from, _, to := library(t, v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, count)
+	from, _, to := library(t, v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, count)
 	eventuallyGiven(t, unasked(to[count-1], "kong"), "bundled,quiet")
 	began := time.Now()
 	pods := make([]*corev1.Pod, count*podsEach)
@@ -61,7 +61,7 @@ func TestALibraryIn50Namespaces(t *testing.T) {
 // once, and let go.
 func TestAPodThatHasTheGate(t *testing.T) {
 	t.Parallel()
-	_, _, to := library(t, v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, 1)
+	_, _, to := library(t, v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, 1)
 	eventuallyGiven(t, unasked(to[0], "kong"), "bundled,quiet")
 	gated := unasked(to[0], "kong")
 	gated.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.LibraryGate}}
@@ -78,7 +78,7 @@ func TestALibrarysMigrations(t *testing.T) {
 	t.Parallel()
 	from, ns := namespace(t), namespace(t)
 	daoTest(t, from)
-	policyFor(t, "library", v1alpha1.PluginPolicySpec{Plugins: []string{"dao-test@1.1.0"}, Library: from}, ns)
+	policyFor(t, "library", v1alpha1.PluginPolicySpec{Plugins: plugins("dao-test@1.1.0"), Library: from}, ns)
 	made := pod(ns, "kong", "")
 	made.Annotations = nil
 	eventuallyGiven(t, made, "bundled,dao-test")

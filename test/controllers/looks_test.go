@@ -24,7 +24,7 @@ func TestWhatLooksLikeKong(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	source(t, ns, quiet, "1.0.0")
-	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, ns)
+	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
 	kong, others := 0, 0
 	for _, c := range goldens.Cases(t, filepath.Join(installation.ProjectRoot(), "pkg", "mutate", "testdata")) {

@@ -20,6 +20,16 @@ import (
 // quiet is a plugin without migrations.
 const quiet = "quiet"
 
+// plugins returns the entries of spec.plugins for references such as "dao-test" and "dao-test@1.1.0".
+func plugins(refs ...string) []v1alpha1.PolicyPlugin {
+	entries := []v1alpha1.PolicyPlugin{}
+	for _, ref := range refs {
+		name, version, _ := strings.Cut(ref, "@")
+		entries = append(entries, v1alpha1.PolicyPlugin{Name: name, Version: version})
+	}
+	return entries
+}
+
 // policyFor makes a policy for some namespaces, which goes with the test, and
 // waits until every pod that is created is decided by it.
 func policyFor(t *testing.T, name string, spec v1alpha1.PluginPolicySpec, namespaces ...string) *v1alpha1.PluginPolicy {
@@ -122,7 +132,7 @@ func TestAPolicyGives(t *testing.T) {
 	source(t, ns, quiet, "1.0.0")
 	source(t, ns, "own", "1.0.0")
 	policyFor(t, "gives", v1alpha1.PluginPolicySpec{
-		Plugins: []string{quiet}, PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "edge"}},
+		Plugins: plugins(quiet), PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "edge"}},
 	}, ns)
 	labelled := func(made *corev1.Pod, annotation ...string) *corev1.Pod {
 		made.Labels = map[string]string{"tier": "edge"}
@@ -193,10 +203,10 @@ func TestTwoPolicies(t *testing.T) {
 	source(t, ns, quiet, "1.0.0")
 	source(t, ns, quiet, "2.0.0")
 	source(t, ns, "other", "1.0.0")
-	policyFor(t, "a", v1alpha1.PluginPolicySpec{Plugins: []string{quiet, "other"}}, ns)
-	pins := policyFor(t, "b", v1alpha1.PluginPolicySpec{Plugins: []string{quiet + "@2.0.0"}}, ns)
+	policyFor(t, "a", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet, "other")}, ns)
+	pins := policyFor(t, "b", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet + "@2.0.0")}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,other,quiet")
-	policyFor(t, "c", v1alpha1.PluginPolicySpec{Plugins: []string{quiet + "@1.0.0"}}, ns)
+	policyFor(t, "c", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet + "@1.0.0")}, ns)
 	eventuallyDenied(t, unasked(ns, "kong"), `plugin "quiet": policy "c-`+ns+`" wants version "1.0.0"`, `policy "b-`+ns+`" wants version "2.0.0"`)
 	remove(t, pins)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,other,quiet")
@@ -220,7 +230,7 @@ func TestNoPolicyNoWebhook(t *testing.T) {
 	}
 	ns := namespace(t)
 	isThere(false)
-	policy := policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, ns)
+	policy := policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, ns)
 	isThere(true)
 	source(t, ns, quiet, "1.0.0")
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")

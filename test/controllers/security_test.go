@@ -79,7 +79,7 @@ func TestAForgedMark(t *testing.T) {
 	ns := restricted(t)
 	mark := mutate.ReleaseRecord{Plugin: forbidden, Version: "1.0.0", Digest: "sha256:" + strings.Repeat("0", 64), Sources: []string{forbidden + "-1.0.0"}}
 	mustBeDenied(t, forge(t, pod(ns, "kong", forbidden), mark), notAllowed(ns))
-	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{allowed}}, ns)
+	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: plugins(allowed)}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,"+allowed)
 	got, err := admitted(t.Context(), forge(t, unasked(ns, "kong"), mark))
 	if err != nil || given(got) != "bundled,"+allowed {
@@ -100,7 +100,7 @@ func TestAForgedMarkCopiesNothing(t *testing.T) {
 	source(t, library, forbidden, "1.0.0")
 	source(t, foreign, allowed, "2.0.0")
 	policyFor(t, "offers", v1alpha1.PluginPolicySpec{Allowed: []string{"dao-*"}, Library: library}, ns)
-	policyFor(t, "reads", v1alpha1.PluginPolicySpec{Plugins: []string{forbidden}, Library: library}, foreign)
+	policyFor(t, "reads", v1alpha1.PluginPolicySpec{Plugins: plugins(forbidden), Library: library}, foreign)
 	first := unasked(foreign, "kong")
 	eventuallyGiven(t, first, "bundled,"+forbidden)
 	create(t, first)
@@ -146,7 +146,7 @@ func TestLabelsOnAConfigMap(t *testing.T) {
 		c.Labels[annotations.CopyOf] = quiet
 		metav1.SetMetaDataAnnotation(&c.ObjectMeta, annotations.Origin, library+"/"+quiet+"@1.0.0")
 	})
-	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{quiet}, Allowed: []string{quiet}, Library: library}, ns)
+	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet), Allowed: []string{quiet}, Library: library}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
 	got, err := admitted(t.Context(), pod(ns, "kong", quiet))
 	if err != nil {
@@ -174,7 +174,7 @@ func TestContainersDoNotGoRound(t *testing.T) {
 	mustBeDenied(t, two(forbidden, "proxy"), notAllowed(ns))
 	mustBeDenied(t, two(forbidden, "web"), notAllowed(ns))
 	source(t, ns, quiet, "1.0.0")
-	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: []string{quiet}}, ns)
+	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
 	got, err := admitted(t.Context(), two(allowed, "proxy"))
 	if err != nil {
@@ -206,7 +206,7 @@ func TestAnAnnotationOnTheWorkload(t *testing.T) {
 	if err := webhook.Admin.List(t.Context(), &pods, client.InNamespace(ns)); err != nil || len(pods.Items) > 0 {
 		t.Errorf("%d pods: %v", len(pods.Items), err)
 	}
-	policyFor(t, "insists", v1alpha1.PluginPolicySpec{Plugins: []string{allowed}, OptOut: new(false)}, ns)
+	policyFor(t, "insists", v1alpha1.PluginPolicySpec{Plugins: plugins(allowed), OptOut: new(false)}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,"+allowed)
 	out := deployment(ns, "out", 1)
 	out.Annotations, out.Spec.Template.Annotations = map[string]string{annotations.Inject: "false"}, nil
@@ -282,7 +282,7 @@ func TestHugeRequests(t *testing.T) {
 	t.Parallel()
 	ns, from := restricted(t), namespace(t)
 	policyFor(t, "offers", v1alpha1.PluginPolicySpec{Library: from}, ns)
-	policyFor(t, "audits", v1alpha1.PluginPolicySpec{Library: from, Plugins: []string{"dao-1", "dao-2@1"}, Allowed: []string{"*1*2*3*4*", "dao-*-*-*"}, Mode: v1alpha1.Audit}, ns)
+	policyFor(t, "audits", v1alpha1.PluginPolicySpec{Library: from, Plugins: plugins("dao-1", "dao-2@1"), Allowed: []string{"*1*2*3*4*", "dao-*-*-*"}, Mode: v1alpha1.Audit}, ns)
 	for _, form := range []string{"p%d", "dao-%d", "dao-1-%d@1"} {
 		var names []string
 		for size := 0; size < 64_000; size += len(names[len(names)-1]) + 1 {

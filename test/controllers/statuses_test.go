@@ -23,7 +23,7 @@ func TestAudit(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	source(t, ns, quiet, "1.0.0")
-	audited := policyFor(t, "audits", v1alpha1.PluginPolicySpec{Plugins: []string{quiet}, Mode: v1alpha1.Audit}, ns)
+	audited := policyFor(t, "audits", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet), Mode: v1alpha1.Audit}, ns)
 	create(t, unasked(ns, "before"))
 	eventually(t, func(ctx context.Context) error {
 		said := kubectlSays(ctx, t, ns, "run", "kong", "--image=kong:3.9", "--dry-run=server")
@@ -35,17 +35,17 @@ func TestAudit(t *testing.T) {
 	if got, err := admitted(t.Context(), unasked(ns, "kong")); err != nil || given(got) != "" {
 		t.Errorf("it gets %q: %v", given(got), err)
 	}
-	wantStatus(t, audited, "1 would get something", func(status v1alpha1.PluginPolicyStatus) bool {
-		return status.Namespaces == 1 && status.Pods == 1 && status.Lacking == 1 && status.Injected == 0
+	wantStatus(t, audited, "Mode Enforce would change 1 pod", func(status v1alpha1.PluginPolicyStatus) bool {
+		return status.Namespaces == 1 && status.Pods == 1 && status.Outdated == 1 && status.Injected == 0
 	})
 	change(t, audited, func(policy *v1alpha1.PluginPolicy) { policy.Spec.Mode = v1alpha1.Enforce })
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
 	create(t, unasked(ns, "after"))
-	wantStatus(t, audited, "roll \""+ns+"/Pod/before\"", func(status v1alpha1.PluginPolicyStatus) bool {
-		return status.Pods == 2 && status.Lacking == 1 && status.Injected == 1 && slices.Equal(status.ToRoll, []string{ns + "/Pod/before"})
+	wantStatus(t, audited, "1 pod started without them: restart \""+ns+"/Pod/before\"", func(status v1alpha1.PluginPolicyStatus) bool {
+		return status.Pods == 2 && status.Outdated == 1 && status.Injected == 1 && slices.Equal(status.WorkloadsToRestart, []v1alpha1.WorkloadReference{{Namespace: ns, Kind: "Pod", Name: "before"}})
 	})
 	table := kubectl(t, ns, "get", "pluginpolicies", audited.Name)
-	for _, word := range []string{"MODE", "TO ROLL", "Enforce", "True"} {
+	for _, word := range []string{"MODE", "OUTDATED", "Enforce", "True"} {
 		if !strings.Contains(table, word) {
 			t.Errorf("%q is not in\n%s", word, table)
 		}
@@ -68,6 +68,12 @@ func wantStatus(t *testing.T, policy *v1alpha1.PluginPolicy, message string, is 
 	})
 }
 
+// hasDenied reports whether the condition PodsDenied is True with a reason, and a message that begins with a text.
+func hasDenied(status v1alpha1.PluginPolicyStatus, reason, message string) bool {
+	condition := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionPodsDenied)
+	return condition != nil && condition.Status == metav1.ConditionTrue && condition.Reason == reason && strings.HasPrefix(condition.Message, message)
+}
+
 // TestDenialsAreCounted proves that a policy's status tells of the workloads
 // whose pods it denies.
 func TestDenialsAreCounted(t *testing.T) {
@@ -78,9 +84,18 @@ func TestDenialsAreCounted(t *testing.T) {
 	asking := deployment(ns, "kong", 1)
 	asking.Spec.Template.Annotations = map[string]string{annotations.Plugins: "own"}
 	create(t, asking)
-	wantStatus(t, forbids, "in the last hour it denied pods of", func(status v1alpha1.PluginPolicyStatus) bool {
-		return status.Denied == 1 && len(status.Denials) == 1 && strings.HasPrefix(status.Denials[0].Workloads[0], ns+"/ReplicaSet/kong-")
+	wantStatus(t, forbids, "Applies to 1 namespace", func(status v1alpha1.PluginPolicyStatus) bool {
+		return status.Denied == 1 && len(status.Denials) == 1 && strings.HasPrefix(status.Denials[0].Workloads[0].String(), ns+"/ReplicaSet/kong-") &&
+			hasDenied(status, v1alpha1.ReasonDenied, "The policy denied pods of 1 workload in the last hour: \""+ns+"/ReplicaSet/kong-")
 	})
+	if !meta.IsStatusConditionTrue(forbids.Status.Conditions, v1alpha1.ConditionReady) {
+		t.Errorf("denials change the condition Ready: %+v", forbids.Status.Conditions)
+	}
+	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		if condition := meta.FindStatusCondition(forbids.Status.Conditions, kind); condition != nil {
+			t.Errorf("a policy without errors has the condition %+v", condition)
+		}
+	}
 }
 
 // TestAnAuditTellsOfDenials proves that whoever could not be made under a policy
@@ -95,7 +110,10 @@ func TestAnAuditTellsOfDenials(t *testing.T) {
 	create(t, asking)
 	podsOf(t, ns, "kong", 1, func(made *corev1.Pod) bool { return given(made) == "bundled,own" })
 	wantEvent(t, ns, "ReplicaSet", "PolicyAudited", `audited policies would deny this pod: plugin "own": policy "`+audits.Name+`" does not allow it`)
-	wantStatus(t, audits, "in the last hour it would have denied pods of", func(status v1alpha1.PluginPolicyStatus) bool { return status.Denied == 1 })
+	wantStatus(t, audits, "Applies to 1 namespace", func(status v1alpha1.PluginPolicyStatus) bool {
+		return status.Denied == 1 && hasDenied(status, v1alpha1.ReasonWouldDeny, "The policy would have denied pods of 1 workload in the last hour: ")
+	})
+	kubectl(t, ns, "wait", "--for=condition=Ready", "pluginpolicy/"+audits.Name, "--timeout=1s")
 }
 
 // TestANamespaceLabelledLater proves that a namespace which is labelled after its
@@ -106,7 +124,7 @@ func TestANamespaceLabelledLater(t *testing.T) {
 	source(t, ns, quiet, "1.0.0")
 	policy := &v1alpha1.PluginPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "later-" + ns},
-		Spec:       v1alpha1.PluginPolicySpec{Plugins: []string{quiet}, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": ns}}},
+		Spec:       v1alpha1.PluginPolicySpec{Plugins: plugins(quiet), NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": ns}}},
 	}
 	create(t, policy)
 	t.Cleanup(func() { _ = webhook.Admin.Delete(context.Background(), policy) })
@@ -114,7 +132,7 @@ func TestANamespaceLabelledLater(t *testing.T) {
 	create(t, unasked(ns, "before"))
 	change(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, func(namespace *corev1.Namespace) { namespace.Labels["team"] = ns })
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
-	wantStatus(t, policy, "", func(status v1alpha1.PluginPolicyStatus) bool { return status.Namespaces == 1 && status.Lacking == 1 })
+	wantStatus(t, policy, "", func(status v1alpha1.PluginPolicyStatus) bool { return status.Namespaces == 1 && status.Outdated == 1 })
 }
 
 // TestAPolicyForAll proves that one without selectors is for every namespace but
@@ -122,7 +140,7 @@ func TestANamespaceLabelledLater(t *testing.T) {
 // others' too.
 func TestAPolicyForAll(t *testing.T) {
 	ns := namespace(t)
-	everywhere := &v1alpha1.PluginPolicy{ObjectMeta: metav1.ObjectMeta{Name: "everywhere"}, Spec: v1alpha1.PluginPolicySpec{Plugins: []string{quiet}, Mode: v1alpha1.Audit}}
+	everywhere := &v1alpha1.PluginPolicy{ObjectMeta: metav1.ObjectMeta{Name: "everywhere"}, Spec: v1alpha1.PluginPolicySpec{Plugins: plugins(quiet), Mode: v1alpha1.Audit}}
 	create(t, everywhere, unasked(ns, "kong"))
 	t.Cleanup(func() {
 		if err := webhook.Admin.Delete(context.Background(), everywhere); err != nil {
@@ -135,7 +153,7 @@ func TestAPolicyForAll(t *testing.T) {
 			return err
 		}
 		// Not kube-system, and not kongdao's own.
-		if got, want := int(everywhere.Status.Namespaces), len(namespaces.Items)-2; got != want || everywhere.Status.Lacking == 0 {
+		if got, want := int(everywhere.Status.Namespaces), len(namespaces.Items)-2; got != want || everywhere.Status.Outdated == 0 {
 			return fmt.Errorf("%d of %d namespaces, status %+v", got, want, everywhere.Status)
 		}
 		return nil

@@ -134,7 +134,7 @@ func whosePods(t *testing.T) {
 	plain := idleKong(t, "plain", edge)
 	noKong := idleKong(t, "no-kong", edge)
 	noKong.Spec.Template.Spec.Containers[0].Image = postgresImage
-	p := s.policy("gives", `plugins: [dao-test], podSelector: {matchLabels: {tier: edge}}`)
+	p := s.policy("gives", `plugins: [{name: dao-test}], podSelector: {matchLabels: {tier: edge}}`)
 	s.eventuallyGiven(plain, "bundled,dao-test")
 	s.starts(plain, noKong, idleKong(t, "asking", asking),
 		idleKong(t, "inner", map[string]string{"tier": "inner"}), idleKong(t, "inner-asking", map[string]string{"tier": "inner", annotations.Plugins: "quiet"}))
@@ -163,8 +163,8 @@ func optedOut(t *testing.T) {
 	s := newSpace(t)
 	s.publish(release110(t))
 	s.publishAs("quiet", quiet())
-	lets := s.policy("lets", `plugins: [quiet]`)
-	insists := s.policy("insists", `plugins: [dao-test], optOut: false`)
+	lets := s.policy("lets", `plugins: [{name: quiet}]`)
+	insists := s.policy("insists", `plugins: [{name: dao-test}], optOut: false`)
 	plain, without := idleKong(t, "plain", nil), idleKong(t, "without", map[string]string{annotations.Inject: "false"})
 	s.eventuallyGiven(plain, "bundled,dao-test,quiet")
 	s.starts(plain)

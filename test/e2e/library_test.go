@@ -20,7 +20,7 @@ import (
 // the last pod that has it.
 func library(t *testing.T) {
 	f := newFleet(t)
-	f.policy = f.library.policyFor("library", f.label, f.value, `plugins: [dao-test@1.1.0], library: `+f.library.name)
+	f.policy = f.library.policyFor("library", f.label, f.value, `plugins: [{name: dao-test, version: 1.1.0}], library: `+f.library.name)
 	f.idle[0].eventuallyGiven(f.idler(), "bundled,dao-test")
 	began := time.Now()
 	f.startAll()
@@ -100,7 +100,7 @@ func (f *fleet) nextRelease(want map[string][]string) {
 	t.Logf("a copy that was deleted is back after %v", time.Since(began).Round(100*time.Millisecond))
 
 	f.library.publish(release120(t))
-	f.policy.change(`{"plugins":["dao-test@1.2.0"]}`)
+	f.policy.change(`{"plugins":[{"name":"dao-test","version":"1.2.0"}]}`)
 	g.run("", "rollout", "restart", "deployment/"+g.name)
 	rolled.restarts("kong")
 	rolled.wantFiles(release120(t))
@@ -113,7 +113,7 @@ func (f *fleet) nextRelease(want map[string][]string) {
 	}
 	want[rolled.name], want[g.space.name] = []string{"1.2.0"}, []string{"1.2.0"}
 	f.wantCopies(want)
-	f.policy.shows("Enforce 50 50 2 48 0 0 True", "48 lack something")
+	f.policy.shows("Enforce 50 50 2 48 0 0 True", "48 pods started without them: restart ")
 }
 
 // lastUser proves that copies go where neither a policy nor a pod needs them any

@@ -67,7 +67,7 @@ func noneAndOne(t *testing.T, r release) {
 	allows := s.policy("allows", `allowed: [dao-*]`)
 	calls(0) // it is settled, and gives nobody anything
 	allows.remove()
-	gives := s.policy("gives", `plugins: [dao-test]`)
+	gives := s.policy("gives", `plugins: [{name: dao-test}]`)
 	calls(1)
 	eventually(t, func() error { return s.create(t.Context(), false, true) })
 
@@ -123,7 +123,7 @@ func configured(t *testing.T) *admissionregistrationv1.MutatingWebhookConfigurat
 func uninstalledWithPolicy(t *testing.T, r release) {
 	s := newSpace(t)
 	s.publish(release110(t))
-	s.policy("left", `plugins: [dao-test]`)
+	s.policy("left", `plugins: [{name: dao-test}]`)
 	eventually(t, func() error { return s.create(t.Context(), false, true) })
 	r.uninstall()
 	if err := s.create(t.Context(), false, false); err != nil {

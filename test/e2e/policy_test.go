@@ -90,7 +90,7 @@ func (p policy) shows(want string, words ...string) {
 			return err
 		}
 		head, row, _ := strings.Cut(out, "\n")
-		const columns = "NAME MODE NAMESPACES PODS INJECTED TO ROLL OPTED OUT REFUSED READY AGE MESSAGE"
+		const columns = "NAME MODE NAMESPACES PODS INJECTED OUTDATED OPTED OUT DENIED READY AGE MESSAGE DENIALS"
 		fields := strings.Fields(row)
 		if strings.Join(strings.Fields(head), " ") != columns || len(fields) < 9 || strings.Join(fields[1:9], " ") != want {
 			return fmt.Errorf("kubectl shows, and not %q:\n%s", want, out)

@@ -19,14 +19,14 @@ func twoPolicies(t *testing.T) {
 	s.publish(release110(t))
 	s.publishAs("quiet", quiet())
 	plain := idleKong(t, "plain", nil)
-	s.policy("names", `plugins: [dao-test, quiet]`) // either version would do
-	old := s.policy("old", `plugins: [dao-test@1.0.0]`)
+	s.policy("names", `plugins: [{name: dao-test}, {name: quiet}]`) // either version would do
+	old := s.policy("old", `plugins: [{name: dao-test, version: 1.0.0}]`)
 	s.eventuallyGiven(plain, "bundled,dao-test,quiet")
 	s.starts(plain)
 	both := under(map[string]files{"dao-test": release100(t), "quiet": quiet()})
 	s.wantGiven("deployment/plain", "bundled,dao-test,quiet", both)
 
-	young := s.policy("young", `plugins: [dao-test@1.1.0]`)
+	young := s.policy("young", `plugins: [{name: dao-test, version: 1.1.0}]`)
 	names := func(where string, ask func() (string, error)) {
 		t.Helper()
 		eventually(t, func() error {
@@ -57,8 +57,8 @@ func twoPolicies(t *testing.T) {
 	names("the ReplicaSet's Events", func() (string, error) {
 		return s.try("", "get", "events.events.k8s.io", "--field-selector=reason=PluginsDenied,regarding.kind=ReplicaSet", "-o", "jsonpath={.items[*].note}")
 	})
-	old.shows("Enforce 1 1 1 0 0 1 False", "it denied pods of", s.name+"/ReplicaSet/denied-")
-	young.shows("Enforce 1 1 0 1 0 1 False", "it denied pods of", s.name+"/ReplicaSet/denied-")
+	old.shows("Enforce 1 1 1 0 0 1 True", "The policy denied pods of 1 workload in the last hour: ", s.name+"/ReplicaSet/denied-")
+	young.shows("Enforce 1 1 0 1 0 1 True", "The policy denied pods of 1 workload in the last hour: ", s.name+"/ReplicaSet/denied-")
 	s.wantGiven("deployment/plain", "bundled,dao-test,quiet", both) // who runs is left alone
 
 	old.remove()
@@ -84,7 +84,7 @@ func auditedThenEnforced(t *testing.T) {
 	s.publish(release110(t))
 	before := idleKong(t, "before", nil)
 	s.starts(before)
-	p := s.policy("rolls", `mode: Audit, plugins: [dao-test]`)
+	p := s.policy("rolls", `mode: Audit, plugins: [{name: dao-test}]`)
 	pod := manifests(t, podOf(s, "audited", nil))
 	eventually(t, func() error {
 		_, said, err := kubectlSays(t.Context(), pod, "--namespace", s.name, "create", "--dry-run=server", "-f", "-")
@@ -97,10 +97,10 @@ func auditedThenEnforced(t *testing.T) {
 	s.run("", "wait", "pod/audited", "--for=condition=Ready", "--timeout="+patience.String())
 	s.wantGiven("pod/audited", "", files{})
 	s.wantGiven("deployment/before", "", files{})
-	p.shows("Audit 1 2 0 2 0 0 True", "0 of 2 pods in 1 namespace", "2 would get something")
+	p.shows("Audit 1 2 0 2 0 0 True", "0 of 2 pods in 1 namespace", "Mode Enforce would change 2 pods")
 
 	p.change(`{"mode":"Enforce"}`)
-	p.shows("Enforce 1 2 0 2 0 0 True", "2 lack something", "roll ", `"`+s.name+`/Deployment/before"`, `"`+s.name+`/Pod/audited"`)
+	p.shows("Enforce 1 2 0 2 0 0 True", "2 pods started without them: restart ", `"`+s.name+`/Deployment/before"`, `"`+s.name+`/Pod/audited"`)
 	s.wantGiven("pod/audited", "", files{})
 	s.wantGiven("deployment/before", "", files{})
 	s.eventuallyGiven(before, "bundled,dao-test")
@@ -115,13 +115,13 @@ func auditedThenEnforced(t *testing.T) {
 func labelledLater(t *testing.T) {
 	s := newSpace(t)
 	s.publish(release110(t))
-	p := s.policyFor("later", "e2e-team", s.name, `plugins: [dao-test]`)
+	p := s.policyFor("later", "e2e-team", s.name, `plugins: [{name: dao-test}]`)
 	s.starts(idleKong(t, "before", nil))
 	p.shows("Enforce 0 0 0 0 0 0 True")
 	s.run("", "label", "namespace", s.name, "e2e-team="+s.name)
 	after := idleKong(t, "after", nil)
 	s.eventuallyGiven(after, "bundled,dao-test")
-	p.shows("Enforce 1 1 0 1 0 0 True", `roll "`+s.name+`/Deployment/before"`)
+	p.shows("Enforce 1 1 0 1 0 0 True", `1 pod started without them: restart "`+s.name+`/Deployment/before"`)
 	s.starts(after)
 	s.wantGiven("deployment/after", "bundled,dao-test", daoTest(release110(t)))
 	s.wantGiven("deployment/before", "", files{})

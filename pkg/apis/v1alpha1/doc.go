@@ -1,5 +1,4 @@
-// Package v1alpha1 owns the kinds that kongdao adds to a cluster, as their
-// objects are written. "make generate" makes their CRDs of what stands here.
+// Package v1alpha1 contains the API types of kongdao.io/v1alpha1. "make generate" generates the CRDs from them.
 //
 // +kubebuilder:object:generate=true
 // +groupName=kongdao.io
@@ -11,12 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// GroupVersion is that of every kind here.
+// GroupVersion returns the API group and version of all kinds in this package.
 func GroupVersion() schema.GroupVersion {
 	return schema.GroupVersion{Group: "kongdao.io", Version: "v1alpha1"}
 }
 
-// AddToScheme makes a scheme know the kinds.
+// AddToScheme registers the kinds of this package with a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion(), &PluginMigration{}, &PluginMigrationList{}, &PluginPolicy{}, &PluginPolicyList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion())

@@ -2,33 +2,35 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// PluginPolicy is what a platform team decides once for the whole cluster: which
-// plugins gateways get that nobody annotated, and which may be asked for.
+// PluginPolicy defines, for the whole cluster, the plugins that Kong pods get
+// without an annotation, the plugins that annotations may request, and the
+// libraries that plugins may come from.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,categories=kongdao,shortName=pp,path=pluginpolicies
+// +kubebuilder:resource:scope=Cluster,categories=kongdao,shortName=kdpol,path=pluginpolicies
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Namespaces",type=integer,JSONPath=`.status.namespaces`
 // +kubebuilder:printcolumn:name="Pods",type=integer,JSONPath=`.status.pods`
 // +kubebuilder:printcolumn:name="Injected",type=integer,JSONPath=`.status.injected`
-// +kubebuilder:printcolumn:name="To roll",type=integer,JSONPath=`.status.lacking`
+// +kubebuilder:printcolumn:name="Outdated",type=integer,JSONPath=`.status.outdated`
 // +kubebuilder:printcolumn:name="Opted out",type=integer,JSONPath=`.status.optedOut`
 // +kubebuilder:printcolumn:name="Denied",type=integer,JSONPath=`.status.denied`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Denials",type=string,JSONPath=`.status.conditions[?(@.type=="PodsDenied")].message`,priority=1
 type PluginPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// What is decided.
+	// Spec is the desired behavior of the policy.
 	Spec PluginPolicySpec `json:"spec"`
-	// What it comes to.
+	// Status is what the controller last observed. It is read-only.
 	Status PluginPolicyStatus `json:"status,omitempty"`
 }
 
-// PluginPolicyList is several of them.
+// PluginPolicyList is a list of PluginPolicy objects.
 //
 // +kubebuilder:object:root=true
 type PluginPolicyList struct {
@@ -37,119 +39,146 @@ type PluginPolicyList struct {
 	Items           []PluginPolicy `json:"items"`
 }
 
-// PluginPolicySpec says what is decided, and for whom.
+// PluginPolicySpec is the desired behavior of a PluginPolicy.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.plugins) && size(self.plugins) > 0 || has(self.allowed) && size(self.allowed) > 0 || has(self.library)",message="a policy that has neither plugins, nor allowed, nor a library decides nothing"
+// +kubebuilder:validation:XValidation:rule="has(self.plugins) && size(self.plugins) > 0 || has(self.allowed) && size(self.allowed) > 0 || has(self.library)",message="a policy needs at least one of plugins, allowed and library; without them it has no effect"
 type PluginPolicySpec struct {
-	// Enforce does what the policy says; Audit changes nothing, and says what it
-	// would have done.
+	// Mode is Enforce or Audit. Enforce applies the policy. Audit changes no pod and reports what Enforce would do.
 	// +kubebuilder:validation:Enum=Enforce;Audit
 	// +kubebuilder:default=Enforce
 	Mode PolicyMode `json:"mode,omitempty"`
-	// The namespaces, by their labels; all of them without it.
-	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0))",message="an expression's operator is In or NotIn, with values, or Exists or DoesNotExist, without"
+	// NamespaceSelector selects the namespaces of the policy by their labels. If unset, it selects all namespaces.
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0))",message="the operator of an expression must be In or NotIn with values, or Exists or DoesNotExist without values"
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
-	// Which of the Kong pods there get the plugins, by their labels; all of them
-	// without it. What is allowed is so for every pod of the namespaces.
-	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0))",message="an expression's operator is In or NotIn, with values, or Exists or DoesNotExist, without"
+	// PodSelector selects, by their labels, the Kong pods in these namespaces that get the plugins. If unset, it selects
+	// all of them. The field allowed ignores this selector: it applies to every pod in the namespaces.
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0))",message="the operator of an expression must be In or NotIn with values, or Exists or DoesNotExist without values"
 	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
-	// What every Kong pod gets that is selected, as if it asked for it: "dao-test",
-	// "dao-test@1.1.0".
+	// Plugins are the plugins that every selected Kong pod gets, as if its annotation requested them.
 	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=127
-	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9]([-_A-Za-z0-9]{0,61}[A-Za-z0-9])?(@[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$`
-	// +kubebuilder:validation:XValidation:rule="self.all(p, !(p.split('@')[0] in ['bundled', 'off']))",message="bundled and off are words of KONG_PLUGINS, not plugins"
-	// +kubebuilder:validation:XValidation:rule="self.all(p, self.exists_one(q, q.split('@')[0] == p.split('@')[0]))",message="a plugin stands in the list once"
-	// +listType=atomic
-	Plugins []string `json:"plugins,omitempty"`
-	// What annotations may ask for in the selected namespaces: names or versions in
-	// which a star stands for anything, "dao-*", "dao-test@1.*". Nothing listed
-	// means anything. A pattern without a version allows every version.
+	// +listType=map
+	// +listMapKey=name
+	Plugins []PolicyPlugin `json:"plugins,omitempty"`
+	// Allowed lists the plugins that annotations may request in the selected namespaces. Each entry is a name, or a name,
+	// "@" and a version. In both, "*" matches any text: "dao-*", "dao-test@1.*". A name without a version allows every
+	// version. If the list is empty, the policy allows every plugin.
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MaxLength=127
 	// +kubebuilder:validation:items:Pattern=`^[-_*A-Za-z0-9]{1,63}(@[-_.*A-Za-z0-9]{1,63})?$`
 	// +listType=atomic
 	Allowed []string `json:"allowed,omitempty"`
-	// A namespace whose sources may be used from the selected namespaces.
+	// Library is a namespace. Pods in the selected namespaces may use plugins from its ConfigMaps.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Library string `json:"library,omitempty"`
-	// Whether a pod may do without the plugins by the annotation
-	// kongdao.io/inject: "false".
+	// OptOut states whether the annotation kongdao.io/inject: "false" exempts a pod from the plugins.
 	// +kubebuilder:default=true
 	OptOut *bool `json:"optOut,omitempty"`
 }
 
-// PolicyMode says whether a policy does what it says.
+// PolicyPlugin is a plugin that a policy gives to pods.
+type PolicyPlugin struct {
+	// Name is the name of the plugin in Kong, for example "dao-test".
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-_A-Za-z0-9]{0,61}[A-Za-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="!(self in ['bundled', 'off'])",message="bundled and off are keywords of KONG_PLUGINS, not plugin names"
+	Name string `json:"name"`
+	// Version is the version that pods get, for example "1.1.0". If unset, the annotation of the pod or another policy
+	// chooses the version. If they do not, the plugin must have exactly one version.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$`
+	Version string `json:"version,omitempty"`
+}
+
+// PolicyMode states whether a policy is applied or only audited.
 type PolicyMode string
 
-// The modes.
+// The modes of a policy.
 const (
 	Enforce PolicyMode = "Enforce"
 	Audit   PolicyMode = "Audit"
 )
 
-// The type of the condition, and its reasons.
+// ConditionPodsDenied is the condition type that is True if the policy denied pods in the last hour, or would have
+// denied them with mode Enforce. Ready does not depend on it.
+const ConditionPodsDenied = "PodsDenied"
+
+// The reasons of the conditions of a PluginPolicy.
 const (
-	// ConditionReady is true while what the policy asks for can be had wherever it
-	// is asked for.
-	ConditionReady = "Ready"
-	// ReasonInEffect: it does what it says.
-	ReasonInEffect = "InEffect"
-	// ReasonAudited: it says what it would do.
+	// ReasonEnforced (Ready) means that the policy is applied to new pods.
+	ReasonEnforced = "Enforced"
+	// ReasonAudited (Ready) means that the policy only reports what it would do.
 	ReasonAudited = "Audited"
-	// ReasonDenies: pods are denied, or would be.
-	ReasonDenies = "DeniesPods"
-	// ReasonNotCalled: API servers do not ask about pods that ask for nothing.
-	ReasonNotCalled = "NotCalled"
-	// ReasonInvalid: it cannot be read, and decides nothing.
+	// ReasonInvalid (Ready, Stalled) means that the policy has an invalid field, so it has no effect.
 	ReasonInvalid = "Invalid"
+	// ReasonWebhookNotCalled (Ready, Reconciling, Stalled) means that API servers do not call the webhook for pods
+	// without an annotation, because the webhook configuration cannot be written.
+	ReasonWebhookNotCalled = "WebhookNotCalled"
+	// ReasonDenied (PodsDenied) means that the policy denied pods.
+	ReasonDenied = "Denied"
+	// ReasonWouldDeny (PodsDenied) means that the policy would have denied pods with mode Enforce.
+	ReasonWouldDeny = "WouldDeny"
+	// ReasonNoneDenied (PodsDenied) means that the policy denied no pods in the last hour.
+	ReasonNoneDenied = "NoneDenied"
 )
 
-// PluginPolicyStatus is what a policy comes to: counts of what there is now.
+// PluginPolicyStatus is what the controller last observed for a PluginPolicy.
 type PluginPolicyStatus struct {
-	// Namespaces that are selected.
+	// Namespaces is the number of selected namespaces.
 	// +optional
 	Namespaces int32 `json:"namespaces"`
-	// Kong pods there that are selected.
+	// Pods is the number of selected Kong pods.
 	// +optional
 	Pods int32 `json:"pods"`
-	// Of these, those that have what the policy wants.
+	// Injected is the number of these pods that have all plugins of the policy.
 	// +optional
 	Injected int32 `json:"injected"`
-	// Those that have opted out.
+	// OptedOut is the number of these pods that opted out.
 	// +optional
 	OptedOut int32 `json:"optedOut"`
-	// Those that lack what the policy wants: they were made before it, and have to be
-	// rolled. With Audit, those that would get something.
+	// Outdated is the number of these pods that do not have all plugins of the policy in the right version, because they
+	// were created without it. Restart their workloads. With mode Audit, it is the number of pods that would change.
 	// +optional
-	Lacking int32 `json:"lacking"`
-	// Workloads whose pods were denied for the policy in the last hour, or with
-	// Audit would have been.
+	Outdated int32 `json:"outdated"`
+	// Denied is the number of workloads whose pods the policy denied in the last hour. With mode Audit, it is the number
+	// of workloads whose pods it would have denied.
 	// +optional
 	Denied int32 `json:"denied"`
-	// What each replica of kongdao has denied, or with Audit would have.
+	// Denials lists, for each replica of kongdao, the workloads that count as denied.
 	// +listType=map
 	// +listMapKey=replica
 	Denials []PolicyDenials `json:"denials,omitempty"`
-	// Some of the workloads whose pods lack something: "namespace/kind/name".
+	// WorkloadsToRestart lists up to 20 workloads with outdated pods.
 	// +listType=atomic
-	ToRoll []string `json:"toRoll,omitempty"`
-	// The generation that the counts are of.
+	WorkloadsToRestart []WorkloadReference `json:"workloadsToRestart,omitempty"`
+	// ObservedGeneration is the generation of the spec that this status describes.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// The condition Ready.
+	// Conditions are Ready and PodsDenied, and Reconciling or Stalled while they are True.
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// PolicyDenials are those of one replica of kongdao.
+// PolicyDenials are the denials that one replica of kongdao reports for a policy.
 type PolicyDenials struct {
-	// Which replica.
+	// Replica is the name of the replica's pod.
 	Replica string `json:"replica"`
-	// When it wrote this.
+	// Time is when the replica wrote this entry.
 	Time metav1.Time `json:"time"`
-	// The workloads whose pods it denied: "namespace/kind/name".
+	// Workloads lists the workloads whose pods the replica denied, or would have denied with mode Enforce.
 	// +listType=atomic
-	Workloads []string `json:"workloads,omitempty"`
+	Workloads []WorkloadReference `json:"workloads,omitempty"`
 }
+
+// WorkloadReference identifies a workload, for example a Deployment, or a pod that has no controller.
+type WorkloadReference struct {
+	// Namespace is the namespace of the workload.
+	Namespace string `json:"namespace"`
+	// Kind is the kind of the workload, for example "Deployment".
+	Kind string `json:"kind"`
+	// Name is the name of the workload.
+	Name string `json:"name"`
+}
+
+// String returns the reference as "namespace/kind/name".
+func (r WorkloadReference) String() string { return r.Namespace + "/" + r.Kind + "/" + r.Name }
