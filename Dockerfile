@@ -1,8 +1,8 @@
-# The webhook's image. `make image` makes the same without Docker, and takes what stands here below the second FROM.
+# The webhook's image. `make image` builds the same image without Docker, from the instructions of the last stage.
 #
 #   docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=1.0.0 -t kongdao.io/kongdao:1.0.0 .
 
-# BUILDER is any image with Go, bash and git. BASE may be an empty one: the program is static and needs no other file.
+# BUILDER is an image with Go, bash and git. BASE can be empty, because the program is static and reads no other files.
 ARG BUILDER=golang:1.26
 ARG BASE=scratch
 
@@ -23,6 +23,7 @@ LABEL org.opencontainers.image.description="Admission webhook that gives Kong po
 LABEL org.opencontainers.image.licenses="Apache-2.0"
 LABEL org.opencontainers.image.version="$VERSION"
 COPY --from=build /out/webhook /webhook
-# A number, by which kubelet sees that it is not root. Nothing is written, so the root filesystem may be read-only.
+# With a numeric user, kubelet can verify runAsNonRoot. The program writes no files, so the root filesystem can be
+# read-only.
 USER 65532:65532
 ENTRYPOINT ["/webhook"]

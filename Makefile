@@ -1,5 +1,5 @@
-# `make` alone tells what there is to run. Nothing needs to be installed but Go, git, make, bash and, for the race
-# detector, gcc: all else is built from Go modules into a cache outside the tree (KONGDAO_CACHE moves it).
+# `make` lists all targets. You need Go, git, make and bash, and gcc for `make test` and `make lint`. All other programs
+# are built from Go modules into a cache outside the tree. Set KONGDAO_CACHE to move the cache.
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,67 +12,67 @@ COUNT ?= 6
 KEEP ?=
 TESTFLAGS ?=
 
-# The version is stamped below. Go's own stamping, besides, fails where git will not read a checkout of another user's.
+# The targets below set the version. Go must not read it from git too, because git fails in another user's checkout.
 export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 
 ##@ Develop
 
 .PHONY: help
-help: ## Show this
+help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/webhook and bin/kubectl-kongdao, static, with the version from git
+build: ## Build bin/webhook and bin/kubectl-kongdao as static programs
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/webhook ./cmd/kubectl-kongdao
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ \
+		./cmd/webhook ./cmd/kubectl-kongdao
 
 .PHONY: image
-image: ## Make the webhook's image IMAGE, without a daemon, for `ctr images import` or `docker load` (GOARCH chooses the processor)
+image: ## Build the webhook's image IMAGE as a file for `ctr images import` or `docker load` (set GOARCH to cross-build)
 	@VERSION='$(VERSION)' hack/image/build.sh '$(IMAGE)'
 
 .PHONY: demo
-demo: ## See it work on a control plane of this machine's own (KEEP=1 leaves it running)
-	@assets=$$(hack/kubernetes/build.sh); \
-	KUBEBUILDER_ASSETS=$$assets KEEP='$(KEEP)' $(if $(wildcard hack/demo.sh),hack/demo.sh,go run ./hack/demo)
+demo: ## Show kongdao on a local control plane (KEEP=1 keeps it running)
+	@KUBEBUILDER_ASSETS=$$(hack/kubernetes/build.sh) KEEP='$(KEEP)' go run ./hack/demo
 
 .PHONY: cluster-up
-cluster-up: ## Bring up a real Kubernetes of one node on this Linux machine (needs root; use it by hack/cluster/in.sh COMMAND)
+cluster-up: ## Start a Kubernetes cluster with one node on this Linux machine (as root); see hack/cluster/in.sh
 	@hack/cluster/up.sh
 
 .PHONY: cluster-down
-cluster-down: ## End it, leaving nothing behind
+cluster-down: ## Stop that cluster and delete its files
 	@hack/cluster/down.sh
 
 .PHONY: generate
-generate: ## Make what is made of the API types and the Helm chart: copying code, CRDs, README.md, deploy/kustomize/base
+generate: ## Write the generated files: deep-copy functions, CRDs, the chart's README.md, deploy/kustomize/base
 	@hack/generate.sh
 
 .PHONY: clean
-clean: cluster-down ## Remove what was built in the tree (not the cache outside it)
+clean: cluster-down ## Delete bin and out (not the cache outside the tree)
 	rm -rf bin out
 
 ##@ Check
 
 .PHONY: test
-test: ## Run all tests with the race detector, against a real API server (builds it, Helm and cert-manager first: 15 minutes, once)
+test: ## Run all tests with the race detector and a real API server (the first run builds programs for 15 minutes)
 	@hack/test.sh $(TESTFLAGS) ./...
 
 .PHONY: test-unit
-test-unit: ## Run the fast tests alone: pkg and cmd, no API server, no race detector
+test-unit: ## Run only the fast tests in pkg and cmd, without an API server and the race detector
 	go test $(TESTFLAGS) ./pkg/... ./cmd/...
 
 .PHONY: e2e
-e2e: ## Run the tests that need pods which really run, on the cluster (E2E_KUBECONFIG names another; KEEP=1 leaves ours up)
+e2e: ## Run the tests in test/e2e on a cluster that runs pods (E2E_KUBECONFIG selects another one; KEEP=1 keeps it)
 	@KEEP='$(KEEP)' hack/e2e.sh
 
 .PHONY: lint
-lint: ## Check Go code and modules, scripts, YAML, the Helm chart and what is made of it, without running them
+lint: ## Check Go code, modules, scripts, YAML, the Helm chart and generated files
 	@hack/lint.sh
 
 .PHONY: check-generate
-check-generate: ## Fail when what is made of the API types and the Helm chart is stale, and show it
+check-generate: ## Fail if generated files are out of date, and show the differences
 	@hack/generate.sh --check
 
 .PHONY: fuzz
@@ -80,8 +80,9 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 	@hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Measure the whole process in ratios (5 minutes), then the core COUNT times (6)
+bench: ## Run the benchmarks: the whole webhook (5 minutes), then the packages COUNT times (6)
 	@tools=$$(hack/tools/build.sh benchstat); assets=$$(hack/kubernetes/build.sh); mkdir -p out; \
 	KUBEBUILDER_ASSETS=$$assets go test -run '^$$' -bench . -timeout 60m -v ./test/bench; \
-	go test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m ./pkg/... | grep -v '^ok\|no test files' | tee out/bench.txt >/dev/null; \
+	go test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m ./pkg/... | \
+		grep -v '^ok\|no test files' | tee out/bench.txt >/dev/null; \
 	"$$tools/benchstat" out/bench.txt

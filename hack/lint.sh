@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lint.sh checks what can be checked without running it: Go, modules, scripts, YAML, the Helm chart and what is made of
-# it. It tells of everything that it finds, and only then fails.
+# lint.sh checks everything that needs no test run: Go code, modules, scripts, YAML, the Helm chart and generated files.
+# It prints the findings of all checks before it fails.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,19 +13,19 @@ check() { # LABEL COMMAND...
 }
 files() { find . -path ./.git -prune -o -path ./bin -prune -o -type f "$@" -print | sort; }
 
-# have PROGRAM...: each is a Debian package of its own name.
-have() {
+# require PROGRAM... installs missing programs. Each one is in a Debian package of the same name.
+require() {
   local program missing=()
   for program in "$@"; do command -v "$program" >/dev/null || missing+=("$program"); done
   ((${#missing[@]} == 0)) || hack/deb.sh "${missing[@]}"
 }
 
-# The second module is compiled as hack/certmanager/build.sh compiles it, so that either finds what the other has built.
+# hack/certmanager is compiled with the flags of its build.sh, so that both use the same build cache.
 golangci() {
   local tools config=$PWD/.golangci.yml status=0
   tools=$(hack/tools/build.sh golangci-lint) || return
   "$tools/golangci-lint" run ./... || status=1
-  (cd hack/certmanager && GOFLAGS=-trimpath CGO_ENABLED=0 "$tools/golangci-lint" run --config "$config" ./...) || status=1
+  (cd hack/certmanager && GOFLAGS=-trimpath CGO_ENABLED=0 "$tools/golangci-lint" run -c "$config" ./...) || status=1
   return $status
 }
 
@@ -43,18 +43,21 @@ tidy() {
 shell() {
   local scripts=(.ci/run) script
   while read -r script; do scripts+=("$script"); done < <(files -name '*.sh')
-  have shellcheck && shellcheck --external-sources "${scripts[@]}"
+  require shellcheck && shellcheck --external-sources "${scripts[@]}"
 }
 
-# Helm's templates are no YAML before they are rendered; the chart's own tests render them. What Helm prints of values
-# has lists that are not indented.
+# Helm templates are not YAML before they are rendered, so the chart's tests check them. Helm does not indent lists in
+# the values that it renders, so both styles are allowed.
 yaml() {
   local documents=(.golangci.yml) document
-  while read -r document; do documents+=("$document"); done < <(files -path './deploy/*' ! -path '*/templates/*' \( -name '*.yaml' -o -name '*.yml' \))
-  have yamllint && yamllint --strict -d '{extends: relaxed, rules: {line-length: disable, indentation: {indent-sequences: whatever}}}' "${documents[@]}"
+  local rules='{extends: relaxed, rules: {line-length: disable, indentation: {indent-sequences: whatever}}}'
+  while read -r document; do documents+=("$document"); done < <(
+    files -path './deploy/*' ! -path '*/templates/*' \( -name '*.yaml' -o -name '*.yml' \)
+  )
+  require yamllint && yamllint --strict -d "$rules" "${documents[@]}"
 }
 
-# With the default values, and with each set that the chart's tests render.
+# chart checks the chart with its default values, and with each set of values in its folder ci.
 chart() {
   local tools values
   tools=$(hack/tools/build.sh helm) || return
@@ -71,6 +74,7 @@ check "Helm chart" chart
 check "generated files" hack/generate.sh --check
 check "Go" golangci
 if ((${#failed[@]} > 0)); then
-  echo "lint: failed: ${failed[*]}" >&2
+  printf -v labels ', %s' "${failed[@]}"
+  echo "lint: failed: ${labels:2}" >&2
   exit 1
 fi

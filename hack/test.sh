@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test.sh [FLAG or PACKAGE...] runs `go test -race` (on ./... by default) with Kubernetes' programs, Helm and cert-manager at
-# hand.
+# test.sh [FLAG or PACKAGE...] runs `go test -race`, by default on ./... . It builds the programs that tests need first:
+# Kubernetes, Helm, cert-manager and vale.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,7 +9,7 @@ source hack/build-lib.sh
 
 compiler=$(go env CC)
 command -v "${compiler%% *}" >/dev/null ||
-  die "the race detector needs a C compiler, and there is no $compiler: install gcc and libc6-dev, or run 'make test-unit', which does without"
+  die "the race detector needs a C compiler, but $compiler is missing: install gcc, or run 'make test-unit'"
 export CGO_ENABLED=1
 
 KUBEBUILDER_ASSETS=$(hack/kubernetes/build.sh)
@@ -24,8 +24,9 @@ export KONGDAO_VALE
 (($# > 0)) || set -- ./...
 packages=()
 for argument in "$@"; do [[ $argument == -* ]] || packages+=("$argument"); done
-# go test says nothing while it compiles, which takes minutes the first time. So this compiles, and says how far it is;
-# what does not compile is for go test to report.
-say "compiling the tests (first time only: 3 to 5 minutes on two cores)"
-compiling "compiling the tests" go list -race -test -deps -export -v "${packages[@]}" || say "not everything compiles"
+# The first compilation takes minutes, and go test prints no progress. This step compiles with progress messages. It
+# ignores compilation errors because go test reports them.
+log "compiling the tests (only the first time, 3 to 5 minutes on two cores)"
+with_progress "compiling the tests" go list -race -test -deps -export -v "${packages[@]}" ||
+  log "some packages do not compile: go test reports them below"
 go test -race -timeout 20m "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# build.sh builds cert-manager's controllers, of the release that go.mod names, as the program cert-manager and prints
-# the folder that holds it, with the CRDs in its folder crds (progress goes to stderr). The folder's name carries a sum
-# over what it is made of.
+# build.sh builds the program cert-manager in this folder, with the cert-manager release that go.mod names. It prints
+# the folder that holds the program and, in the subfolder crds, the CRDs. Progress goes to stderr. The folder's name
+# contains a checksum of the sources.
 #
 #   KONGDAO_CACHE  where built programs are kept (default: ${XDG_CACHE_HOME:-$HOME/.cache}/kongdao)
 set -euo pipefail
@@ -16,25 +16,25 @@ version=$(sed -n -E "s#^[[:space:]]*(require )?$module v([0-9.]+)\$#\2#p" go.mod
 
 sum=$(cat go.mod go.sum ./*.go build.sh | cksum | cut -d' ' -f1)
 folder=$(cache_folder "certmanager-$version-$sum-$(host_platform)")
-only_builder "$folder"
+lock_folder "$folder"
 if [[ ! -x $folder/cert-manager ]]; then
-  go_program "cert-manager" "4 minutes on two cores" "$folder/cert-manager" . \
+  build_program "cert-manager" "4 minutes on two cores" "$folder/cert-manager" . \
     -ldflags "-s -w -X $module/pkg/util.AppVersion=v$version"
 fi
 
-# The module carries the CRDs. They are copied, for the module cache may be cleaned at any time, and put in place whole.
+# The module contains the CRDs. They are copied because `go clean -modcache` can delete the originals.
 if [[ ! -d $folder/crds ]]; then
-  go mod download "$module" || die "no CRDs: see what go mod download says above"
+  go mod download "$module" || die "cannot get the CRDs: see the output of go mod download above"
   upstream=$(GOWORK=off go list -m -f '{{.Dir}}' "$module")/deploy/crds
-  ls "$upstream"/*.yaml >/dev/null 2>&1 || die "there are no CRDs in $upstream: see where $module $version keeps them"
-  # No program here would answer the API server's calls.
+  ls "$upstream"/*.yaml >/dev/null 2>&1 || die "$upstream has no CRDs: look where $module $version keeps them"
+  # The test cluster runs no conversion webhook.
   if grep -l '^  conversion:' "$upstream"/*.yaml >&2; then
-    die "the CRDs named above ask for a conversion, by a webhook most likely: leave that out where build.sh copies them"
+    die "these CRDs need a conversion webhook, but the test cluster runs none: remove the conversion in build.sh"
   fi
   rm -rf "$folder/crds.part"
   mkdir "$folder/crds.part"
   for file in "$upstream"/*.yaml; do
-    cat "$file" >"$folder/crds.part/${file##*/}" # not cp, which would make them read-only as those in the module cache are
+    cat "$file" >"$folder/crds.part/${file##*/}" # cp would copy the read-only mode of the module cache
   done
   mv "$folder/crds.part" "$folder/crds"
 fi

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# busybox.sh REFERENCE CONFIG writes to stdout an image of nothing but Debian's static busybox, as hack/image/archive.sh
-# does: it stands in for images whose contents do not matter.
+# busybox.sh REFERENCE CONFIG writes an image to stdout that contains only Debian's static busybox. The arguments are
+# those of hack/image/archive.sh. Use it as a replacement for images whose content does not matter.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
-busybox=$(command -v busybox) || { echo "there is no busybox: install Debian's package busybox-static" >&2; exit 1; }
+busybox=$(command -v busybox) || { echo "busybox is missing: install the Debian package busybox-static" >&2; exit 1; }
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"

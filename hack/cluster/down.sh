@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# down.sh ends the cluster and removes all that it wrote, its logs too.
+# down.sh stops the cluster and deletes all its files, including the logs.
 set -euo pipefail
 
 # shellcheck source=hack/cluster/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 if [[ ! -d $state ]]; then
-  say "no cluster is up"
+  log "cluster: not running"
   exit
 fi
-end_cluster
-remove_state
-say "cluster: down after ${SECONDS}s"
+stop_cluster
+delete_state
+log "cluster: stopped after ${SECONDS}s"

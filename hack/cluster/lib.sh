@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# lib.sh is sourced by the scripts of the cluster: where its state is, and whether it runs.
+# lib.sh holds the functions that the cluster's scripts share: where the cluster's state is, and whether it runs.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=hack/build-lib.sh
@@ -7,44 +7,44 @@ source "$here/../build-lib.sh"
 # shellcheck source=hack/cluster/process.sh
 source "$here/process.sh"
 
-# All that a cluster writes lies in one folder of this name, so that two checkouts can have a cluster each.
+# The cluster writes only to this folder, so each checkout can have a cluster.
 state=${KONGDAO_CLUSTER:-$(cd "$here/../.." && pwd)/out/cluster}
-[[ $state == /* ]] || die "KONGDAO_CLUSTER is $state: give the whole path"
+[[ $state == /* ]] || die "KONGDAO_CLUSTER is '$state': set an absolute path"
 
-# cluster_pid prints the number of the cluster's first process, or nothing when no cluster runs.
+# cluster_pid prints the process number of the cluster's first process. It prints nothing if no cluster runs.
 cluster_pid() {
   local pid started
   [[ -f $state/pid ]] || return 0
   read -r pid started <"$state/pid" || return 0
-  if [[ $(started_at "$pid") == "$started" ]]; then echo "$pid"; fi
+  if [[ $(start_time "$pid") == "$started" ]]; then echo "$pid"; fi
 }
 
-# end_cluster ends the first process, by which the kernel ends all others and with them their mounts and networks, and
-# removes the control groups, which are the only thing that outlives them.
-end_cluster() {
+# stop_cluster kills the first process. The kernel then kills all other processes and removes their mounts and networks.
+# Only the control groups remain, so this function deletes them.
+stop_cluster() {
   local pid group deadline=$((SECONDS + 30))
   pid=$(cluster_pid)
   if [[ -n $pid ]]; then
-    kill -KILL "$pid" || die "cannot end the cluster (process $pid): run this as the user who started it"
+    kill -KILL "$pid" || die "cannot stop the cluster (process $pid): run this command as the user who started it"
     while [[ -n $(cluster_pid) ]]; do
-      ((SECONDS < deadline)) || die "the cluster's first process, $pid, is still there 30s after its end"
+      ((SECONDS < deadline)) || die "the cluster's first process, $pid, still runs 30s after SIGKILL"
       sleep 0.05
     done
   fi
   [[ -f $state/cgroups ]] || return 0
   while read -r group; do
-    # A group can be busy for a moment after its last process is gone.
+    # A control group can stay busy for a moment after its last process ends.
     until [[ ! -d $group ]] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; do
-      ((SECONDS < deadline)) || die "cannot remove the control group $group: see what runs in its cgroup.procs"
+      ((SECONDS < deadline)) || die "cannot delete the control group $group: its cgroup.procs lists processes"
       sleep 0.05
     done
   done <"$state/cgroups"
   rm "$state/cgroups"
 }
 
-# remove_state removes all that a cluster wrote, and nothing that is not a cluster's.
-remove_state() {
+# delete_state deletes the files of the cluster. It never deletes a folder that was not created by up.sh.
+delete_state() {
   [[ -f $state/.kongdao-cluster || -z $(ls -A "$state" 2>/dev/null) ]] ||
-    die "$state is not the state of a cluster, and would be emptied: set KONGDAO_CLUSTER to a folder of its own"
+    die "$state has files, but they are not the state of a cluster: set KONGDAO_CLUSTER to an empty folder"
   rm -rf "$state"
 }

@@ -1,52 +1,52 @@
 #!/usr/bin/env bash
-# node.sh STATE is the first process in the cluster's namespaces (see up.sh). It makes the node, starts Kubernetes'
-# programs, writes down in STATE how far it is, and then, which of them ended:
+# node.sh STATE is the first process in the cluster's namespaces; up.sh starts it. It prepares the node, starts the
+# programs of Kubernetes, and waits. It reports its progress in the folder STATE:
 #
-#   pid      this process's number outside, and when it started
-#   cgroups  the control groups that it made
-#   reached  the stages that are behind it
-#   failed   which stage failed, and why
-#   up       there when pods can run
-#   running  a file for each program: its number inside, and when it started
-#   restart  a file for each program that is to start again when it ends, see restart.sh
-#   ended    programs that ended although nobody asked them to
-set -Eeuo pipefail # E: functions have the trap below too
+#   pid      the number of this process outside the namespaces, and its start time
+#   cgroups  the control groups that it created
+#   reached  the stages that it finished
+#   failed   the stage that failed, and the reason
+#   up       exists when pods can run
+#   running  one file per program, with its process number inside the namespaces and its start time
+#   restart  one file per program that must start again when it ends; restart.sh writes it
+#   ended    programs that ended unexpectedly
+set -Eeuo pipefail # with E, the ERR trap below also applies to functions
 
 state=$1
 here=$(cd "$(dirname "$0")" && pwd)
-address=10.200.0.1 # up.sh and config/proxy.yaml know it too
+address=10.200.0.1 # up.sh and config/proxy.yaml use the same address
 pki=/run/cluster/pki
-declare -A running=()  # program by process number
-declare -A commands=() # a program's command, quoted for eval
+declare -A running=()  # program name by process number
+declare -A commands=() # command by program name, quoted for eval
 # shellcheck source=hack/cluster/process.sh
 source "$here/process.sh"
 
-# The machine's /proc is still there, so this is the number outside.
+# This reads the machine's /proc, so the process number is the one outside the namespaces.
 read -r line </proc/self/stat
 read -r -a fields <<<"${line##*) }"
 echo "${line%% *} ${fields[19]}" >"$state/pid"
 
 fail() { # MESSAGE
-  printf 'the cluster did not come up: %s\n' "$1" >"$state/failed.part"
+  printf 'the cluster did not start: %s\n' "$1" >"$state/failed.part"
   mv "$state/failed.part" "$state/failed"
-  exit 1 # and with the first process the kernel ends all others
+  exit 1 # the kernel then kills all other processes
 }
-trap 'fail "stage \"node\": line $LINENO of hack/cluster/node.sh failed; its last lines:
+trap 'fail "stage \"node\": line $LINENO of hack/cluster/node.sh failed, with this output:
 $(last_lines node)"' ERR
 
 last_lines() { tail -n 15 "$state/log/$1.log" | cut -c 1-300; }
 
-# ended PROGRAM STATUS says how a program ended.
-ended() { printf '%s ended (exit status %s); its last lines:\n%s\n' "$1" "$2" "$(last_lines "$1")"; }
+# describe_end PROGRAM STATUS prints how a program ended.
+describe_end() { printf '%s ended with exit status %s and this output:\n%s\n' "$1" "$2" "$(last_lines "$1")"; }
 
 start() { # COMMAND...
   commands[$1]=$(printf '%q ' "$@")
   "$@" >>"$state/log/$1.log" 2>&1 </dev/null &
   running[$!]=$1
-  echo "$! $(started_at $!)" >"$state/running/$1"
+  echo "$! $(start_time $!)" >"$state/running/$1"
 }
 
-# stage NAME PROGRAM COMMAND... waits until COMMAND succeeds, which PROGRAM is to bring about.
+# stage NAME PROGRAM COMMAND... waits until COMMAND succeeds. PROGRAM must make it succeed.
 stage() {
   local name=$1 program=$2 pid status deadline=$((SECONDS + 90))
   shift 2
@@ -55,20 +55,20 @@ stage() {
       kill -0 "$pid" 2>/dev/null && continue
       status=0
       wait "$pid" || status=$?
-      fail "stage \"$name\": $(ended "${running[$pid]}" "$status")"
+      fail "stage \"$name\": $(describe_end "${running[$pid]}" "$status")"
     done
-    ((SECONDS < deadline)) || fail "stage \"$name\": not within 90s, and the last answer was: $(last_lines check)
-the last lines of $program:
+    ((SECONDS < deadline)) || fail "stage \"$name\": not ready after 90s, last answer: $(last_lines check)
+last output of $program:
 $(last_lines "$program")"
     sleep 0.1
   done
   echo "$name" >>"$state/reached"
 }
 
-# own_folders gives the programs their built-in folders: what they write there does not reach the machine's.
-own_folders() {
+# mount_folders mounts separate folders, so the programs can use their default paths without writing to the machine's.
+mount_folders() {
   mount -t proc proc /proc
-  mount --make-rshared / # kubelet's mounts are to reach containers
+  mount --make-rshared / # containers must see kubelet's mounts
   local folder
   for folder in /run /var/log; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
   mkdir -p /run/lib/upper /run/lib/work /run/cluster
@@ -78,7 +78,7 @@ own_folders() {
     mkdir -p "$state/$folder" "/var/lib/$folder"
     mount --bind "$state/$folder" "/var/lib/$folder"
   done
-  # kubelet sets these sysctls, which are the machine's: it is shown files of their names that hold what it wants.
+  # kubelet sets these sysctls of the machine. Files with the right values hide them, so kubelet changes nothing.
   local sysctl
   mkdir /run/sysctl
   for sysctl in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1; do
@@ -88,8 +88,8 @@ own_folders() {
   done
 }
 
-# own_cgroups makes the control group that all pods are in: one for each controller, or one for all (version 2).
-own_cgroups() {
+# create_cgroups creates the control group of all pods: one per controller (version 1), or one for all (version 2).
+create_cgroups() {
   local name group hierarchies=(/sys/fs/cgroup)
   name=kongdao-$(cksum <<<"$state" | cut -d' ' -f1)
   if [[ -f /sys/fs/cgroup/cgroup.controllers ]]; then
@@ -98,7 +98,7 @@ own_cgroups() {
     hierarchies=(/sys/fs/cgroup/*/)
   fi
   for group in "${hierarchies[@]}"; do
-    [[ ! -L ${group%/} ]] || continue # cpu leads to cpu,cpuacct on some machines
+    [[ ! -L ${group%/} ]] || continue # on some machines, cpu is a link to cpu,cpuacct
     group=${group%/}/$name
     echo "$group" >>"$state/cgroups"
     mkdir -p "$group"
@@ -106,8 +106,8 @@ own_cgroups() {
   sed -i "s#CGROUP#/$name#" /run/cluster/config/kubelet.yaml
 }
 
-# own_network makes the node's address: a bridge with a pair of links, for a bridge without one counts as down.
-own_network() {
+# create_network creates the bridge with the node's address. A bridge without a link is down, so it gets a veth pair.
+create_network() {
   ip link set lo up
   ip link add node0 type bridge
   ip link add link0 type veth peer name link1
@@ -143,7 +143,7 @@ control_plane() {
     --kubeconfig="$config" --authentication-kubeconfig="$config" --authorization-kubeconfig="$config"
 }
 
-# node_ready succeeds when pods can be scheduled: kube-controller-manager takes the taint away a moment after Ready.
+# node_ready succeeds when pods can be scheduled. kube-controller-manager removes the taint a moment after Ready.
 node_ready() {
   [[ $(kubectl get node node1 -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}{.spec.taints}') == True ]]
 }
@@ -164,11 +164,11 @@ export PATH=$state/programs:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 export KUBECONFIG=$pki/admin.kubeconfig KUBECACHEDIR=/run/kubecache CONTAINERD_NAMESPACE=k8s.io
 cp -r "$here/config" "$state/config"
 mkdir "$state/running" "$state/restart"
-: >"$state/resolv.conf" # there is nobody to ask for names
+: >"$state/resolv.conf" # the cluster has no DNS server
 
-own_folders
-own_cgroups
-own_network
+mount_folders
+create_cgroups
+create_network
 control_plane
 worker
 touch "$state/up"
@@ -184,6 +184,6 @@ while :; do
   if rm "$state/restart/$program" 2>/dev/null; then
     eval "start ${commands[$program]}"
   else
-    ended "$program" "$status" >>"$state/ended"
+    describe_end "$program" "$status" >>"$state/ended"
   fi
 done

@@ -1,12 +1,13 @@
 # shellcheck shell=bash
-# process.sh is sourced by the scripts that hand process numbers to one another.
+# process.sh identifies processes. A process number does not identify a process: another process
+# can get it later, and the same process has another number inside a pid namespace.
 
-# started_at PID prints when a process started, in the kernel's own measure, or nothing when there is none. With it a
-# number that another process has got since, or has outside the cluster's namespaces, is told from the first one's.
-started_at() {
+# start_time PID prints the start time of a process, as the kernel counts it. It prints nothing if there is no such
+# process.
+start_time() {
   local line fields
   line=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-  # The name before the last bracket may hold spaces.
+  # The process name can contain spaces. The fields start after the last bracket.
   read -r -a fields <<<"${line##*) }"
   echo "${fields[19]}"
 }

@@ -9,6 +9,7 @@ var (
 	makeHelp     = regexp.MustCompile(`^(?:[a-z0-9-]+:.*## |##@ )(.*)$`)
 	shellMessage = regexp.MustCompile(`\b(?:say|die|echo|fail|printf|go_program)\b[^"#]*"((?:[^"\\]|\\.)*)"`)
 	usageEntry   = regexp.MustCompile(`^ {2,}(\S+)  +(\S)`)
+	usageName    = regexp.MustCompile(`^ {2,}[A-Z][A-Z0-9_]+$`)
 )
 
 // lineComments returns the extractor of a language whose comments begin with marker and end with the line.
@@ -46,6 +47,10 @@ func lineComments(marker string) func(*document) error {
 // commentLine reads one line of a comment. An indented line is code, except for an entry of a usage list ("NAME  text")
 // and what continues it. It reports whether the next line can continue that entry.
 func (doc *document) commentLine(text string, number, column int, inUsage bool) bool {
+	if usageName.MatchString(text) {
+		doc.prose.end()
+		return true
+	}
 	span := usageEntry.FindStringSubmatchIndex(text)
 	switch {
 	case span != nil && !(inUsage && strings.HasPrefix(text, "      ")):

@@ -69,7 +69,7 @@ func (doc *document) markdownLine(line string, number int) {
 	doc.prose.line(line[len(prefix):], number, 1+runes(prefix))
 }
 
-// tableRow reads each cell as a block, because a cell is no part of its neighbour's sentence.
+// tableRow reads each cell as a block, because neighbouring cells are separate sentences.
 func (doc *document) tableRow(line string, number int) {
 	doc.prose.end()
 	doc.data[number] = true

@@ -11,11 +11,11 @@ source ../build-lib.sh
 
 sum=$({ go env GOVERSION; cat go.mod go.sum; } | cksum | cut -d' ' -f1)
 folder=$(cache_folder "vale-$sum-$(host_platform)")
-only_builder "$folder"
+lock_folder "$folder"
 if [[ ! -x $folder/vale ]]; then
   compiler=$(go env CC)
   command -v "${compiler%% *}" >/dev/null || ../deb.sh gcc libc6-dev
   build_cgo=1
-  go_program vale "1 minute on two cores" "$folder/vale" github.com/vale-cli/vale/v3/cmd/vale -ldflags "-s -w"
+  build_program vale "1 minute on two cores" "$folder/vale" github.com/vale-cli/vale/v3/cmd/vale -ldflags "-s -w"
 fi
 echo "$folder"

@@ -44,14 +44,14 @@ postgres_root() {
 build() { # NAME REFERENCE CONFIG PACKAGE=VERSION...
   local name=$1 reference=$2 config=$3 started=$SECONDS
   shift 3
-  say "$reference: building"
+  log "$reference: building"
   rm -rf "$cache/$name.part" "$cache/$name.part.tar"
   unpack "$cache/apt" "$cache/$name.part" "$@"
   "${name%%-*}_root" "$cache/$name.part"
   ../../hack/image/archive.sh "$reference" "$(dpkg --print-architecture)" "$config" "$cache/$name.part" >"$cache/$name.part.tar"
   mv "$cache/$name.part" "$cache/$name"
   mv "$cache/$name.part.tar" "$cache/$name.tar"
-  say "$reference: $(du -m "$cache/$name.tar" | cut -f1) MB in $((SECONDS - started))s"
+  log "$reference: $(du -m "$cache/$name.tar" | cut -f1) MB in $((SECONDS - started))s"
 }
 
 # sum_of TEXT FILE... is one sum of the text and of all that goes into an image: the files, those in folders, and scripts.
@@ -69,7 +69,7 @@ what=tar
 ((EUID == 0)) || die "packages are unpacked with their owners: run this as root"
 grep -q '^VERSION_CODENAME=bookworm' /etc/os-release || die "the packages are Debian 12's: run this on Debian 12"
 cache=$(cache_folder test-kong)
-only_builder "$cache"
+lock_folder "$cache"
 
 planned() {
   kong_closure=$(closure "$cache/apt" "${kong_packages[@]}") && postgres_closure=$(closure "$cache/apt" "${postgres_packages[@]}")

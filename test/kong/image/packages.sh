@@ -32,7 +32,7 @@ closure() {
 
 # refresh STATE fetches the lists of packages.
 refresh() {
-  say "fetching Debian's lists of packages"
+  log "fetching Debian's lists of packages"
   apt "$1" apt-get update >&2 || die "cannot fetch Debian's lists of packages: see apt-get's output above (is there a network?)"
 }
 
@@ -46,7 +46,7 @@ unpack() {
     compgen -G "$(archive_of "$state" "$package")" >/dev/null || missing+=("$package")
   done
   if ((${#missing[@]} > 0)); then
-    say "downloading ${#missing[@]} packages of Debian's"
+    log "downloading ${#missing[@]} packages of Debian's"
     (cd "$state/debs" && apt "$state" apt-get download "${missing[@]}" >&2) || return
   fi
   # As on an installed Debian; else /bin and /lib would be folders of their own.

@@ -12,10 +12,10 @@ import (
 
 // Bad does what it does (K1).
 //
-//	whoever := "an example"
+//		whoever := "an example"
 //
-//   - a list item that is mended
-//     and goes on, whoever reads it
+//	  - a list item that is mended
+//	    and goes on, whoever reads it
 //
 // +kubebuilder:validation:XValidation:rule="self == 'whoever'",message="refused by nobody"
 func Bad(name string) error {
