@@ -109,7 +109,7 @@ func TestGuardsOfReviews(t *testing.T) {
 		"unknown members":  {body: review(`"request"`, `"response":{"uid":"x"},"new":[1],"request"`), message: "contains a dot"},
 
 		"truncated":      {body: review()[:200], message: "malformed AdmissionReview: jsontext: unexpected EOF"},
-		"trailing":       {body: review() + "{}", message: "something follows the JSON value"},
+		"trailing":       {body: review() + "{}", message: "unexpected text after the JSON value"},
 		"trailing brace": {body: review() + "}", message: "malformed AdmissionReview"},
 		"no JSON":        {body: "hello", message: "malformed AdmissionReview", noUID: true},
 		"null":           {body: "null", message: `expected an AdmissionReview of admission.k8s.io/v1, not "" of ""`, noUID: true},

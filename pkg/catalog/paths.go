@@ -44,8 +44,8 @@ type keyPaths struct {
 	migrations map[string]bool
 	// numbered is true if the list in init.lua cannot be read. Then the keys NNN_*.lua are migrations.
 	numbered bool
-	// flat is true if a flat source holds the list of migrations (init.lua, or migrations.lua next to the
-	// migrations), and no source gives the path of the list in another form.
+	// flat is true if a flat source holds the list of migrations, in init.lua or migrations.lua, and no source gives
+	// the path of the list in another form.
 	flat bool
 }
 

@@ -1,5 +1,5 @@
-// Package luasource reads plain facts out of a plugin's Lua files. It parses
-// and never runs them: a ConfigMap's Lua is somebody else's program.
+// Package luasource reads constants from a plugin's Lua files. It parses the files and never runs them, because the
+// code in a ConfigMap is untrusted.
 package luasource
 
 import (
@@ -9,14 +9,12 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// largest is the size, in bytes, up to which a file is parsed. A migrations
-// list or a handler that is larger is none that a person wrote; its facts are
-// then unknown, which callers can live with.
-const largest = 256 << 10
+// maxFileBytes limits the files that the package parses. No person writes a larger list or handler. The constants of a
+// larger file are unknown.
+const maxFileBytes = 256 << 10
 
-// ReturnedStrings yields the strings of a file that returns a literal list of
-// them, as a migrations list does (fact K2): return { "000_base", "001_next" }.
-// It reports false for any other file, also for one that is not Lua.
+// ReturnedStrings returns the strings of a file that returns a literal list of strings. The list of migrations has this
+// form (fact K2): return { "000_base", "001_next" }. It returns false for every other file, and for invalid Lua.
 func ReturnedStrings(text []byte) ([]string, bool) {
 	chunk := parseChunk(text)
 	if len(chunk) != 1 {
@@ -41,10 +39,9 @@ func ReturnedStrings(text []byte) ([]string, bool) {
 	return values, true
 }
 
-// Version yields the string that a handler gives as its VERSION (fact K4), in
-// a table ({ VERSION = "1.1.0" }) or by assignment (DaoTest.VERSION =
-// "1.1.0"). It reports false where no such string stands in the file's
-// outermost statements.
+// Version returns the VERSION of a handler, which Kong requires (fact K4). It finds a literal string in the outermost
+// statements, in a table ({ VERSION = "1.1.0" }) or in an assignment (DaoTest.VERSION = "1.1.0"). Otherwise it returns
+// false.
 func Version(text []byte) (string, bool) {
 	for _, statement := range parseChunk(text) {
 		switch statement := statement.(type) {
@@ -101,10 +98,10 @@ func isVersion(key ast.Expr) bool {
 	return ok && name.Value == "VERSION"
 }
 
-// parseChunk yields the statements of a file, nil for one that the parser does
-// not take: LuaJIT reads more (goto, 64-bit numbers) than the parser does.
+// parseChunk returns the statements of a file, or nil if the parser cannot read it. Kong's LuaJIT reads more than this
+// parser, for example 64-bit numbers (fact K43).
 func parseChunk(text []byte) []ast.Stmt {
-	if len(text) > largest {
+	if len(text) > maxFileBytes {
 		return nil
 	}
 	chunk, err := parse.Parse(bytes.NewReader(text), "")
