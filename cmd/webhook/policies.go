@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -74,9 +73,9 @@ func policies(ctx context.Context, manager ctrl.Manager, options Options, source
 	denials := &policycontroller.Denials{Replica: replica, Client: manager.GetClient(), Now: time.Now}
 	ruling := &admission.Policies{
 		Index: index, Labels: (&clusterstate.Namespaces{Cached: manager.GetClient(), Live: manager.GetAPIReader()}).Labels,
-		Told: func(outcome policy.Outcome, owner v1alpha1.WorkloadReference) {
-			counted.Count(outcome)
-			denials.Note(slices.Concat(outcome.Denying, outcome.WouldDeny), owner)
+		Report: func(effects policy.Effects, owner v1alpha1.WorkloadReference) {
+			counted.Count(effects)
+			denials.Note(effects.Policies(policy.Denied, policy.WouldDeny), owner)
 		},
 	}
 	library := &policycontroller.Library{

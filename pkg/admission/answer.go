@@ -12,8 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/denial"
-	"kongdao.io/kongdao/pkg/mutate"
 )
 
 // result is how an admission ended. It labels the metrics.
@@ -73,8 +74,8 @@ func allow() answer {
 	return answer{result: resultIgnored, status: http.StatusOK, response: admissionv1.AdmissionResponse{Allowed: true}}
 }
 
-// answerDecision makes the core's decision an answer.
-func answerDecision(decision mutate.Decision) (answer, error) {
+// answerDecision makes a decision an answer.
+func answerDecision(decision decision.Decision) (answer, error) {
 	switch {
 	case len(decision.Denials) > 0:
 		return answerDenials(decision.Denials), nil
@@ -86,8 +87,11 @@ func answerDecision(decision mutate.Decision) (answer, error) {
 	given := answer{result: resultUnchanged, status: http.StatusOK, response: admissionv1.AdmissionResponse{
 		Allowed:          true,
 		Warnings:         decision.Warnings,
-		AuditAnnotations: map[string]string{"releases": releaseNames(decision)},
+		AuditAnnotations: map[string]string{"releases": releaseNames(decision.Releases)},
 	}}
+	if decision.Migration != "" {
+		given.response.AuditAnnotations[auditMigration] = decision.Migration
+	}
 	if len(decision.Patch) > 0 {
 		patch, err := json.Marshal(decision.Patch)
 		if err != nil {
@@ -127,9 +131,9 @@ func deny(result result, reason denial.Reason, code int32, message string) answe
 }
 
 // releaseNames is what an audit log says of a pod: "dao-test@1.1.0 sha256:...".
-func releaseNames(decision mutate.Decision) string {
+func releaseNames(releases []*catalog.Release) string {
 	var text strings.Builder
-	for i, release := range decision.Releases {
+	for i, release := range releases {
 		if i > 0 {
 			text.WriteString(", ")
 		}

@@ -1,6 +1,6 @@
 // Package admission owns the webhook's handlers: the shell around the core.
 //
-//	AdmissionReview -> decode -> policy.Decide -> migrate.RequirementOf -> patch and warnings, or a denial
+//	AdmissionReview -> decode -> decision.Admit -> patch and warnings, or a denial
 //
 // Pods answers /mutate/pods, the way that every gateway's start depends on: it
 // reads the review once, into only what the decision needs. Workloads answers

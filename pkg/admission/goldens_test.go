@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/test/goldens"
 	"kongdao.io/kongdao/test/reviews"
 )
@@ -44,11 +43,7 @@ func checkGolden(t *testing.T, c goldens.Case, got reply) {
 	if got.status != http.StatusOK || got.response.UID != reviews.UID {
 		t.Errorf("answered with status %d and uid %q: %s", got.status, got.response.UID, got.body)
 	}
-	pod, err := mutate.DecodePod(c.Pod)
-	if err != nil {
-		t.Fatal(err)
-	}
-	decision := mutate.Decide(c.Namespace, pod, c.Finder())
+	decision := c.Admit(t)
 	if c.Want.Denial != "" {
 		if got.response.Allowed || got.response.Result.Code != http.StatusForbidden {
 			t.Errorf("not denied: %s", got.body)

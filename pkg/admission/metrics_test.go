@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kongdao.io/kongdao/pkg/denial"
-	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/test/configmaps"
 	"kongdao.io/kongdao/test/goldens"
 )
@@ -73,11 +72,7 @@ func TestReasons(t *testing.T) {
 	want := map[string]float64{}
 	var met []denial.Reason
 	for _, c := range goldens.Cases(t, casesFolder) {
-		pod, err := mutate.DecodePod(c.Pod)
-		if err != nil {
-			t.Fatal(err)
-		}
-		decision := mutate.Decide(c.Namespace, pod, c.Finder())
+		decision := c.Admit(t)
 		if len(decision.Denials) == 0 {
 			continue
 		}

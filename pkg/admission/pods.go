@@ -13,10 +13,9 @@ import (
 
 	"github.com/go-logr/logr"
 
-	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/events"
-	"kongdao.io/kongdao/pkg/migrate"
-	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/policy"
 )
 
 // bodyLimit bounds a review, in bytes: what controller-runtime takes (W4), and
@@ -91,54 +90,34 @@ func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review
 	if !review.creates() {
 		return review, allow()
 	}
-	decision, err := decide(request.Context(), p.Policies, p.Sources, review.namespace, review.pod)
+	decision, err := p.decide(request.Context(), &review)
 	if err != nil {
 		return review, answerFailure(err)
 	}
 	if !review.dryRun {
-		p.Policies.told(decision.Outcome, review.owner())
+		p.Policies.report(decision.Effects, review.owner())
 	}
-	record, err := p.gate(request.Context(), &review, &decision.Decision)
-	if err != nil {
+	if given, err = answerDecision(decision); err != nil {
 		return review, answerFailure(err)
 	}
-	if given, err = answerDecision(decision.Decision); err != nil {
-		return review, answerFailure(err)
-	}
-	if record != "" {
-		given.response.AuditAnnotations[auditMigration] = record
-	}
-	if len(decision.Outcome.WouldDeny) > 0 {
-		given.audit = strings.Join(decision.Outcome.Warnings, "; ")
+	if decision.Effects.Has(policy.WouldDeny) {
+		given.audit = strings.Join(decision.PolicyWarnings, "; ")
 	}
 	return review, given
 }
 
-// gate adds to a decision the scheduling gate of a pod whose database is not
-// known to be migrated, and names the PluginMigration that it waits for, "" for
-// a pod that waits for none. A scaled-out or rescheduled pod of a database that
-// is migrated never waits, whether the controller is there or not.
-func (p *Pods) gate(ctx context.Context, review *podReview, decision *mutate.Decision) (string, error) {
-	if len(decision.Denials) > 0 || len(decision.Request.Plugins) == 0 {
-		return "", nil
+// decide decides about the pod of a review.
+func (p *Pods) decide(ctx context.Context, review *podReview) (decision.Decision, error) {
+	policies, err := p.Policies.Of(ctx, review.namespace)
+	if err != nil {
+		return decision.Decision{}, err
 	}
-	if !review.pod.HasNode && !p.Sources.HasCopies(review.namespace, decision.Releases) {
-		decision.Patch = mutate.AddGate(decision.Patch, &review.pod, annotations.LibraryGate)
+	cluster := decision.Cluster{Policies: policies, HasCopies: p.Sources.HasCopies}
+	if p.Migrated != nil {
+		cluster.IsMigrated = func(namespace, name string) (bool, error) { return p.Migrated(ctx, namespace, name) }
 	}
-	if p.Migrated == nil || !migrate.CanGate(review.pod, review.ownerKind()) {
-		return "", nil
-	}
-	need, needed := migrate.RequirementOf(review.namespace, review.pod, decision.Request, decision.Releases)
-	if !needed {
-		return "", nil
-	}
-	record := need.MigrationName()
-	migrated, err := p.Migrated(ctx, review.namespace, record)
-	if err != nil || migrated {
-		return "", err
-	}
-	decision.Patch = mutate.AddGate(decision.Patch, &review.pod, annotations.MigrationsGate)
-	return record, nil
+	pod := decision.Pod{Namespace: review.namespace, OwnerKind: review.ownerKind(), View: review.pod}
+	return p.Sources.Admit(ctx, pod, cluster)
 }
 
 func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error) {

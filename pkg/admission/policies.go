@@ -4,22 +4,20 @@ import (
 	"context"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// Policies are what the handlers know of the cluster's policies.
+// Policies are the policies of the cluster.
 type Policies struct {
 	Index *policy.Index
-	// Labels yields a namespace's labels.
+	// Labels returns the labels of a namespace.
 	Labels func(ctx context.Context, namespace string) (map[string]string, error)
-	// Told is told what policies make of a pod that is created, and whose pod it is,
-	// the zero value if it has no controller.
-	Told func(outcome policy.Outcome, owner v1alpha1.WorkloadReference)
+	// Report receives the effects of policies on each pod that is created, and the pod's controller, which
+	// is the zero value for a pod without one.
+	Report func(effects policy.Effects, owner v1alpha1.WorkloadReference)
 }
 
-// Of are the policies of a namespace. Where there are none in the cluster, nothing
-// is looked at.
+// Of returns the policies that select a namespace. If the cluster has no policies, it does not read the labels.
 func (p *Policies) Of(ctx context.Context, namespace string) ([]*policy.Policy, error) {
 	if p == nil || p.Index.Len() == 0 {
 		return nil, nil
@@ -31,18 +29,8 @@ func (p *Policies) Of(ctx context.Context, namespace string) ([]*policy.Policy, 
 	return p.Index.Of(namespace, labels), nil
 }
 
-// told tells of what policies make of a pod.
-func (p *Policies) told(outcome policy.Outcome, owner v1alpha1.WorkloadReference) {
-	if p != nil && p.Told != nil {
-		p.Told(outcome, owner)
+func (p *Policies) report(effects policy.Effects, owner v1alpha1.WorkloadReference) {
+	if p != nil && p.Report != nil {
+		p.Report(effects, owner)
 	}
-}
-
-// decide decides on a pod, by what policies say and by its sources.
-func decide(ctx context.Context, policies *Policies, sources *Sources, namespace string, pod mutate.Pod) (policy.Decision, error) {
-	selecting, err := policies.Of(ctx, namespace)
-	if err != nil {
-		return policy.Decision{}, err
-	}
-	return sources.Decide(ctx, selecting, namespace, pod)
 }

@@ -106,7 +106,7 @@ func TestPoliciesAreTold(t *testing.T) {
 		edit func(body []byte) []byte
 		want string
 	}{
-		"created": {func(body []byte) []byte { return body }, "[policy-0] "},
+		"created": {func(body []byte) []byte { return body }, "[{policy-0 injected}] "},
 		"dry run": {func(body []byte) []byte {
 			return bytes.Replace(body, []byte(`"dryRun":false`), []byte(`"dryRun":true`), 1)
 		}, ""},
@@ -118,8 +118,8 @@ func TestPoliciesAreTold(t *testing.T) {
 			Labels: func(context.Context, string) (map[string]string, error) {
 				return map[string]string{"team": "gateways"}, nil
 			},
-			Told: func(outcome policy.Outcome, owner v1alpha1.WorkloadReference) {
-				told = fmt.Sprint(outcome.Giving, " ", owner.Name)
+			Report: func(effects policy.Effects, owner v1alpha1.WorkloadReference) {
+				told = fmt.Sprint(effects, " ", owner.Name)
 			},
 		}
 		body := test.edit(chartReview(t, c))

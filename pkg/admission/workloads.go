@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/jsonview"
 	"kongdao.io/kongdao/pkg/mutate"
 )
@@ -81,7 +82,7 @@ func (w *Workloads) answer(ctx context.Context, request admission.Request) answe
 
 // preview adds to the answer what would be said of the workload's pods.
 func (w *Workloads) preview(ctx context.Context, request admission.Request, template mutate.Pod, given answer) answer {
-	decision, err := decide(ctx, w.Policies, w.Sources, request.Namespace, template)
+	decision, err := w.decide(ctx, request.Namespace, template)
 	if err != nil {
 		return given.warn(resultFailed, fmt.Sprintf("kongdao could not see whether the pods can have what they ask for: %v", err))
 	}
@@ -94,6 +95,15 @@ func (w *Workloads) preview(ctx context.Context, request admission.Request, temp
 	}
 	given.response.Warnings = append(given.response.Warnings, decision.Warnings...)
 	return given
+}
+
+// decide decides about a pod template. A template has no scheduling gates.
+func (w *Workloads) decide(ctx context.Context, namespace string, template mutate.Pod) (decision.Decision, error) {
+	policies, err := w.Policies.Of(ctx, namespace)
+	if err != nil {
+		return decision.Decision{}, err
+	}
+	return w.Sources.Admit(ctx, decision.Pod{Namespace: namespace, View: template}, decision.Cluster{Policies: policies})
 }
 
 // warn ends an answer, which stays allowed, with a warning.

@@ -12,6 +12,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
@@ -151,9 +152,13 @@ func (j *injector) inject(object *Object) {
 		return
 	}
 	namespace := j.namespaceOf(object)
-	decision := j.decide(namespace, pod)
+	decision, err := j.decide(namespace, pod)
+	if err != nil {
+		j.deny(object, err.Error())
+		return
+	}
 	for _, denied := range decision.Denials.Sorted() {
-		j.deny(object, denied.Message+j.elsewhere(namespace, denied, decision.Outcome))
+		j.deny(object, denied.Message+j.elsewhere(namespace, denied, &decision))
 	}
 	for _, warning := range decision.Warnings {
 		j.warn(object, warning)
@@ -180,15 +185,15 @@ func (o *Object) decode(pointer string) (mutate.Pod, error) {
 }
 
 // elsewhere adds to the denial of an unknown plugin where the input has it.
-func (j *injector) elsewhere(namespace string, denied denial.Denial, outcome policy.Outcome) string {
+func (j *injector) elsewhere(namespace string, denied denial.Denial, decision *decision.Decision) string {
 	if denied.Reason != denial.UnknownPlugin {
 		return ""
 	}
-	for _, ref := range outcome.Request.Plugins {
+	for _, ref := range decision.Request.Plugins {
 		homes := slices.Collect(maps.Keys(j.homes[ref.Name]))
 		said := strings.HasPrefix(denied.Message, fmt.Sprintf("plugin %q:", ref.Name)) || strings.HasPrefix(denied.Message, fmt.Sprintf("plugin %q:", ref.String()))
 		if said && len(homes) > 0 {
-			return fmt.Sprintf("; the input has it in namespace %s: pack it with -n %s", denial.QuoteNames(homes), outcome.Libraries[ref.Name].Namespaces(namespace)[0])
+			return fmt.Sprintf("; the input has it in namespace %s: pack it with -n %s", denial.QuoteNames(homes), decision.Origins[ref.Name].Namespaces(namespace)[0])
 		}
 	}
 	return ", and add it to the input with -f"

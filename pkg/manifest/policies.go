@@ -9,6 +9,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/denial"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
@@ -106,15 +107,17 @@ func (j *injector) labelsOf(namespace string) map[string]string {
 }
 
 // decide decides on a pod as the webhook does.
-func (j *injector) decide(namespace string, pod mutate.Pod) policy.Decision {
-	decision := policy.Decide(j.policies.Of(namespace, j.labelsOf(namespace)), namespace, pod, j.index.Releases)
-	decision.Warnings = slices.Concat(decision.Warnings, copiesSentences(namespace, decision.Decision))
-	return decision
+func (j *injector) decide(namespace string, pod mutate.Pod) (decision.Decision, error) {
+	admitted, err := decision.Admit(decision.Pod{Namespace: namespace, View: pod}, decision.Cluster{
+		Policies: j.policies.Of(namespace, j.labelsOf(namespace)), Releases: j.index.Releases,
+	})
+	admitted.Warnings = slices.Concat(admitted.Warnings, copiesSentences(namespace, &admitted))
+	return admitted, err
 }
 
 // copiesSentences say which ConfigMaps a pod refers to that nobody writes down:
 // the controller makes them.
-func copiesSentences(namespace string, decision mutate.Decision) []string {
+func copiesSentences(namespace string, decision *decision.Decision) []string {
 	var sentences []string
 	for _, release := range decision.Releases {
 		if len(release.Copies) == 0 || len(decision.Denials) > 0 {

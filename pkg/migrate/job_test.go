@@ -134,7 +134,7 @@ func TestJobsAreInjected(t *testing.T) {
 			asks := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 			asks.Annotations = map[string]string{annotations.Plugins: pod.Annotations[annotations.Plugins], annotations.InjectionRecord: pod.Annotations[annotations.InjectionRecord]}
 			asks.Labels = map[string]string{annotations.Injected: "true"}
-			decision := mutate.Decide(c.Namespace, viewOf(t, asks), c.Finder())
+			decision := goldens.Admit(t, c.Namespace, viewOf(t, asks), goldens.Catalog(c.Sources))
 			if len(decision.Denials) > 0 {
 				t.Fatal(decision.Denials)
 			}

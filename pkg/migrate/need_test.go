@@ -11,7 +11,6 @@ import (
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/mutate"
-	"kongdao.io/kongdao/test/goldens"
 )
 
 // withMigrations is a release that brings some, another that does not.
@@ -122,39 +121,5 @@ func TestNamed(t *testing.T) {
 	}
 	if set[0].Migrations != nil {
 		t.Error("the set itself was changed")
-	}
-}
-
-// TestGate proves that a gate is added beside others, to pods which can have one.
-func TestGate(t *testing.T) {
-	for name, test := range map[string]struct {
-		spec, owner, want string
-	}{
-		"none":       {spec: `{"containers":[]}`, want: `{"containers":[],"schedulingGates":[{"name":"kongdao.io/migrations"}]}`},
-		"others":     {spec: `{"schedulingGates":[{"name":"a/b"}]}`, want: `{"schedulingGates":[{"name":"a/b"},{"name":"kongdao.io/migrations"}]}`},
-		"ours":       {spec: `{"schedulingGates":[{"name":"kongdao.io/migrations"}]}`},
-		"a node":     {spec: `{"nodeName":"a"}`},
-		"a Job's":    {spec: `{}`, owner: "Job"},
-		"ReplicaSet": {spec: `{}`, owner: "ReplicaSet", want: `{"schedulingGates":[{"name":"kongdao.io/migrations"}]}`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			text := []byte(`{"spec":` + test.spec + `}`)
-			pod, err := mutate.DecodePod(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if can := migrate.CanGate(pod, test.owner); can != (test.want != "") {
-				t.Fatalf("can have one: %v", can)
-			} else if !can {
-				return
-			}
-			patch := mutate.AddGate(nil, &pod, annotations.MigrationsGate)
-			if got := string(goldens.Apply(t, text, patch)); got != `{"spec":`+test.want+`}` {
-				t.Error(got)
-			}
-			if again := mutate.AddGate(patch, &pod, annotations.MigrationsGate); len(again) != len(patch) {
-				t.Errorf("it is added twice: %v", again)
-			}
-		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // plugins makes n plugins with migrations, and the request for all of them.
-func plugins(n int) (find catalog.Finder, request string) {
+func plugins(n int) (index *catalog.Index, request string) {
 	immutable := true
 	var names []string
 	var sources []*corev1.ConfigMap
@@ -31,7 +31,7 @@ func plugins(n int) (find catalog.Finder, request string) {
 			},
 		})
 	}
-	return goldens.Finder(goldens.Namespace, sources), strings.Join(names, ",")
+	return goldens.Catalog(sources), strings.Join(names, ",")
 }
 
 // BenchmarkDecide measures what a pod like those of Kong's chart costs the
@@ -40,11 +40,11 @@ func plugins(n int) (find catalog.Finder, request string) {
 func BenchmarkDecide(b *testing.B) {
 	text := chartPod(b)
 	for _, n := range []int{1, 1000} {
-		find, request := plugins(n)
+		index, request := plugins(n)
 		decided := func(b *testing.B, pod mutate.Pod) {
 			b.Helper()
 			pod.Annotations = map[string]string{annotations.Plugins: request}
-			if decision := mutate.Decide(goldens.Namespace, pod, find); len(decision.Patch) == 0 {
+			if decision := goldens.Admit(b, goldens.Namespace, pod, index); len(decision.Patch) == 0 {
 				b.Fatal(decision.Denials)
 			}
 		}

@@ -39,7 +39,7 @@ func TestDecodePodErrors(t *testing.T) {
 // FuzzDecide proves that no JSON makes the core panic, and that for every JSON
 // that is a pod the patch applies, and leaves a pod with nothing more to inject.
 func FuzzDecide(f *testing.F) {
-	find := goldens.Finder(goldens.Namespace, goldens.ConfigMaps(f, casesFolder+"/sources.yaml"))
+	index := goldens.Catalog(goldens.ConfigMaps(f, casesFolder+"/sources.yaml"))
 	for _, c := range goldens.Cases(f, casesFolder) {
 		f.Add(c.Pod)
 	}
@@ -47,14 +47,14 @@ func FuzzDecide(f *testing.F) {
 		pod, err := mutate.DecodePod(text)
 		if !isPod(text) {
 			if err == nil {
-				mutate.Decide(goldens.Namespace, pod, find)
+				goldens.Admit(t, goldens.Namespace, pod, index)
 			}
 			return
 		}
 		if err != nil {
 			t.Fatalf("a pod is not decoded: %v", err)
 		}
-		decision := mutate.Decide(goldens.Namespace, pod, find)
+		decision := goldens.Admit(t, goldens.Namespace, pod, index)
 		if len(decision.Patch) == 0 {
 			return
 		}
@@ -62,7 +62,7 @@ func FuzzDecide(f *testing.F) {
 		if !isPod(injected) {
 			t.Fatalf("the injected pod is none: %s", injected)
 		}
-		again := mutate.Decide(goldens.Namespace, decode(t, injected), find)
+		again := goldens.Admit(t, goldens.Namespace, decode(t, injected), index)
 		if len(again.Patch) > 0 || len(again.Denials) > 0 {
 			t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Denials)
 		}

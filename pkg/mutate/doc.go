@@ -5,8 +5,7 @@
 //	Request, sources --catalog.Resolve--> releases
 //	Pod, Request, releases --Inject--> Injection: patch and warnings, or denials
 //
-// Decide goes that way from its beginning to its end. The webhook and the kubectl
-// plugin call pkg/policy's, which has policies change the request on the way.
+// Package decision takes these steps. There, policies may change the request.
 //
 // Pod is a view: only what the injection decides on. The patch operations are
 // made for exactly what changes, so whatever else a pod holds, also fields that

@@ -9,16 +9,16 @@ import (
 // HasGate reports whether a pod has a scheduling gate.
 func (p *Pod) HasGate(name string) bool { return slices.Contains(p.Gates, name) }
 
-// AddGate appends the operation that gives a pod a scheduling gate, beside those
-// of others, and notes it in the view. A pod that has it, as one has under
-// reinvocation, is left as it is: the API server denies a gate that is there twice.
-func AddGate(patch []Operation, pod *Pod, name string) []Operation {
-	if pod.HasGate(name) {
-		return patch
+// AddGates appends the operations that give a pod scheduling gates. Gates that the pod has already stay, also those of
+// others. The API server denies a pod that has a gate twice, and a pod may come again (reinvocation).
+func AddGates(patch []Operation, pod Pod, names []string) []Operation {
+	var missing []gate
+	for _, name := range names {
+		if !pod.HasGate(name) {
+			missing = append(missing, gate{name})
+		}
 	}
-	patch = appendAll(patch, "/spec/schedulingGates", len(pod.Gates), []gate{{name}})
-	pod.Gates = append(pod.Gates, name)
-	return patch
+	return appendAll(patch, "/spec/schedulingGates", len(pod.Gates), missing)
 }
 
 func (p *Pod) decodeGates(d *jsonview.Decoder) {

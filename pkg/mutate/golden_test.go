@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/test/goldens"
 )
@@ -26,9 +27,9 @@ func decode(t testing.TB, text []byte) mutate.Pod {
 
 // decide yields what the core makes of a case, and the injected pod's JSON,
 // nil for a denial.
-func decide(t testing.TB, c goldens.Case) (mutate.Decision, []byte) {
+func decide(t testing.TB, c goldens.Case) (decision.Decision, []byte) {
 	t.Helper()
-	decision := mutate.Decide(c.Namespace, decode(t, c.Pod), c.Finder())
+	decision := c.Admit(t)
 	if len(decision.Denials) > 0 {
 		if len(decision.Patch) > 0 || len(decision.Warnings) > 0 {
 			t.Errorf("a denial comes with a patch or warnings: %v %q", decision.Patch, decision.Warnings)

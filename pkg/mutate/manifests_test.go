@@ -62,7 +62,7 @@ func TestManifests(t *testing.T) {
 			onlyOurPaths(t, decision.Patch)
 			restUntouched(t, pod, injected)
 			wellFormed(t, decode(t, injected))
-			again := mutate.Decide(c.Namespace, decode(t, injected), c.Finder())
+			again := goldens.Admit(t, c.Namespace, decode(t, injected), goldens.Catalog(c.Sources))
 			if len(again.Patch) > 0 || len(again.Denials) > 0 {
 				t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Denials)
 			}

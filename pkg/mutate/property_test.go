@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/test/goldens"
 )
@@ -39,7 +40,7 @@ func TestProperties(t *testing.T) {
 
 // deterministic fails unless deciding again, and from the sources in another
 // order, comes to the same.
-func deterministic(t *testing.T, c goldens.Case, want mutate.Decision) {
+func deterministic(t *testing.T, c goldens.Case, want decision.Decision) {
 	t.Helper()
 	for i := range 20 {
 		if n := len(c.Sources); n > 0 {
@@ -56,7 +57,7 @@ func deterministic(t *testing.T, c goldens.Case, want mutate.Decision) {
 	}
 }
 
-func printed(t *testing.T, decision mutate.Decision) []string {
+func printed(t *testing.T, decision decision.Decision) []string {
 	t.Helper()
 	return append([]string{marshal(t, decision.Patch), decision.Denials.Error(), string(decision.Denials.Reason())}, decision.Warnings...)
 }

@@ -2,113 +2,119 @@ package policy
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// auditor says what would be otherwise if every policy were enforced.
-type auditor struct {
-	*Outcome
-	would  Outcome
-	wishes map[string][]wish
-	// has are the plugins that the pod gets.
-	has       map[string]annotations.PluginRef
-	audited   map[string]*Policy
-	concerned map[string]bool
-}
-
-func (o *Outcome) audit(policies []*Policy, pod Pod, request annotations.Request) {
-	auditor := auditor{Outcome: o, has: byName(o.Request.Plugins), audited: map[string]*Policy{}, concerned: map[string]bool{}}
-	auditor.would, auditor.wishes = combine(policies, pod, request)
-	auditor.would.sort()
-	o.Would = &auditor.would
-	for _, policy := range policies {
-		if policy.Audits {
-			auditor.audited[policy.Name] = policy
-		}
-	}
-	auditor.denials()
-	for _, ref := range auditor.would.Request.Plugins {
-		auditor.plugin(ref)
-		auditor.library(ref.Name)
-	}
-	o.Auditing = slices.Sorted(maps.Keys(auditor.concerned))
-}
-
-func (a *auditor) denials() {
-	if len(a.would.Denials) == 0 || len(a.Denials) > 0 {
-		return
-	}
-	a.Warnings = append(a.Warnings, wouldDeny(a.would.Denials))
-	for _, name := range a.would.Denying {
-		if a.audited[name] != nil {
-			a.concerned[name] = true
-			a.WouldDeny = append(a.WouldDeny, name)
-		}
-	}
-}
-
-func wouldDeny(denials denial.List) string {
+// AuditWarning warns that policies would deny the pod if they were enforced.
+func AuditWarning(denials denial.List) string {
 	return "audited policies would deny this pod: " + denials.Error()
 }
 
-// warn says what policies would do, unless they would deny: that is said then.
-func (a *auditor) warn(policies []string, format string, args ...any) {
+// audit returns the difference between what happens to a pod and what would happen if every policy were enforced.
+func audit(policies []*Policy, actual, simulated ruling) (warnings []string, effects Effects) {
+	diff := diff{actual: actual, simulated: simulated, audited: map[string]*Policy{}, effects: map[string]Effect{}}
+	for _, policy := range policies {
+		if policy.Audits {
+			diff.audited[policy.Name] = policy
+		}
+	}
+	diff.denials()
+	granted := byName(actual.Request.Plugins)
+	for _, ref := range simulated.Request.Plugins {
+		current, isGranted := granted[ref.Name]
+		diff.plugin(ref, current, isGranted)
+		if isGranted {
+			diff.origin(ref.Name)
+		}
+	}
+	for name, effect := range diff.effects {
+		effects = append(effects, PolicyEffect{name, effect})
+	}
+	return diff.warnings, effects
+}
+
+// diff collects the differences between two rulings about one pod.
+type diff struct {
+	// actual comes from the policies that are enforced, simulated from all.
+	actual, simulated ruling
+	// audited are the policies that audit, by name.
+	audited  map[string]*Policy
+	warnings []string
+	// effects are WouldDeny or WouldChange, by policy.
+	effects map[string]Effect
+}
+
+// denials adds the simulated denials, unless the pod is denied in any case.
+func (d *diff) denials() {
+	if len(d.simulated.Denials) == 0 || len(d.actual.Denials) > 0 {
+		return
+	}
+	d.warnings = append(d.warnings, AuditWarning(d.simulated.Denials))
+	for _, name := range d.simulated.Effects.Policies(Denied) {
+		if d.audited[name] != nil {
+			d.effects[name] = WouldDeny
+		}
+	}
+}
+
+// change adds a change that policies would make. It does not warn if the pod would be denied: that is a warning itself.
+func (d *diff) change(policies []string, format string, args ...any) {
 	for _, name := range policies {
-		a.concerned[name] = true
+		if d.effects[name] != WouldDeny {
+			d.effects[name] = WouldChange
+		}
 	}
-	if len(policies) > 0 && len(a.would.Denials) == 0 {
-		a.Warnings = append(a.Warnings, fmt.Sprintf("audited policy %s would %s", denial.QuoteNames(policies), fmt.Sprintf(format, args...)))
+	if len(policies) > 0 && len(d.simulated.Denials) == 0 {
+		d.warnings = append(d.warnings, fmt.Sprintf("audited policy %s would %s",
+			denial.QuoteNames(policies), fmt.Sprintf(format, args...)))
 	}
 }
 
-// plugin compares whether, and in which version, the pod gets a plugin.
-func (a *auditor) plugin(ref annotations.PluginRef) {
-	has, gets := a.has[ref.Name]
+// plugin compares whether, in which version and in which containers the pod gets a plugin.
+func (d *diff) plugin(simulated, actual annotations.PluginRef, isGranted bool) {
+	request := d.actual.Request
 	switch {
-	case !gets:
-		a.warn(a.wanting(ref.Name, false), "give this pod the plugin %q", ref.String())
-	case has != ref:
-		// Only who names a version changes it.
-		a.warn(a.wanting(ref.Name, true), "give this pod the plugin %q", ref.String())
-	case a.Request.Containers != nil && !a.Request.AllKongContainers:
-		a.warn(a.wanting(ref.Name, false), "give the plugin %q to every container that looks like Kong, not only to those that annotation %s names",
-			ref.String(), annotations.Containers)
+	case !isGranted:
+		d.change(d.claiming(simulated.Name, false), "give this pod the plugin %q", simulated.String())
+	case actual != simulated:
+		d.change(d.claiming(simulated.Name, true), "give this pod the plugin %q", simulated.String())
+	case request.Containers != nil && !request.AllKongContainers:
+		d.change(d.claiming(simulated.Name, false),
+			"give the plugin %q to every container that looks like Kong, not only to those that annotation %s names",
+			simulated.String(), annotations.Containers)
 	}
 }
 
-// wanting are the audited policies that want a plugin for this pod, sorted; with
-// versioned those that name a version.
-func (a *auditor) wanting(plugin string, versioned bool) []string {
+// claiming returns the audited policies that claim a plugin for this pod, sorted. With versioned it returns only those
+// that claim a version: no other policy changes a version.
+func (d *diff) claiming(plugin string, versioned bool) []string {
 	var names []string
-	for _, wish := range a.wishes[plugin] {
-		if a.audited[wish.by] != nil && (wish.version != "" || !versioned) {
-			names = append(names, wish.by)
+	for _, claim := range d.simulated.claims[plugin] {
+		if d.audited[claim.policy] != nil && (claim.version != "" || !versioned) {
+			names = append(names, claim.policy)
 		}
 	}
 	slices.Sort(names)
 	return names
 }
 
-// library compares where a plugin that the pod gets anyway may come from.
-func (a *auditor) library(plugin string) {
-	if _, gets := a.has[plugin]; !gets {
-		return
-	}
-	is, would := a.Libraries[plugin], a.would.Libraries[plugin]
+// origin compares where a plugin may come from that the pod gets in any case.
+func (d *diff) origin(plugin string) {
+	actual, simulated := d.actual.Origins[plugin], d.simulated.Origins[plugin]
+	claiming := d.claiming(plugin, false)
 	var names, libraries []string
-	for name, policy := range a.audited {
-		wants := slices.ContainsFunc(a.wishes[plugin], func(wish wish) bool { return wish.by == name })
-		if policy.Library != "" && (wants || !would.Only) && (is.Only != would.Only || !slices.Contains(is.Libraries, policy.Library)) {
+	for name, policy := range d.audited {
+		applies := policy.Library != "" && (!simulated.Only || slices.Contains(claiming, name))
+		if applies && (actual.Only != simulated.Only || !slices.Contains(actual.Libraries, policy.Library)) {
 			names, libraries = append(names, name), append(libraries, policy.Library)
 		}
 	}
-	if would.Only {
-		a.warn(names, "have the plugin %q come from the library %s alone", plugin, denial.QuoteNames(would.Libraries))
+	if simulated.Only {
+		d.change(names, "have the plugin %q come from the library %s alone", plugin, denial.QuoteNames(simulated.Libraries))
 	} else {
-		a.warn(names, "let the plugin %q come from the library %s", plugin, denial.QuoteNames(libraries))
+		d.change(names, "let the plugin %q come from the library %s", plugin, denial.QuoteNames(libraries))
 	}
 }

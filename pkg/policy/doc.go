@@ -1,9 +1,7 @@
-// Package policy owns what a platform team decides about plugins, and how
-// several decisions on one pod become one.
+// Package policy owns what a platform team decides about plugins, and how several policies apply to one pod.
 //
-//	PluginPolicy --Compile--> Policy
-//	policies of a namespace, pod, releases --Decide--> Decision
-//	  annotations.Parse -> Combine -> catalog.Resolve -> mutate.Inject
+//	PluginPolicy                              --Compile------> Policy
+//	policies of a namespace, pod, its request --ApplyPolicies-> Outcome: the changed request, or denials
 //
 // The rules of combination, which no order of policies changes:
 //

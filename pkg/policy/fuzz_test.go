@@ -78,28 +78,29 @@ func (d *draws) pod() (Pod, annotations.Request) {
 	}, request
 }
 
-// FuzzCombine proves of any policies and any pod that their order changes
+// FuzzApplyPolicies proves of any policies and any pod that their order changes
 // nothing, not even of what is said; and that policies which audit change
 // neither what the pod gets, nor whether it is denied, nor where from.
-func FuzzCombine(f *testing.F) {
+func FuzzApplyPolicies(f *testing.F) {
 	f.Add([]byte{}, uint64(0))
 	f.Fuzz(func(t *testing.T, drawn []byte, seed uint64) {
 		draws := draws{drawn}
 		policies := draws.policies()
 		pod, request := draws.pod()
 		asked := slices.Clone(request.Plugins)
-		want := Combine(policies, pod, request)
+		want, simulated := ApplyPolicies(policies, pod, request)
 		random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // an order, not a secret
 		for range 4 {
 			shuffled := slices.Clone(policies)
 			random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-			if diff := cmp.Diff(want, Combine(shuffled, pod, request)); diff != "" {
+			got, gotSimulated := ApplyPolicies(shuffled, pod, request)
+			if diff := cmp.Diff([]Outcome{want, simulated}, []Outcome{got, gotSimulated}); diff != "" {
 				t.Fatalf("another order (%s, not %s) makes another outcome (-first +now):\n%s", names(shuffled), names(policies), diff)
 			}
 		}
 		enforced := slices.DeleteFunc(slices.Clone(policies), func(policy *Policy) bool { return policy.Audits })
-		without := Combine(enforced, pod, request)
-		if diff := cmp.Diff([]any{without.Request, without.Denials, without.Libraries}, []any{want.Request, want.Denials, want.Libraries}); diff != "" {
+		without, _ := ApplyPolicies(enforced, pod, request)
+		if diff := cmp.Diff([]any{without.Request, without.Denials, without.Origins}, []any{want.Request, want.Denials, want.Origins}); diff != "" {
 			t.Errorf("audited policies change it (-without +with):\n%s", diff)
 		}
 		if !slices.Equal(asked, request.Plugins) {
@@ -117,24 +118,20 @@ func consistent(t *testing.T, policies []*Policy, outcome Outcome) {
 	for _, policy := range policies {
 		audits[policy.Name] = policy.Audits
 	}
-	for what, of := range map[string]struct {
-		names  []string
-		audits bool
-	}{
-		"denies": {outcome.Denying, false}, "is done without": {outcome.OptedOut, false},
-		"would deny": {outcome.WouldDeny, true}, "would change something": {outcome.Auditing, true},
-	} {
-		if !slices.IsSorted(of.names) || len(slices.Compact(slices.Clone(of.names))) != len(of.names) {
-			t.Errorf("%s: not sorted, or one is there twice: %q", what, of.names)
+	for i, one := range outcome.Effects {
+		if i > 0 && fmt.Sprint(outcome.Effects[i-1]) >= fmt.Sprint(one) {
+			t.Errorf("the effects are not sorted, or one is there twice: %v", outcome.Effects)
 		}
-		for _, name := range of.names {
-			if is, there := audits[name]; !there || is != of.audits {
-				t.Errorf("policy %q %s, and audits: %v", name, what, is)
-			}
+		simulated := one.Effect == WouldChange || one.Effect == WouldDeny
+		if is, there := audits[one.Policy]; !there || is != simulated {
+			t.Errorf("policy %q audits: %v, and has effect %q", one.Policy, is, one.Effect)
+		}
+		if simulated && i > 0 && outcome.Effects[i-1].Policy == one.Policy {
+			t.Errorf("audited policy %q has several effects: %v", one.Policy, outcome.Effects)
 		}
 	}
 	said := slices.ContainsFunc(outcome.Warnings, func(warning string) bool { return strings.HasPrefix(warning, "audited ") })
-	if said && len(outcome.Auditing) == 0 {
+	if said && len(outcome.Effects.Policies(WouldChange, WouldDeny)) == 0 {
 		t.Errorf("nobody is named for %q", outcome.Warnings)
 	}
 }

@@ -125,8 +125,8 @@ func TestIndexConcurrent(t *testing.T) {
 	group.Wait()
 }
 
-// TestLooksAtPods proves when a pod's labels have to be read at all.
-func TestLooksAtPods(t *testing.T) {
+// TestReadsPodLabels proves when a pod's labels have to be read at all.
+func TestReadsPodLabels(t *testing.T) {
 	for name, test := range map[string]struct {
 		spec   spec
 		want   bool
@@ -136,7 +136,7 @@ func TestLooksAtPods(t *testing.T) {
 		"plugins for some": {spec{Plugins: plugins("a"), PodSelector: labelled("a", "b")}, true, "they do"},
 		"nothing for some": {spec{Allowed: []string{"a"}, PodSelector: labelled("a", "b")}, false, "what is allowed is so for every pod"},
 	} {
-		if got := compiled(t, "p", test.spec).looksAtPods(); got != test.want {
+		if got := compiled(t, "p", test.spec).ReadsPodLabels(); got != test.want {
 			t.Errorf("%s: %v, want %v: %s", name, got, test.want, test.reason)
 		}
 	}
@@ -158,7 +158,7 @@ func BenchmarkNamespace(b *testing.B) {
 			request := annotations.Request{Plugins: []annotations.PluginRef{{Name: "dao-test"}}}
 			b.ReportAllocs()
 			for b.Loop() {
-				if outcome := Combine(index.Of("kong", of), pod, request); len(outcome.Denials) > 0 || outcome.Request.Plugins[0].Version == "" {
+				if outcome, _ := ApplyPolicies(index.Of("kong", of), pod, request); len(outcome.Denials) > 0 || outcome.Request.Plugins[0].Version == "" {
 					b.Fatal(outcome)
 				}
 			}

@@ -26,35 +26,6 @@ func (o Origin) Namespaces(own string) []string {
 	return append([]string{own}, o.Libraries...)
 }
 
-// findLibraries says where the plugins may come from.
-func (o *Outcome) findLibraries(policies []*Policy, wishes map[string][]wish) {
-	all := map[string]bool{}
-	byName := map[string]*Policy{}
-	for _, policy := range policies {
-		byName[policy.Name] = policy
-		if policy.Library != "" {
-			all[policy.Library] = true
-		}
-	}
-	if len(all) == 0 {
-		return
-	}
-	o.Libraries = make(map[string]Origin, len(wishes))
-	for plugin, wanted := range wishes {
-		only := map[string]bool{}
-		for _, wish := range wanted {
-			if policy := byName[wish.by]; policy != nil && policy.Library != "" {
-				only[policy.Library] = true
-			}
-		}
-		if len(only) > 0 {
-			o.Libraries[plugin] = Origin{Libraries: slices.Sorted(maps.Keys(only)), Only: true}
-		} else {
-			o.Libraries[plugin] = Origin{Libraries: slices.Sorted(maps.Keys(all))}
-		}
-	}
-}
-
 // MayCopy reports whether pods of a namespace with these policies may have a
 // library's release. What a pod says of itself does not show it: whoever makes pods
 // can write that down.
@@ -73,33 +44,32 @@ func MayCopy(policies []*Policy, library string, ref annotations.PluginRef) bool
 	return offered && (given || allowed)
 }
 
-// Releases yields those of a plugin in a namespace, sorted by version.
-type Releases func(namespace, plugin string) []*catalog.Release
+// ReleaseLookup returns the releases of a plugin in a namespace, sorted by version.
+type ReleaseLookup func(namespace, plugin string) []*catalog.Release
 
-// finder finds the releases for the pods of a namespace, that ask for these
-// plugins, where the plugins may come from.
-func finder(namespace string, plugins []annotations.PluginRef, origins map[string]Origin, all Releases) catalog.Finder {
-	if origins == nil {
-		return func(plugin string) []*catalog.Release { return all(namespace, plugin) }
+// Finder finds the releases for a pod of a namespace where the plugins of its request may come from.
+func (o *Outcome) Finder(namespace string, lookup ReleaseLookup) catalog.Finder {
+	if o.Origins == nil {
+		return func(plugin string) []*catalog.Release { return lookup(namespace, plugin) }
 	}
-	asked := byName(plugins)
+	requested := byName(o.Request.Plugins)
 	return func(plugin string) []*catalog.Release {
-		origin, elsewhere := origins[plugin]
-		if !elsewhere {
-			return all(namespace, plugin)
+		origin, restricted := o.Origins[plugin]
+		if !restricted {
+			return lookup(namespace, plugin)
 		}
-		found := fromLibraries(namespace, plugin, origin, all)
+		found := fromLibraries(namespace, plugin, origin, lookup)
 		if len(found) == 0 && !origin.Only {
-			return all(namespace, plugin)
+			return lookup(namespace, plugin)
 		}
-		return origin.chosen(asked[plugin], found)
+		return origin.choose(requested[plugin], found)
 	}
 }
 
 // fromLibraries yields a plugin's releases in libraries, as the pods of a
 // namespace get them. A version that two libraries have with different files is
 // one that is denied.
-func fromLibraries(namespace, plugin string, origin Origin, all Releases) []*catalog.Release {
+func fromLibraries(namespace, plugin string, origin Origin, all ReleaseLookup) []*catalog.Release {
 	versions := map[string]*catalog.Release{}
 	for _, library := range origin.Libraries {
 		for _, release := range all(library, plugin) {
@@ -123,9 +93,9 @@ func fromLibraries(namespace, plugin string, origin Origin, all Releases) []*cat
 	return found
 }
 
-// chosen is the one of the libraries' releases that is asked for; where there is
+// choose is the one of the libraries' releases that is asked for; where there is
 // none, one that says so: the catalog would look for it in the pod's namespace.
-func (o Origin) chosen(ref annotations.PluginRef, found []*catalog.Release) []*catalog.Release {
+func (o Origin) choose(ref annotations.PluginRef, found []*catalog.Release) []*catalog.Release {
 	libraries := denial.QuoteNames(o.Libraries)
 	if len(found) == 0 {
 		return []*catalog.Release{denied(ref, denial.UnknownPlugin,

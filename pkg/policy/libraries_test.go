@@ -11,7 +11,7 @@ import (
 )
 
 // shelves yields releases written as namespace@version:digest.
-func shelves(has []string) Releases {
+func shelves(has []string) ReleaseLookup {
 	return func(namespace, plugin string) []*catalog.Release {
 		var found []*catalog.Release
 		for _, text := range has {
@@ -53,7 +53,9 @@ func TestFinder(t *testing.T) {
 				origins = nil
 			}
 			var got []string
-			for _, release := range finder(test.own, []annotations.PluginRef{{Name: "b"}, {Name: "a", Version: test.ref}}, origins, shelves(test.has))("a") {
+			request := annotations.Request{Plugins: []annotations.PluginRef{{Name: "b"}, {Name: "a", Version: test.ref}}}
+			outcome := Outcome{Request: request, Origins: origins}
+			for _, release := range outcome.Finder(test.own, shelves(test.has))("a") {
 				text := release.Version
 				if release.Library != "" {
 					text += " copied from " + release.Library

@@ -118,8 +118,8 @@ func (p *Policy) SelectsNamespace(of map[string]string) bool {
 // gets the plugins.
 func (p *Policy) SelectsPod(of map[string]string) bool { return p.pods.Matches(labels.Set(of)) }
 
-// looksAtPods reports whether a pod's labels make a difference.
-func (p *Policy) looksAtPods() bool { return len(p.Plugins) > 0 && !p.pods.Empty() }
+// ReadsPodLabels reports whether a pod's labels make a difference.
+func (p *Policy) ReadsPodLabels() bool { return len(p.Plugins) > 0 && !p.pods.Empty() }
 
 // allows reports whether an annotation may ask for a plugin. A version that is
 // not chosen is allowed only where every version is: nothing but stars matches it.

@@ -2,7 +2,6 @@ package policycontroller
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,16 +46,10 @@ func NewMetrics(registry prometheus.Registerer, pods *clusterstate.InjectedPods)
 	return metrics, nil
 }
 
-// Count counts what policies make of a pod.
-func (m *Metrics) Count(outcome policy.Outcome) {
-	would := slices.DeleteFunc(slices.Clone(outcome.Auditing), func(name string) bool { return slices.Contains(outcome.WouldDeny, name) })
-	for effect, names := range map[string][]string{
-		"injected": outcome.Giving, "denied": outcome.Denying, "opted_out": outcome.OptedOut,
-		"would_change": would, "would_deny": outcome.WouldDeny,
-	} {
-		for _, name := range names {
-			m.admissions.WithLabelValues(name, effect).Inc()
-		}
+// Count counts the effects of policies on a pod.
+func (m *Metrics) Count(effects policy.Effects) {
+	for _, one := range effects {
+		m.admissions.WithLabelValues(one.Policy, string(one.Effect)).Inc()
 	}
 }
 

@@ -53,21 +53,16 @@ func registered(t *testing.T) (*Metrics, *prometheus.Registry) {
 	return metrics, registry
 }
 
-// TestCount proves under which effect each policy counts that had a say in a pod,
-// and that one which audits counts once: as what it would do at worst.
+// TestCount proves that each effect of a policy is counted.
 func TestCount(t *testing.T) {
 	metrics, registry := registered(t)
-	for _, outcome := range []policy.Outcome{
-		{},
-		{Giving: []string{"a", "b"}, OptedOut: []string{"c"}},
-		{Giving: []string{"a"}, Auditing: []string{"d"}},
-		{Denying: []string{"b"}, Auditing: []string{"d", "e"}, WouldDeny: []string{"e"}},
+	for _, effects := range []policy.Effects{
+		nil,
+		{{Policy: "a", Effect: policy.Injected}, {Policy: "b", Effect: policy.Injected}, {Policy: "c", Effect: policy.OptedOut}},
+		{{Policy: "a", Effect: policy.Injected}, {Policy: "d", Effect: policy.WouldChange}},
+		{{Policy: "b", Effect: policy.Denied}, {Policy: "d", Effect: policy.WouldChange}, {Policy: "e", Effect: policy.WouldDeny}},
 	} {
-		auditing := slices.Clone(outcome.Auditing)
-		metrics.Count(outcome)
-		if diff := cmp.Diff(auditing, outcome.Auditing); diff != "" {
-			t.Errorf("counting changes the outcome (-before +after)\n%s", diff)
-		}
+		metrics.Count(effects)
 	}
 	want := map[string]float64{
 		"effect=injected policy=a": 2, "effect=injected policy=b": 1, "effect=denied policy=b": 1, "effect=opted_out policy=c": 1,

@@ -22,6 +22,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/decision"
+	"kongdao.io/kongdao/pkg/mutate"
 )
 
 // The files that a case may hold.
@@ -155,17 +157,35 @@ func ConfigMaps(t testing.TB, path string) []*corev1.ConfigMap {
 	return read
 }
 
-// Finder finds releases among the ConfigMaps of a namespace, taken in their order.
-func Finder(namespace string, configMaps []*corev1.ConfigMap) catalog.Finder {
+// Catalog returns the releases that the ConfigMaps hold.
+func Catalog(configMaps []*corev1.ConfigMap) *catalog.Index {
 	index := &catalog.Index{}
 	for _, configMap := range configMaps {
 		index.Put(catalog.NewSource(configMap))
 	}
-	return func(plugin string) []*catalog.Release { return index.Releases(namespace, plugin) }
+	return index
 }
 
-// Finder finds the releases of the case's own namespace.
-func (c Case) Finder() catalog.Finder { return Finder(c.Namespace, c.Sources) }
+// Admit decides about the pod of the case, without policies.
+func (c Case) Admit(t testing.TB) decision.Decision {
+	t.Helper()
+	view, err := mutate.DecodePod(c.Pod)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", c.Name, err, c.Pod)
+	}
+	return Admit(t, c.Namespace, view, Catalog(c.Sources))
+}
+
+// Admit decides about a pod, without policies.
+func Admit(t testing.TB, namespace string, view mutate.Pod, index *catalog.Index) decision.Decision {
+	t.Helper()
+	admitted, err := decision.Admit(
+		decision.Pod{Namespace: namespace, View: view}, decision.Cluster{Releases: index.Releases})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return admitted
+}
 
 // entries lists a folder without the corpora that go test keeps beside cases.
 func entries(t testing.TB, dir string) []os.DirEntry {

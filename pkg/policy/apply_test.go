@@ -41,7 +41,8 @@ func (c combineCase) combined(t *testing.T) Outcome {
 		policies = append(policies, compiled(t, name, of))
 	}
 	pod := Pod{Namespace: "kong", Labels: c.labels, IsKong: !c.notKong, Inject: given[annotations.Inject], Migrations: given[annotations.Migrations]}
-	return Combine(policies, pod, request)
+	actual, _ := ApplyPolicies(policies, pod, request)
+	return actual
 }
 
 // said is all of an outcome, a line each.
@@ -60,15 +61,13 @@ func said(outcome Outcome) []string {
 		lines = append(lines, "warning: "+warning)
 	}
 	for _, ref := range outcome.Request.Plugins {
-		if origin, there := outcome.Libraries[ref.Name]; there {
+		if origin, there := outcome.Origins[ref.Name]; there {
 			lines = append(lines, fmt.Sprintf("%s from %s, only %v", ref.Name, strings.Join(origin.Libraries, " "), origin.Only))
 		}
 	}
-	for what, names := range map[string][]string{
-		"denying": outcome.Denying, "would deny": outcome.WouldDeny, "auditing": outcome.Auditing, "opted out": outcome.OptedOut,
-	} {
-		if len(names) > 0 {
-			lines = append(lines, what+" "+strings.Join(names, " "))
+	for _, effect := range []Effect{Denied, OptedOut, WouldChange, WouldDeny} {
+		if names := outcome.Effects.Policies(effect); len(names) > 0 {
+			lines = append(lines, string(effect)+" "+strings.Join(names, " "))
 		}
 	}
 	return lines
@@ -129,11 +128,11 @@ func TestCombinePlugins(t *testing.T) {
 		"agreed":                  {policies: map[string]spec{"p": wants("a@1"), "q": wants("a@1")}, annotations: noted{"plugins": "a@1"}, want: []string{"plugin a@1", "every Kong"}},
 		"malformed migrations":    {policies: map[string]spec{"p": wants("a")}, annotations: noted{"migrations": "Off"}, want: []string{"plugin a", "every Kong", `MalformedAnnotation: annotation kongdao.io/migrations: the value is "Off"; use "auto", "up" or "off"`}, reason: "Parse lets it pass of pods that ask for nothing, and a slip must not migrate"},
 		"migrations of nobody":    {policies: map[string]spec{"p": allows("a")}, annotations: noted{"migrations": "Off"}, reason: "who gets nothing is denied for nothing (W7)"},
-		"opted out":               {policies: map[string]spec{"p": wants("a"), "q": wants("b")}, annotations: noted{"inject": "false"}, want: []string{"opted out p q"}},
-		"opted out, and asks":     {policies: map[string]spec{"p": wants("a@1", "b")}, annotations: noted{"inject": "false", "plugins": "a@2"}, want: []string{"plugin a@2", "opted out p"}, reason: "what it asks for it gets all the same, and the policy's version is not there to differ"},
-		"not let out":             {policies: map[string]spec{"p": firm(wants("a")), "q": wants("b")}, annotations: noted{"inject": "false"}, want: []string{"plugin a", "every Kong", "opted out q", `warning: annotation kongdao.io/inject is "false", and policy "p" does not let pods opt out`}},
+		"opted out":               {policies: map[string]spec{"p": wants("a"), "q": wants("b")}, annotations: noted{"inject": "false"}, want: []string{"opted_out p q"}},
+		"opted out, and asks":     {policies: map[string]spec{"p": wants("a@1", "b")}, annotations: noted{"inject": "false", "plugins": "a@2"}, want: []string{"plugin a@2", "opted_out p"}, reason: "what it asks for it gets all the same, and the policy's version is not there to differ"},
+		"not let out":             {policies: map[string]spec{"p": firm(wants("a")), "q": wants("b")}, annotations: noted{"inject": "false"}, want: []string{"plugin a", "every Kong", "opted_out q", `warning: annotation kongdao.io/inject is "false", and policy "p" does not let pods opt out`}},
 		"opting in":               {policies: map[string]spec{"p": wants("a")}, annotations: noted{"inject": "true"}, want: []string{"plugin a", "every Kong"}, reason: "says what is so anyway"},
-		"malformed":               {policies: map[string]spec{"p": wants("a"), "q": wants("b")}, annotations: noted{"inject": "no"}, want: []string{"plugin a", "plugin b", "every Kong", `MalformedAnnotation: annotation kongdao.io/inject: is "no"; write "true" or "false"`, "denying p q"}, reason: "a slip is neither, and is said once"},
+		"malformed":               {policies: map[string]spec{"p": wants("a"), "q": wants("b")}, annotations: noted{"inject": "no"}, want: []string{"plugin a", "plugin b", "every Kong", `MalformedAnnotation: annotation kongdao.io/inject: is "no"; write "true" or "false"`, "denied p q"}, reason: "a slip is neither, and is said once"},
 		"malformed, not selected": {policies: map[string]spec{"p": selecting, "q": allows("a")}, annotations: noted{"inject": "no"}, reason: "where nothing is wanted, it decides nothing (W7)"},
 	})
 }
@@ -149,38 +148,38 @@ func TestCombineDenials(t *testing.T) {
 	const out = "; let them agree on one version"
 	check(t, map[string]combineCase{
 		"two versions": {policies: map[string]spec{"q": wants("a@1"), "p": wants("a@2")},
-			want:   []string{"every Kong", `ConflictingPolicies: plugin "a": policy "q" wants version "1", and policy "p" wants version "2"` + out, "denying p q"},
+			want:   []string{"every Kong", `ConflictingPolicies: plugin "a": policy "q" wants version "1", and policy "p" wants version "2"` + out, "denied p q"},
 			reason: "both are named"},
 		"three policies": {policies: map[string]spec{"r": wants("a@1"), "q": wants("a@1"), "p": wants("a@2"), "o": wants("a")},
-			want:   []string{"every Kong", `ConflictingPolicies: plugin "a": policy "q" wants version "1", and policy "p" wants version "2"` + out, "denying p q r"},
+			want:   []string{"every Kong", `ConflictingPolicies: plugin "a": policy "q" wants version "1", and policy "p" wants version "2"` + out, "denied p q r"},
 			reason: "one for each version; who names none is not concerned"},
 		"against the annotation": {policies: map[string]spec{"p": wants("a@2"), "q": wants("a@1")}, annotations: noted{"plugins": "a@1"},
-			want: []string{"every Kong", `ConflictingPolicies: plugin "a": annotation kongdao.io/plugins asks for version "1", and policy "p" wants version "2"` + out, "denying p q"}},
+			want: []string{"every Kong", `ConflictingPolicies: plugin "a": annotation kongdao.io/plugins asks for version "1", and policy "p" wants version "2"` + out, "denied p q"}},
 		"not allowed": {policies: map[string]spec{"p": allows("b", "dao-*@1.*")}, annotations: noted{"plugins": "b,a"},
-			want: []string{"plugin b", `NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b, dao-*@1.*; ask for one of these, or have the policy changed`, "denying p"}},
+			want: []string{"plugin b", `NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b, dao-*@1.*; ask for one of these, or have the policy changed`, "denied p"}},
 		"another version": {policies: map[string]spec{"p": allows("a@1.*")}, annotations: noted{"plugins": "a@2.0"},
-			want: []string{`NotAllowed: plugin "a@2.0": policy "p" does not allow it in namespace "kong", but a@1.*; ask for one of these, or have the policy changed`, "denying p"}},
+			want: []string{`NotAllowed: plugin "a@2.0": policy "p" does not allow it in namespace "kong", but a@1.*; ask for one of these, or have the policy changed`, "denied p"}},
 		"no Kong": {policies: map[string]spec{"p": allows("b")}, annotations: noted{"plugins": "a", "containers": "x"}, notKong: true,
-			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying p"},
+			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denied p"},
 			reason: "kongdao.io/containers names what runs Kong, and goes round nothing"},
 		"opted out": {policies: map[string]spec{"p": {Plugins: plugins("b"), Allowed: []string{"b"}}}, annotations: noted{"plugins": "a", "inject": "false"},
-			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying p", "opted out p"},
+			want:   []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denied p", "opted_out p"},
 			reason: "one opts out of plugins, not of what is allowed"},
 		"narrowed": {policies: map[string]spec{"p": allows("dao-*"), "q": allows("*-test")}, annotations: noted{"plugins": "dao-test,dao-x,y-test"},
 			want: []string{"plugin dao-test",
 				`NotAllowed: plugin "dao-x": policy "q" does not allow it in namespace "kong", but *-test; ask for one of these, or have the policy changed`,
-				`NotAllowed: plugin "y-test": policy "p" does not allow it in namespace "kong", but dao-*; ask for one of these, or have the policy changed`, "denying p q"},
+				`NotAllowed: plugin "y-test": policy "p" does not allow it in namespace "kong", but dao-*; ask for one of these, or have the policy changed`, "denied p q"},
 			reason: "what every policy allows"},
 		"a long list": {policies: map[string]spec{"p": allows(many...)}, annotations: noted{"plugins": "a"},
-			want: []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b0, b1, b2, b3, b4, b5, b6, b7, b8, b9 and 2 more; ask for one of these, or have the policy changed`, "denying p"}},
+			want: []string{`NotAllowed: plugin "a": policy "p" does not allow it in namespace "kong", but b0, b1, b2, b3, b4, b5, b6, b7, b8, b9 and 2 more; ask for one of these, or have the policy changed`, "denied p"}},
 		"a policy's own":     {policies: map[string]spec{"p": wants("a"), "q": allows("b")}, want: []string{"plugin a", "every Kong"}, reason: "lists are of annotations"},
 		"given anyway":       {policies: map[string]spec{"p": wants("a@1"), "q": allows("b")}, annotations: noted{"plugins": "a@1"}, want: []string{"plugin a@1", "every Kong"}, reason: "it asks for what it gets"},
 		"given in a version": {policies: map[string]spec{"p": wants("a@1"), "q": allows("b")}, annotations: noted{"plugins": "a"}, want: []string{"plugin a@1", "every Kong"}},
 		"given in another": {policies: map[string]spec{"p": wants("a"), "q": allows("b")}, annotations: noted{"plugins": "a@1"},
-			want:   []string{"every Kong", `NotAllowed: plugin "a@1": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying q"},
+			want:   []string{"every Kong", `NotAllowed: plugin "a@1": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denied q"},
 			reason: "a policy wants it, but nobody lets the annotation choose the version"},
 		"given to others": {policies: map[string]spec{"p": {Plugins: plugins("a"), PodSelector: labelled("x", "y")}, "q": allows("b")}, annotations: noted{"plugins": "a"},
-			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denying q"}},
+			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b; ask for one of these, or have the policy changed`, "denied q"}},
 	})
 }
 
@@ -193,7 +192,7 @@ func TestCombineLibraries(t *testing.T) {
 		"asked for too":    {policies: map[string]spec{"p": from("l", wants("a"))}, annotations: noted{"plugins": "a"}, want: []string{"plugin a", "every Kong", "a from l, only true"}, reason: "an annotation does not take it elsewhere"},
 		"two libraries":    {policies: map[string]spec{"p": from("l", wants("a")), "q": from("k", wants("a")), "r": from("l", wants("a"))}, want: []string{"plugin a", "every Kong", "a from k l, only true"}},
 		"one without":      {policies: map[string]spec{"p": from("l", wants("a")), "q": wants("a", "b")}, want: []string{"plugin a", "plugin b", "every Kong", "a from l, only true", "b from l, only false"}},
-		"opted out":        {policies: map[string]spec{"p": from("l", wants("a"))}, annotations: noted{"plugins": "a", "inject": "false"}, want: []string{"plugin a", "opted out p", "a from l, only false"}, reason: "then nobody but the annotation wants it"},
+		"opted out":        {policies: map[string]spec{"p": from("l", wants("a"))}, annotations: noted{"plugins": "a", "inject": "false"}, want: []string{"plugin a", "opted_out p", "a from l, only false"}, reason: "then nobody but the annotation wants it"},
 	})
 }
 
@@ -205,31 +204,31 @@ func TestCombineAudit(t *testing.T) {
 	elsewhere := audited(wants("a"))
 	elsewhere.PodSelector = labelled("x", "y")
 	check(t, map[string]combineCase{
-		"gives":           {policies: map[string]spec{"p": audited(wants("a@1", "b")), "q": wants("b")}, want: []string{"plugin b", "every Kong", `warning: audited policy "p" would give this pod the plugin "a@1"`, "auditing p"}},
-		"gives to others": {policies: map[string]spec{"p": elsewhere, "q": audited(wants("a"))}, want: []string{`warning: audited policy "q" would give this pod the plugin "a"`, "auditing q"}, reason: "who does not select the pod is not named"},
-		"two give":        {policies: map[string]spec{"p": audited(wants("a@1")), "q": audited(wants("a"))}, want: []string{`warning: audited policy "p" and "q" would give this pod the plugin "a@1"`, "auditing p q"}},
+		"gives":           {policies: map[string]spec{"p": audited(wants("a@1", "b")), "q": wants("b")}, want: []string{"plugin b", "every Kong", `warning: audited policy "p" would give this pod the plugin "a@1"`, "would_change p"}},
+		"gives to others": {policies: map[string]spec{"p": elsewhere, "q": audited(wants("a"))}, want: []string{`warning: audited policy "q" would give this pod the plugin "a"`, "would_change q"}, reason: "who does not select the pod is not named"},
+		"two give":        {policies: map[string]spec{"p": audited(wants("a@1")), "q": audited(wants("a"))}, want: []string{`warning: audited policy "p" and "q" would give this pod the plugin "a@1"`, "would_change p q"}},
 		"decides the version": {policies: map[string]spec{"p": audited(wants("a@1")), "q": audited(wants("a"))}, annotations: noted{"plugins": "a"},
-			want: []string{"plugin a", `warning: audited policy "p" would give this pod the plugin "a@1"`, "auditing p"}, reason: "who names no version changes none"},
+			want: []string{"plugin a", `warning: audited policy "p" would give this pod the plugin "a@1"`, "would_change p"}, reason: "who names no version changes none"},
 		"changes nothing": {policies: map[string]spec{"p": audited(wants("a")), "q": wants("a@1")}, want: []string{"plugin a@1", "every Kong"}},
 		"every container": {policies: map[string]spec{"p": audited(wants("a"))}, annotations: noted{"plugins": "a", "containers": "x"},
-			want: []string{"plugin a", `warning: audited policy "p" would give the plugin "a" to every container that looks like Kong, not only to those that annotation kongdao.io/containers names`, "auditing p"}},
+			want: []string{"plugin a", `warning: audited policy "p" would give the plugin "a" to every container that looks like Kong, not only to those that annotation kongdao.io/containers names`, "would_change p"}},
 		"opted out":   {policies: map[string]spec{"p": audited(wants("a"))}, annotations: noted{"inject": "false"}, reason: "it would not give it then"},
-		"not let out": {policies: map[string]spec{"p": audited(firm(wants("a")))}, annotations: noted{"inject": "false"}, want: []string{`warning: audited policy "p" would give this pod the plugin "a"`, "auditing p"}},
+		"not let out": {policies: map[string]spec{"p": audited(firm(wants("a")))}, annotations: noted{"inject": "false"}, want: []string{`warning: audited policy "p" would give this pod the plugin "a"`, "would_change p"}},
 		"malformed": {policies: map[string]spec{"p": audited(wants("a"))}, annotations: noted{"inject": "no"},
-			want: []string{would + `annotation kongdao.io/inject: is "no"; write "true" or "false"`, "would deny p", "auditing p"}},
+			want: []string{would + `annotation kongdao.io/inject: is "no"; write "true" or "false"`, "would_deny p"}},
 		"does not allow": {policies: map[string]spec{"p": audited(allows("b")), "q": allows("a")}, annotations: noted{"plugins": "a"},
-			want: []string{"plugin a", would + `plugin "a": policy "p" does not allow it in namespace "kong", but b` + out, "would deny p", "auditing p"}},
+			want: []string{"plugin a", would + `plugin "a": policy "p" does not allow it in namespace "kong", but b` + out, "would_deny p"}},
 		"conflicts": {policies: map[string]spec{"p": audited(wants("a@2")), "q": wants("a@1")},
-			want:   []string{"plugin a@1", "every Kong", would + `plugin "a": policy "q" wants version "1", and policy "p" wants version "2"; let them agree on one version`, "would deny p", "auditing p"},
+			want:   []string{"plugin a@1", "every Kong", would + `plugin "a": policy "q" wants version "1", and policy "p" wants version "2"; let them agree on one version`, "would_deny p"},
 			reason: "only what is audited would deny: the other is enforced, and does not"},
 		"denied anyway": {policies: map[string]spec{"p": audited(allows("b")), "q": allows("c")}, annotations: noted{"plugins": "a"},
-			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but c` + out, "denying q"}, reason: "it would be no otherwise"},
+			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but c` + out, "denied q"}, reason: "it would be no otherwise"},
 		"allows by giving": {policies: map[string]spec{"p": audited(wants("a@1")), "q": allows("b")}, annotations: noted{"plugins": "a"},
-			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b` + out, "denying q", `warning: audited policy "p" would give this pod the plugin "a@1"`, "auditing p"}, reason: "what audits allows nothing either"},
+			want: []string{`NotAllowed: plugin "a": policy "q" does not allow it in namespace "kong", but b` + out, "denied q", `warning: audited policy "p" would give this pod the plugin "a@1"`, "would_change p"}, reason: "what audits allows nothing either"},
 		"a library": {policies: map[string]spec{"p": audited(spec{Library: "l"}), "q": {Library: "k"}}, annotations: noted{"plugins": "a"},
-			want: []string{"plugin a", "a from k, only false", `warning: audited policy "p" would let the plugin "a" come from the library "l"`, "auditing p"}},
+			want: []string{"plugin a", "a from k, only false", `warning: audited policy "p" would let the plugin "a" come from the library "l"`, "would_change p"}},
 		"the same library": {policies: map[string]spec{"p": audited(spec{Library: "l"}), "q": {Library: "l"}}, annotations: noted{"plugins": "a"}, want: []string{"plugin a", "a from l, only false"}},
 		"a library alone": {policies: map[string]spec{"p": audited(from("l", wants("a"))), "q": {Library: "l"}}, annotations: noted{"plugins": "a"},
-			want: []string{"plugin a", "a from l, only false", `warning: audited policy "p" would have the plugin "a" come from the library "l" alone`, "auditing p"}},
+			want: []string{"plugin a", "a from l, only false", `warning: audited policy "p" would have the plugin "a" come from the library "l" alone`, "would_change p"}},
 	})
 }
