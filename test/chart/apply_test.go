@@ -22,7 +22,7 @@ func TestKubectlApplyKeepsPolicyWebhook(t *testing.T) {
 			}
 			deleteAtEnd(t, configuration)
 			applyPolicyConfiguration(t, "first", flags)
-			want := addPolicyWebhook(t, policyConfiguration, main)
+			want := addPolicyWebhook(t, main)
 			applyPolicyConfiguration(t, "second", flags)
 			if err := admin.Get(t.Context(), client.ObjectKeyFromObject(configuration), configuration); err != nil {
 				t.Fatal(err)

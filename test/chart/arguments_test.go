@@ -24,17 +24,17 @@ func TestArguments(t *testing.T) {
 	policies := []string{"--policies", "--copy-retention=600s"}
 	const (
 		configuration = "--webhook-configuration=kongdao"
-		secret        = "--cert-secret=kongdao-webhook-certificate"
+		certificate   = "--cert-secret=kongdao-webhook-certificate"
 		service       = "--cert-service=kongdao-webhook"
 	)
 	for set, want := range map[string][][]string{
-		"default": {common, {"--cert-provider=self", secret, service, configuration}, migrations, policies},
+		"default": {common, {"--cert-provider=self", certificate, service, configuration}, migrations, policies},
 		"namespaced": {
 			common, {"--watch-namespaces=kong,kong-staging"},
-			{"--cert-provider=self", secret, service, configuration}, migrations,
+			{"--cert-provider=self", certificate, service, configuration}, migrations,
 		},
 		"cert-manager": {
-			common, {"--cert-provider=cert-manager", secret, service, configuration}, migrations, policies,
+			common, {"--cert-provider=cert-manager", certificate, service, configuration}, migrations, policies,
 		},
 		"cert-manager-issuer": {
 			common, {"--cert-provider=cert-manager", "--cert-secret=kongdao-certificate", service, configuration},

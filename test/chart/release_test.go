@@ -43,7 +43,7 @@ func TestReleaseLifecycle(t *testing.T) {
 	}
 	deleteAtEnd(t, secret)
 	bundle := applyCABundle(t, installed)
-	policyWebhooks := addPolicyWebhook(t, policyConfiguration, installed)
+	policyWebhooks := addPolicyWebhook(t, installed)
 
 	for _, upgrade := range []struct {
 		timeout int32
@@ -75,13 +75,13 @@ func TestReleaseLifecycle(t *testing.T) {
 		}
 	}
 
-	addPolicyWebhook(t, policyConfiguration, installed)
+	addPolicyWebhook(t, installed)
 	runHelmOrFail(t, "upgrade", release, chartDir, "--set", "policies.enabled=false")
 	if _, err := getConfiguration(t, policyConfiguration); !apierrors.IsNotFound(err) {
 		t.Errorf("get the configuration of disabled policies: got %v, want not found", err)
 	}
 	runHelmOrFail(t, "upgrade", release, chartDir, "--set", "policies.enabled=true")
-	addPolicyWebhook(t, policyConfiguration, installed)
+	addPolicyWebhook(t, installed)
 
 	runHelmOrFail(t, "uninstall", release)
 	checkUninstalled(t)
@@ -124,10 +124,10 @@ func applyCABundle(t *testing.T, installed *admissionregistrationv1.MutatingWebh
 // addPolicyWebhook adds a copy of the main webhook to the configuration for policies, in the way that kongdao does. It
 // returns the resulting webhooks.
 func addPolicyWebhook(
-	t *testing.T, name string, main *admissionregistrationv1.MutatingWebhookConfiguration,
+	t *testing.T, main *admissionregistrationv1.MutatingWebhookConfiguration,
 ) []admissionregistrationv1.MutatingWebhook {
 	t.Helper()
-	configuration, err := getConfiguration(t, name)
+	configuration, err := getConfiguration(t, policyConfiguration)
 	if err != nil {
 		t.Fatal(err)
 	}
