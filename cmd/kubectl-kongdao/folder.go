@@ -64,7 +64,7 @@ func (r *folderReader) visit(path, relative string, entry fs.DirEntry, err error
 		return nil
 	case relative == ".":
 		return nil
-	case pack.Leftover(relative):
+	case pack.Excludes(relative):
 		r.files[relative] = nil // packing says that it is left out
 		if entry.IsDir() {
 			return fs.SkipDir

@@ -66,7 +66,7 @@ func runPack(streams genericiooptions.IOStreams, folders []string, options packO
 	for _, folder := range folders {
 		packed, wrong := packFolder(folder, options)
 		denied = append(denied, wrong...)
-		for _, note := range packed.Notes {
+		for _, note := range packed.Warnings {
 			fmt.Fprintf(streams.ErrOut, "note: %s: %s\n", folder, note)
 		}
 		for i := range packed.ConfigMaps {

@@ -12,8 +12,8 @@ import (
 
 const fixture = "../../test/fixtures/plugins/dao-test"
 
-// The fixture is packed whole, without a word.
-func TestFixture(t *testing.T) {
+// TestFixtureIsPacked checks that the fixture is packed without warnings.
+func TestFixtureIsPacked(t *testing.T) {
 	files := map[string][]byte{}
 	folder := os.DirFS(fixture)
 	err := fs.WalkDir(folder, ".", func(path string, entry fs.DirEntry, err error) error {
@@ -32,15 +32,15 @@ func TestFixture(t *testing.T) {
 	}
 	for _, flat := range []bool{false, true} {
 		packed, denied := Pack("dao-test", files, Options{Flat: flat})
-		if len(denied) > 0 || len(packed.Notes) > 0 || len(packed.ConfigMaps) != 1 || packed.Version != "1.1.0" {
-			t.Fatalf("flat=%v: %+v, denied: %v", flat, packed, denied)
+		if len(denied) > 0 || len(packed.Warnings) > 0 || len(packed.ConfigMaps) != 1 || packed.Version != "1.1.0" {
+			t.Fatalf("flat = %v: got %+v with the denials %v; want one ConfigMap with version 1.1.0", flat, packed, denied)
 		}
 		checkFolder(t, packed.ConfigMaps, packed.Digest, files)
 	}
 }
 
-// A Kong that is made of tables: enough to see the fixture's handler go its
-// three ways. What a real one makes of it is for the end-to-end tests.
+// fakeKong is a fake of Kong's plugin development kit, for the three branches of the fixture's handler. The end-to-end
+// tests use a real Kong.
 const fakeKong = `
 rows, values, headers, slow = {}, {}, {}, false
 local dao = {}
@@ -63,7 +63,7 @@ kong = {
   },
   log = { err = function() end },
 }
-function ask(handler, value, is_slow)
+function access(handler, value, is_slow)
   values["mykey-add"], headers, slow = value, {}, is_slow
   handler:access({ request_header = "mykey-add" })
   return headers["X-Dao-Test"] or headers.status or "nothing"
@@ -87,20 +87,20 @@ func TestFixtureHandler(t *testing.T) {
 	}{
 		{"no header, no row", "", false, "nothing"},
 		{"a new value", "a", false, "inserted:id-of-a"},
-		{"the same again", "a", false, "found:id-of-a"},
-		{"another request was faster between look and insert", "a", true, "found:id-of-a"},
+		{"the same value", "a", false, "found:id-of-a"},
+		{"another request inserts the row after the lookup", "a", true, "found:id-of-a"},
 		{"the database fails", "bad", false, "500"},
 	} {
 		value := lua.LNil
 		if step.value != "" {
 			value = lua.LString(step.value)
 		}
-		call := lua.P{Fn: state.GetGlobal("ask"), NRet: 1, Protect: true}
+		call := lua.P{Fn: state.GetGlobal("access"), NRet: 1, Protect: true}
 		if err := state.CallByParam(call, handler, value, lua.LBool(step.slow)); err != nil {
 			t.Fatalf("%s: %v", step.reason, err)
 		}
 		if got := state.ToString(-1); got != step.want {
-			t.Errorf("%s: %s, want %s", step.reason, got, step.want)
+			t.Errorf("%s: got %s; want %s", step.reason, got, step.want)
 		}
 		state.Pop(1)
 	}

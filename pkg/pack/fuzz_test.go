@@ -15,9 +15,8 @@ import (
 	"kongdao.io/kongdao/pkg/catalog"
 )
 
-// FuzzPack holds what packing promises: whatever is not denied reads back as
-// the folder, byte for byte, out of ConfigMaps that Kubernetes takes and out of
-// the YAML that people see.
+// FuzzPack checks that a packed directory reads back byte for byte, from ConfigMaps that Kubernetes accepts and from
+// their YAML.
 func FuzzPack(f *testing.F) {
 	f.Add("lib/a.lua", []byte("return {}\n"), "data/x.json", []byte("{}"), false, false)
 	f.Fuzz(func(t *testing.T, path string, content []byte, other string, otherContent []byte, flat, mutable bool) {
@@ -26,36 +25,37 @@ func FuzzPack(f *testing.F) {
 		packed, denied := Pack("dao_test", files, Options{Namespace: "kong", Flat: flat, Mutable: mutable})
 		if len(denied) > 0 {
 			if len(packed.ConfigMaps) > 0 {
-				t.Fatal("denied, and packed all the same")
+				t.Fatal("Pack returned ConfigMaps with denials")
 			}
 			return
 		}
-		kept, _ := selectFiles(files)
+		included, _ := excludeFiles(files)
 		written := readYAML(t, YAML(packed.ConfigMaps))
 		if diff := cmp.Diff(packed.ConfigMaps, written); diff != "" {
-			t.Fatalf("the YAML reads as something else (-packed +read):\n%s", diff)
+			t.Fatalf("the YAML reads as other ConfigMaps (-packed +read):\n%s", diff)
 		}
-		checkFolder(t, written, packed.Digest, kept)
+		checkFolder(t, written, packed.Digest, included)
 		for i := range written {
 			checkConfigMap(t, &written[i], mutable)
 		}
 	})
 }
 
-// readYAML reads documents as kubectl does.
+// readYAML reads YAML documents as kubectl does.
 func readYAML(t *testing.T, text []byte) []corev1.ConfigMap {
 	t.Helper()
 	var configMaps []corev1.ConfigMap
 	for document := range bytes.SplitSeq(text, []byte("\n---\n")) {
 		var configMap corev1.ConfigMap
 		if err := yaml.UnmarshalStrict(document, &configMap); err != nil {
-			t.Fatalf("%v in\n%s", err, document)
+			t.Fatalf("read the YAML document: %v\n%s", err, document)
 		}
 		configMaps = append(configMaps, configMap)
 	}
 	return configMaps
 }
 
+// checkFolder checks that the catalog reads the packed files from the ConfigMaps.
 func checkFolder(t *testing.T, configMaps []corev1.ConfigMap, digest string, want map[string][]byte) {
 	t.Helper()
 	byName := map[string]*corev1.ConfigMap{}
@@ -66,7 +66,7 @@ func checkFolder(t *testing.T, configMaps []corev1.ConfigMap, digest string, wan
 	}
 	releases := catalog.Assemble("dao_test", sources)
 	if len(releases) != 1 || len(releases[0].Denials) > 0 {
-		t.Fatalf("the catalog makes %d releases of it: %+v", len(releases), releases)
+		t.Fatalf("the catalog assembles %d releases: %+v; want one without denials", len(releases), releases)
 	}
 	got := map[string][]byte{}
 	for _, file := range releases[0].Files {
@@ -76,60 +76,60 @@ func checkFolder(t *testing.T, configMaps []corev1.ConfigMap, digest string, wan
 			content = []byte(source.Data[file.Key])
 		}
 		if sha256.Sum256(content) != file.Digest {
-			t.Errorf("file %q: content and digest differ", file.Path)
+			t.Errorf("file %q: the digest does not match the content", file.Path)
 		}
 		got[file.Path] = content
 	}
 	if !maps.EqualFunc(got, want, bytes.Equal) {
-		t.Errorf("read back: %q\npacked: %q", got, want)
+		t.Errorf("the catalog reads the files %q\nwant %q", got, want)
 	}
 	if releases[0].Digest != digest {
-		t.Errorf("digest %s, packed as %s", releases[0].Digest, digest)
+		t.Errorf("digest = %s; want %s, as packed", releases[0].Digest, digest)
 	}
 }
 
-// checkConfigMap holds a ConfigMap against what the API server demands.
+// checkConfigMap checks a ConfigMap as the API server does.
 func checkConfigMap(t *testing.T, configMap *corev1.ConfigMap, mutable bool) {
 	t.Helper()
-	wrong := validation.IsDNS1123Subdomain(configMap.Name)
+	problems := validation.IsDNS1123Subdomain(configMap.Name)
 	size := 0
 	for key, value := range configMap.Data {
-		wrong = append(wrong, validation.IsConfigMapKey(key)...)
+		problems = append(problems, validation.IsConfigMapKey(key)...)
 		size += len(key) + len(value)
 	}
 	for key, value := range configMap.BinaryData {
-		wrong = append(wrong, validation.IsConfigMapKey(key)...)
+		problems = append(problems, validation.IsConfigMapKey(key)...)
 		size += len(key) + len(value)
 	}
 	for name, value := range configMap.Labels {
-		wrong = append(append(wrong, validation.IsQualifiedName(name)...), validation.IsValidLabelValue(value)...)
+		problems = append(append(problems, validation.IsQualifiedName(name)...), validation.IsValidLabelValue(value)...)
 	}
-	if size > Budget {
-		wrong = append(wrong, "more than the budget")
+	if size > maxConfigMapBytes {
+		problems = append(problems, "the data is too large")
 	}
 	if immutable := configMap.Immutable != nil && *configMap.Immutable; immutable == mutable {
-		wrong = append(wrong, "immutable is wrong")
+		problems = append(problems, "the field immutable is wrong")
 	}
-	if len(wrong) > 0 {
-		slices.Sort(wrong)
-		t.Errorf("ConfigMap %q: %v", configMap.Name, wrong)
+	if len(problems) > 0 {
+		slices.Sort(problems)
+		t.Errorf("ConfigMap %q: %v", configMap.Name, problems)
 	}
 }
 
 func TestWriteValue(t *testing.T) {
 	cases := map[string]struct{ reason, value, want string }{
-		"text":             {"lines stand as lines", "a\n  b\n\nc\n", "|\n  a\n    b\n\n  c\n"},
-		"open end":         {"no newline is added", "a\nb", "|-\n  a\n  b\n"},
-		"blank end":        {"none is lost", "a\n\n\n", "|+\n  a\n\n\n"},
+		"text":             {"each line is a line", "a\n  b\n\nc\n", "|\n  a\n    b\n\n  c\n"},
+		"no newline":       {"no newline is added", "a\nb", "|-\n  a\n  b\n"},
+		"blank at end":     {"all newlines stay", "a\n\n\n", "|+\n  a\n\n\n"},
 		"leading space":    {"the first line does not show the indentation", "  a\nb\n", "|2\n    a\n  b\n"},
-		"leading blank":    {"nor does a blank one", "\n a\n", "|2\n\n   a\n"},
-		"leading tab":      {"nor a tab, which parsers deny there", "\ta\n", "|2\n  \ta\n"},
-		"trailing space":   {"an encoder would quote all of it", "a \n\tb\t\n", "|\n  a \n  \tb\t\n"},
+		"leading blank":    {"a blank first line does not show the indentation", "\n a\n", "|2\n\n   a\n"},
+		"leading tab":      {"a tab is not valid indentation", "\ta\n", "|2\n  \ta\n"},
+		"trailing space":   {"an encoder would quote the whole text", "a \n\tb\t\n", "|\n  a \n  \tb\t\n"},
 		"carriage returns": {"a literal block would lose them", "a\r\n", `"a\r\n"` + "\n"},
-		"only newlines":    {"nothing shows where they end", "\n\n", `"\n\n"` + "\n"},
-		"one line":         {"stays one", "a: b", "'a: b'\n"},
-		"empty":            {"is a string all the same", "", `""` + "\n"},
-		"word":             {"an older parser takes it for a boolean", "on", `"on"` + "\n"},
+		"only newlines":    {"a literal block does not show where they end", "\n\n", `"\n\n"` + "\n"},
+		"one line":         {"one line stays one line", "a: b", "'a: b'\n"},
+		"empty":            {"an empty value is a string", "", `""` + "\n"},
+		"word":             {"YAML 1.1 reads it as a boolean", "on", `"on"` + "\n"},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,11 +1,10 @@
-// Package pack owns the way from a plugin's folder to labelled ConfigMaps, the
-// sources that package catalog reads back: what was packed is, byte for byte,
-// the folder that a gateway gets.
+// Package pack turns a plugin's directory into labelled ConfigMaps, the sources that package catalog reads. A gateway
+// gets exactly the packed files, byte for byte.
 //
-//	folder -> selectFiles -> place -> fill -> label -> verify -> ConfigMaps
+//	directory -> excludeFiles -> layout -> fillConfigMaps -> setMetadata -> verify -> ConfigMaps
 //
-// It is pure: the folder comes as contents by path. Everything that is wrong
-// with it is said at once, and a folder that Kong would fail on is not packed.
+// The package is pure: callers pass the directory as contents by path. It reports all problems together, and it does
+// not pack a directory on which Kong would fail.
 package pack
 
 import (
@@ -20,42 +19,38 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// Options choose the form of the ConfigMaps. The zero value is the form to
-// have: immutable, versioned by the handler's VERSION, keys as Lua names its
-// modules.
+// Options choose the form of the ConfigMaps. The zero value is the recommended form: immutable, with the handler's
+// VERSION, and with the names of Lua modules as keys.
 type Options struct {
-	// Folder is what messages call the folder; the plugin's name without it.
+	// Folder is the name of the directory in messages. The default is the plugin's name.
 	Folder string
-	// Namespace is that of the ConfigMaps, "" for none.
+	// Namespace is the namespace of the ConfigMaps, or "" for none.
 	Namespace string
-	// Version is used instead of the handler's VERSION.
+	// Version overrides the handler's VERSION.
 	Version string
-	// Flat gives the files the keys that "kubectl create configmap
-	// --from-file" would: their names, migrations beside the rest.
+	// Flat uses the keys of "kubectl create configmap --from-file": file names, without directories.
 	Flat bool
-	// Mutable makes ConfigMaps to be edited: neither immutable nor named or
-	// annotated with a digest.
+	// Mutable creates ConfigMaps for editing: they are not immutable, and have no digest in their name and annotations.
 	Mutable bool
 }
 
-// Packed is a folder as ConfigMaps.
+// Packed is a plugin's directory as ConfigMaps.
 type Packed struct {
 	Plugin, Version string
-	// Digest is that of the release, as catalog sees it.
+	// Digest is the digest of the release, as package catalog computes it.
 	Digest string
-	// ConfigMaps are in the order of their names' numbers.
+	// ConfigMaps are in the order of the numbers in their names.
 	ConfigMaps []corev1.ConfigMap
-	// Notes say what a person should know of it: what was left out, and how
-	// large ConfigMaps have to be applied.
-	Notes []string
+	// Warnings name the excluded files, and ConfigMaps that are too large for client-side apply.
+	Warnings []string
 }
 
-// Budget is how much of a ConfigMap's 1 MiB (fact V6) is filled, in bytes of
-// keys and contents: metadata and what others add to it have to fit as well.
-const Budget = 900 << 10
+// maxConfigMapBytes limits the keys and contents of a ConfigMap. A ConfigMap holds 1 MiB (fact V6). The rest is for
+// metadata, also from other tools.
+const maxConfigMapBytes = 900 << 10
 
-// Pack makes ConfigMaps of the folder of a plugin, given as contents by
-// slash-separated path. With denials there is nothing packed.
+// Pack creates the ConfigMaps for the directory of a plugin, given as contents by slash-separated path. With denials,
+// it returns no ConfigMaps.
 func Pack(plugin string, files map[string][]byte, options Options) (Packed, denial.List) {
 	if options.Folder == "" {
 		options.Folder = plugin
@@ -64,35 +59,34 @@ func Pack(plugin string, files map[string][]byte, options Options) (Packed, deni
 		return Packed{}, denial.List{denial.New(denial.BrokenPlugin,
 			"folder %q: %v; rename it, or pack with --name", options.Folder, err)}
 	}
-	kept, notes := selectFiles(files)
-	p := packer{plugin: plugin, files: kept, options: options}
-	filled := p.fill(p.place())
-	whole := len(p.denied) == 0
+	included, warnings := excludeFiles(files)
+	p := packer{plugin: plugin, files: included, options: options}
+	configMaps := p.fillConfigMaps(p.layout())
+	complete := len(p.denials) == 0
 	p.chooseVersion()
-	packed := Packed{Plugin: plugin, Version: p.version, Digest: catalog.DigestOf(kept)}
-	packed.ConfigMaps = p.label(filled, packed.Digest)
-	if whole { // else the catalog would miss files that are only denied
+	packed := Packed{Plugin: plugin, Version: p.version, Digest: catalog.DigestOf(included)}
+	packed.ConfigMaps = p.setMetadata(configMaps, packed.Digest)
+	if complete { // otherwise the catalog would report denied files as missing
 		p.verify(packed)
 	}
-	if len(p.denied) > 0 {
-		return Packed{}, p.denied.Sorted()
+	if len(p.denials) > 0 {
+		return Packed{}, p.denials.Sorted()
 	}
-	packed.Notes = append(notes, sizeNotes(packed.ConfigMaps)...)
+	packed.Warnings = append(warnings, sizeWarnings(packed.ConfigMaps)...)
 	return packed, nil
 }
 
-// packer is one folder under way. Its methods go on past what is wrong, so
-// that all of it is found.
+// packer holds the state of one Pack call. Its methods continue after a problem, so that they find all problems.
 type packer struct {
 	plugin  string
 	files   map[string][]byte
 	options Options
 	version string
-	denied  denial.List
+	denials denial.List
 }
 
 func (p *packer) deny(format string, args ...any) {
-	p.denied = append(p.denied, denial.New(denial.BrokenPlugin,
+	p.denials = append(p.denials, denial.New(denial.BrokenPlugin,
 		"folder %s: %s", denial.Quote(p.options.Folder), fmt.Sprintf(format, args...)))
 }
 

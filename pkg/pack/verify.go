@@ -8,60 +8,56 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// verify reads the ConfigMaps as the webhook will: the release must be one
-// that Kong does not fail on (facts K5 to K7), and hold the folder's files
-// under their own paths.
+// verify reads the ConfigMaps as the webhook does. It denies a release on which Kong would fail, and a release whose
+// files have other paths than in the directory.
 func (p *packer) verify(packed Packed) {
 	sources := make([]catalog.Source, len(packed.ConfigMaps))
 	for i := range packed.ConfigMaps {
 		sources[i] = catalog.NewSource(&packed.ConfigMaps[i])
-		// People know the folder: its name stands where the catalog's
-		// messages name ConfigMaps. The digest is compared below.
+		// The user knows the directory, not the ConfigMaps: its name replaces theirs in the catalog's messages. The
+		// digest is compared below.
 		sources[i].Name, sources[i].Digest = p.options.Folder, ""
 	}
-	release := &catalog.Release{}
-	if assembled := catalog.Assemble(p.plugin, sources); len(assembled) > 0 {
-		release = assembled[0]
-	} else {
-		p.deny("holds no files; name the folder that handler.lua is in")
+	releases := catalog.Assemble(p.plugin, sources)
+	if len(releases) == 0 {
+		p.deny("has no files; use the directory that contains handler.lua")
 		return
 	}
-	misplaced := p.misplaced(release)
+	release := releases[0]
+	misplaced := p.misplacedFiles(release)
 	if len(misplaced) > 0 {
-		p.deny("in the flat form %s; pack without --flat", strings.Join(misplaced, ", "))
+		p.deny("in the flat form, %s; pack without --flat", strings.Join(misplaced, ", "))
 		return
 	}
 	for _, denied := range release.Denials {
-		p.denied = append(p.denied, denial.Denial{Reason: denied.Reason, Message: p.inWordsOfFolders(denied.Message)})
+		p.denials = append(p.denials, denial.Denial{Reason: denied.Reason, Message: p.folderMessage(denied.Message)})
 	}
-	if len(p.denied) == 0 && release.Digest != packed.Digest {
-		panic(fmt.Sprintf("pack: the release reads back as %s, the folder is %s", release.Digest, packed.Digest))
+	if len(p.denials) == 0 && release.Digest != packed.Digest {
+		panic(fmt.Sprintf("pack: the ConfigMaps have the digest %s, but the directory has %s", release.Digest, packed.Digest))
 	}
 }
 
-// misplaced lists the files that the catalog would put elsewhere: only flat
-// keys are guessed at.
-func (p *packer) misplaced(release *catalog.Release) []string {
-	found := map[string]string{}
+// misplacedFiles lists the files that the catalog reads at another path. This happens only in the flat form.
+func (p *packer) misplacedFiles(release *catalog.Release) []string {
+	pathOfKey := map[string]string{}
 	for _, file := range release.Files {
-		found[file.Key] = file.Path
+		pathOfKey[file.Key] = file.Path
 	}
 	var misplaced []string
 	for _, file := range p.paths() {
 		_, key, _ := p.keyOf(file)
-		if other := found[key]; p.options.Flat && other != file {
+		if other := pathOfKey[key]; p.options.Flat && other != file {
 			misplaced = append(misplaced, fmt.Sprintf("%q would be read as %q", file, other))
 		}
 	}
 	return misplaced
 }
 
-// inWordsOfFolders turns a message of the catalog about ConfigMaps that are
-// called like the folder into one about the folder.
-func (p *packer) inWordsOfFolders(message string) string {
+// folderMessage turns a message of the catalog about ConfigMaps into a message about the directory.
+func (p *packer) folderMessage(message string) string {
 	quoted := denial.Quote(p.options.Folder)
-	plugin := "plugin " + fmt.Sprintf("%q: ", p.plugin)
-	versioned := "plugin " + fmt.Sprintf("%q: ", p.plugin+"@"+p.version)
+	plugin := fmt.Sprintf("plugin %q: ", p.plugin)
+	versioned := fmt.Sprintf("plugin %q: ", p.plugin+"@"+p.version)
 	message = strings.TrimPrefix(strings.TrimPrefix(message, plugin), versioned)
 	for _, in := range []string{" in ConfigMaps ", " in ConfigMap "} {
 		message = strings.ReplaceAll(message, in+quoted, "")

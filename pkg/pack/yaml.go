@@ -11,11 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// YAML writes ConfigMaps as documents that people can read: text of several
-// lines stands as a literal block. Equal ConfigMaps give equal bytes.
+// YAML writes ConfigMaps as readable documents, with files as literal blocks. Equal ConfigMaps give equal bytes.
 //
-// An encoder would quote a file for a single space at the end of a line, and
-// nobody reads Lua in one quoted line.
+// It does not use a YAML encoder, because an encoder quotes a whole file for one space at the end of a line.
 func YAML(configMaps []corev1.ConfigMap) []byte {
 	var text bytes.Buffer
 	for i := range configMaps {
@@ -54,7 +52,7 @@ func writeMap(text *bytes.Buffer, indent, name string, members map[string]string
 	}
 }
 
-// writeValue writes a string as a literal block where one can hold it.
+// writeValue writes a string as a literal block if a literal block can hold it.
 func writeValue(text *bytes.Buffer, indent, value string) {
 	if !strings.Contains(value, "\n") || !isLiteral(value) {
 		text.WriteString(scalar(value) + "\n")
@@ -62,7 +60,7 @@ func writeValue(text *bytes.Buffer, indent, value string) {
 	}
 	header := "|"
 	if strings.ContainsRune(" \t\n", rune(value[0])) {
-		header += "2" // the first line does not show how far the block is indented
+		header += "2" // the first line does not show the indentation of the block
 	}
 	body := strings.TrimRight(value, "\n")
 	switch len(value) - len(body) {
@@ -84,8 +82,8 @@ func writeValue(text *bytes.Buffer, indent, value string) {
 	}
 }
 
-// isLiteral reports whether a literal block can hold the text: there is no
-// escaping in one, and YAML knows more line breaks than \n.
+// isLiteral reports whether a literal block can hold the text. A literal block has no escapes, and YAML has more line
+// breaks than \n.
 func isLiteral(value string) bool {
 	if strings.Trim(value, "\n") == "" {
 		return false
@@ -99,10 +97,9 @@ func isLiteral(value string) bool {
 	return true
 }
 
-// scalar writes a string in one line, quoted where a parser, of YAML 1.1 too,
-// would read something else.
+// scalar writes a string in one line. It quotes a string that a parser, also of YAML 1.1, would read as another value.
 func scalar(value string) string {
-	var toEncode any = value // of a plain string the encoder knows when to quote it
+	var toEncode any = value // the encoder knows when to quote a plain string
 	if strings.Contains(value, "\n") {
 		toEncode = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value, Style: yaml.DoubleQuotedStyle}
 	}
