@@ -1,8 +1,8 @@
-// Command certmanager is cert-manager's controller, as far as SelfSigned and CA issuers need it: the controllers are
-// cert-manager's own, and only what starts them is this file. The project's own cannot be had as a Go module: its
-// program is a module apart that no proxy serves, for it finds the rest by a folder of its repository.
+// Command certmanager runs cert-manager's controllers for SelfSigned and CA issuers. The controllers are cert-manager's
+// own; this program only starts them. cert-manager's own program is not available as a Go module, because it refers to
+// the other modules by folders of its repository.
 //
-// Left out are leader election, metrics, the webhook, the CA injector and ACME, Vault and Venafi.
+// It has no leader election, metrics, webhook, CA injector, and no support for ACME, Vault and Venafi.
 package main
 
 import (
@@ -30,16 +30,16 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
-	// The kinds of issuers that the controllers issuers and clusterissuers know.
+	// These imports register the supported types of issuers.
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
 )
 
-// names are those of the controllers to run. Each has made itself known to package controller.
-var names = []string{
+// controllerNames are the controllers to run. Each one has registered itself with package controller.
+var controllerNames = []string{
 	issuers.ControllerName,
 	clusterissuers.ControllerName,
-	approver.ControllerName, // approves every request for these issuers, without which none is signed
+	approver.ControllerName, // requests are signed only after approval
 	requestsca.CRControllerName,
 	requestsselfsigned.CRControllerName,
 	trigger.ControllerName,
@@ -50,13 +50,13 @@ var names = []string{
 	revisionmanager.ControllerName,
 }
 
-// workers are those of each controller: cert-manager's own number.
-const workers = 5
+// workersPerController is the default of cert-manager.
+const workersPerController = 5
 
 func main() {
-	kubeconfig := flag.String("kubeconfig", "", "how the cluster is reached, by a user who may do all that cert-manager does")
-	readyFile := flag.String("ready-file", "", "a file to make once every controller knows what there is in the cluster")
-	klog.InitFlags(nil) // -v=4 makes the controllers tell what they do
+	kubeconfig := flag.String("kubeconfig", "", "path to the kubeconfig of a user with cert-manager's permissions")
+	readyFile := flag.String("ready-file", "", "file to create when the caches of all controllers are synced")
+	klog.InitFlags(nil) // -v=4 logs what the controllers do
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -69,7 +69,7 @@ func main() {
 	}
 }
 
-// run runs the controllers until ctx ends, or one of them does.
+// run runs the controllers until ctx ends or one of them fails.
 func run(ctx context.Context, kubeconfig, readyFile string) error {
 	if kubeconfig == "" {
 		return errors.New("no kubeconfig: set --kubeconfig")
@@ -77,22 +77,22 @@ func run(ctx context.Context, kubeconfig, readyFile string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	factory, err := controller.NewContextFactory(ctx, options(kubeconfig))
 	if err != nil {
-		return fmt.Errorf("preparing for the cluster of %s: %w", kubeconfig, err)
+		return fmt.Errorf("create clients for the cluster of %s: %w", kubeconfig, err)
 	}
-	// What all controllers share, the informers above all.
+	// All controllers share these clients and informers.
 	shared, err := factory.Build()
 	if err != nil {
-		return fmt.Errorf("preparing for the cluster of %s: %w", kubeconfig, err)
+		return fmt.Errorf("create clients for the cluster of %s: %w", kubeconfig, err)
 	}
-	// All of them are made before any informer starts: an informer that is asked for later would never start.
-	for _, name := range names {
-		made, err := controller.Known()[name](factory)
+	// Create all controllers before the informers start. An informer that is requested later never starts.
+	for _, name := range controllerNames {
+		runner, err := controller.Known()[name](factory)
 		if err != nil {
-			return fmt.Errorf("making the controller %s: %w", name, err)
+			return fmt.Errorf("create the controller %s: %w", name, err)
 		}
 		group.Go(func() error {
-			if err := made.Run(workers, ctx); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("running the controller %s: %w", name, err)
+			if err := runner.Run(workersPerController, ctx); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("run the controller %s: %w", name, err)
 			}
 			return nil
 		})
@@ -110,7 +110,7 @@ func run(ctx context.Context, kubeconfig, readyFile string) error {
 	return group.Wait()
 }
 
-// options are cert-manager's own defaults, as far as they matter here.
+// options returns cert-manager's defaults for the options that these controllers use.
 func options(kubeconfig string) controller.ContextOptions {
 	return controller.ContextOptions{
 		Kubeconfig:         kubeconfig,
@@ -118,7 +118,9 @@ func options(kubeconfig string) controller.ContextOptions {
 		KubernetesAPIBurst: 50,
 		IssuerOptions:      controller.IssuerOptions{ClusterResourceNamespace: "kube-system"},
 		CertificateOptions: controller.CertificateOptions{
-			CopiedAnnotationPrefixes:                 []string{"*", "-kubectl.kubernetes.io/", "-fluxcd.io/", "-argocd.argoproj.io/"},
+			CopiedAnnotationPrefixes: []string{
+				"*", "-kubectl.kubernetes.io/", "-fluxcd.io/", "-argocd.argoproj.io/",
+			},
 			CertificateRequestMinimumBackoffDuration: time.Hour,
 			CertificateRequestMaximumBackoffDuration: 32 * time.Hour,
 		},

@@ -53,7 +53,7 @@ func (doc *document) commentLine(text string, number, column int, inUsage bool) 
 	}
 	span := usageEntry.FindStringSubmatchIndex(text)
 	switch {
-	case span != nil && !(inUsage && strings.HasPrefix(text, "      ")):
+	case span != nil && (!inUsage || !strings.HasPrefix(text, "      ")):
 		doc.prose.end()
 		doc.prose.line(text[span[4]:], number, column+runes(text[:span[4]]))
 		return true

@@ -30,8 +30,8 @@ func markdown(doc *document) error {
 			}
 			continue
 		}
-		if strings.HasPrefix(trimmed, "```") {
-			fence, output = "```", outputLanguages[strings.TrimPrefix(trimmed, "```")]
+		if language, ok := strings.CutPrefix(trimmed, "```"); ok {
+			fence, output = "```", outputLanguages[language]
 			doc.prose.end()
 			continue
 		}
