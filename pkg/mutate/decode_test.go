@@ -17,7 +17,7 @@ func TestDecodePodErrors(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"nothing":             {``, "EOF"},
 		"a list":              {`[]`, `at "": found [ instead of an object`},
-		"two pods":            {`{}{}`, "something follows"},
+		"two pods":            {`{}{}`, "unexpected text after"},
 		"labels":              {`{"metadata":{"labels":[]}}`, `at "/metadata/labels": found [ instead of an object`},
 		"annotation":          {`{"metadata":{"annotations":{"kongdao.io/plugins":1}}}`, `at "/metadata/annotations/kongdao.io~1plugins": found number instead of a string`},
 		"containers":          {`{"spec":{"containers":{}}}`, `at "/spec/containers": found { instead of an array`},
@@ -25,7 +25,7 @@ func TestDecodePodErrors(t *testing.T) {
 		"variable":            {`{"spec":{"containers":[{"env":[{"name":"KONG_PLUGINS","value":true}]}]}}`, `at "/spec/containers/0/env/0/value": found true instead of a string`},
 		"volume of ours":      {`{"spec":{"volumes":[{"name":"kongdao-x","projected":{"sources":7}}]}}`, `volume "kongdao-x"`},
 		"cut in the middle":   {`{"spec":{"containers":[`, "EOF"},
-		"something behind it": {`{} x`, "something follows"},
+		"something behind it": {`{} x`, "unexpected text after"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := mutate.DecodePod([]byte(test.text))
