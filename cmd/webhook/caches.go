@@ -1,58 +1,50 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/migratecontroller"
 )
 
-// sharedCaches is what the cache may hold for several parts of the process. It
-// must not ask for more, for the process has no right to more.
-func sharedCaches(options Options) map[client.Object]cache.ByObject {
-	held := map[client.Object]cache.ByObject{}
-	if options.leads() != "" {
-		held[&corev1.Pod{}] = clusterstate.InjectedPodsCache(options.WatchNamespaces...)
+// cacheOptions returns which objects the manager's cache holds. The process has no rights to watch other objects.
+func cacheOptions(options Options) (cache.Options, error) {
+	sources, err := clusterstate.SourcesCache(options.WatchNamespaces...)
+	if err != nil {
+		return cache.Options{}, err
 	}
-	if options.CertProvider != certFiles || options.Policies {
-		held[&admissionregistrationv1.MutatingWebhookConfiguration{}] = cache.ByObject{Field: named(options.WebhookConfiguration)}
+	byObject := map[client.Object]cache.ByObject{&corev1.ConfigMap{}: sources}
+	if options.CertProvider != providerFiles {
+		byObject[&corev1.Secret{}] = cache.ByObject{Namespaces: map[string]cache.Config{
+			options.Namespace: {FieldSelector: byName(options.CertSecret)},
+		}}
 	}
-	return held
+	if options.CertProvider != providerFiles || options.Policies {
+		byObject[&admissionregistrationv1.MutatingWebhookConfiguration{}] = cache.ByObject{
+			Field: byName(options.WebhookConfiguration),
+		}
+	}
+	if options.Migrations || options.Policies {
+		byObject[&corev1.Pod{}] = clusterstate.InjectedPodsCache(options.WatchNamespaces...)
+	}
+	if options.Migrations {
+		if byObject[&batchv1.Job{}], err = migratecontroller.JobCache(options.WatchNamespaces...); err != nil {
+			return cache.Options{}, err
+		}
+		byObject[&v1alpha1.PluginMigration{}] = clusterstate.MigrationsCache(options.WatchNamespaces...)
+	}
+	if options.Policies {
+		byObject[&v1alpha1.PluginPolicy{}] = cache.ByObject{}
+		byObject[&corev1.Namespace{}] = clusterstate.NamespacesCache()
+	}
+	return cache.Options{ByObject: byObject}, nil
 }
 
-// named selects the object of a name.
-func named(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
-
-// injectedPods is what is kept of the pods that were injected, nil where nobody
-// asks.
-func injectedPods(ctx context.Context, manager ctrl.Manager, options Options) (*clusterstate.InjectedPods, error) {
-	if options.leads() == "" {
-		return nil, nil //nolint:nilnil // nobody asks
-	}
-	return clusterstate.NewInjectedPods(ctx, manager.GetCache())
-}
-
-// inWords says of an error that comes of the lack of our kinds what to do. While
-// the API server forgets them, all that it says may be that their group is gone.
-func inWords(err error) error {
-	ours, lacks := v1alpha1.GroupVersion(), ""
-	if unknown, ok := errors.AsType[*meta.NoKindMatchError](err); ok && unknown.GroupKind.Group == ours.Group {
-		lacks = "kind " + unknown.GroupKind.Kind
-	} else if unknown, ok := errors.AsType[*meta.NoResourceMatchError](err); ok && unknown.PartialResource.Group == ours.Group {
-		lacks = "kinds"
-	}
-	if lacks == "" {
-		return err
-	}
-	return fmt.Errorf("the cluster knows no %s of %s: install kongdao's CRDs, or start without --migrations and --policies", lacks, ours)
-}
+// byName selects the object with a name.
+func byName(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }

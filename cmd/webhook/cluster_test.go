@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// serveCluster is as much of an API server as the webhook asks for.
+// serveCluster is the part of an API server that the webhook uses.
 func serveCluster(writer http.ResponseWriter, request *http.Request) {
 	writer.Header().Set("Content-Type", "application/json")
 	var answer string
@@ -59,7 +59,7 @@ func kubeconfig(t *testing.T, server string) string {
 	return path
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress returns an address with a free port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -70,7 +70,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// certificate makes a folder with a certificate for 127.0.0.1 and its key.
+// certificate creates a folder with a certificate for 127.0.0.1 and its key.
 func certificate(t *testing.T) (folder string, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -7,30 +7,28 @@ import (
 	"time"
 )
 
-// drainTime is how long a webhook that is told to stop still serves, closing
-// each connection behind its answer. An API server keeps its connections, and
-// sends the next review over one that is closed at that moment: it sees EOF, and
-// does not try another replica.
+// drainTime is how long the webhook still serves after the signal to stop. Meanwhile it closes each connection after its
+// answer. An API server keeps its connections open. If a connection closes while the API server sends a review, it gets
+// EOF and does not try another replica.
 const drainTime = 3 * time.Second
 
-// drain knows whether the webhook was told to stop.
-type drain struct{ begun atomic.Bool }
+// drainer closes connections while the webhook drains.
+type drainer struct{ draining atomic.Bool }
 
-// after yields a context that ends some time after ctx, in which what is served
-// drains.
-func (d *drain) after(ctx context.Context, wait time.Duration) (context.Context, context.CancelFunc) {
-	later, stop := context.WithCancel(context.WithoutCancel(ctx))
+// delay returns a context that ends some time after ctx. The webhook drains between the two.
+func (d *drainer) delay(ctx context.Context, period time.Duration) (context.Context, context.CancelFunc) {
+	delayed, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() {
-		d.begun.Store(true)
-		time.AfterFunc(wait, stop)
+		d.draining.Store(true)
+		time.AfterFunc(period, cancel)
 	})
-	return later, stop
+	return delayed, cancel
 }
 
-// handler has connections closed behind handler's answers once draining has begun.
-func (d *drain) handler(handler http.Handler) http.Handler {
+// wrap returns a handler that closes each connection after its answer while the webhook drains.
+func (d *drainer) wrap(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
-		if d.begun.Load() {
+		if d.draining.Load() {
 			writer.Header().Set("Connection", "close")
 		}
 		handler.ServeHTTP(writer, request)

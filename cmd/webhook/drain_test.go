@@ -8,30 +8,29 @@ import (
 	"time"
 )
 
-// TestDrain proves that one which is told to stop answers on, and has clients
-// come by another connection, until its time is over.
+// TestDrain checks that a draining webhook still answers, and that it closes connections.
 func TestDrain(t *testing.T) {
-	ctx, tell := context.WithCancel(t.Context())
-	var drained drain
-	running, stop := drained.after(ctx, 50*time.Millisecond)
+	ctx, signal := context.WithCancel(t.Context())
+	var draining drainer
+	running, stop := draining.delay(ctx, 50*time.Millisecond)
 	defer stop()
-	handler := drained.handler(http.HandlerFunc(func(writer http.ResponseWriter, _ *http.Request) { writer.WriteHeader(http.StatusTeapot) }))
+	handler := draining.wrap(http.HandlerFunc(func(writer http.ResponseWriter, _ *http.Request) { writer.WriteHeader(http.StatusTeapot) }))
 	answer := func() *http.Response {
 		recorded := httptest.NewRecorder()
 		handler.ServeHTTP(recorded, httptest.NewRequest(http.MethodPost, "/", http.NoBody))
 		return recorded.Result()
 	}
 	if got := answer(); got.StatusCode != http.StatusTeapot || got.Header.Get("Connection") != "" {
-		t.Errorf("before: %v", got)
+		t.Errorf("before the signal: %v", got)
 	}
-	tell()
+	signal()
 	for deadline := time.Now().Add(10 * time.Second); answer().Header.Get("Connection") != "close"; {
 		if time.Now().After(deadline) {
-			t.Fatal("connections are kept")
+			t.Fatal("connections stay open")
 		}
 	}
 	if got := answer(); got.StatusCode != http.StatusTeapot {
-		t.Errorf("after: %v", got)
+		t.Errorf("after the signal: %v", got)
 	}
 	<-running.Done()
 }

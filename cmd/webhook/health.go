@@ -8,20 +8,20 @@ import (
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// check is one thing that has to hold before the webhook is ready.
-type check struct {
+// readinessCheck is a condition for the webhook to be ready.
+type readinessCheck struct {
 	name string
-	// holds says in words what is missing yet.
-	holds func(*http.Request) error
+	// check returns an error that says what is not ready.
+	check healthz.Checker
 }
 
-// serveHealth has the manager serve /healthz and /readyz, which say why.
-// controller-runtime's own say "reason withheld", and whoever waits for an
-// installation wants to know what for.
-func serveHealth(ctx context.Context, to ctrl.Manager, address string, checks []check) error {
+// serveHealth makes the manager serve /healthz and /readyz. The handlers of controller-runtime do not say why a check
+// fails ("reason withheld"). These do, so that you can see what an installation waits for.
+func serveHealth(ctx context.Context, to ctrl.Manager, address string, checks []readinessCheck) error {
 	if address == "0" {
 		return nil
 	}
@@ -31,22 +31,25 @@ func serveHealth(ctx context.Context, to ctrl.Manager, address string, checks []
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(writer http.ResponseWriter, _ *http.Request) { fmt.Fprintln(writer, "ok") })
-	mux.HandleFunc("/readyz", func(writer http.ResponseWriter, request *http.Request) { answerReady(writer, request, checks) })
+	mux.HandleFunc("/readyz", func(writer http.ResponseWriter, request *http.Request) {
+		serveReadiness(writer, request, checks)
+	})
 	return to.Add(&manager.Server{
 		Name: "health", Listener: listener,
 		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 20},
 	})
 }
 
-// answerReady has a line for each check.
-func answerReady(writer http.ResponseWriter, request *http.Request, checks []check) {
+// serveReadiness writes one line for each check.
+func serveReadiness(writer http.ResponseWriter, request *http.Request, checks []readinessCheck) {
 	text, status := "", http.StatusOK
-	for _, check := range checks {
-		if err := check.holds(request); err != nil {
-			text, status = text+fmt.Sprintf("%s: not ready: %v\n", check.name, err), http.StatusServiceUnavailable
+	for _, readiness := range checks {
+		if err := readiness.check(request); err != nil {
+			text += fmt.Sprintf("%s: not ready: %v\n", readiness.name, err)
+			status = http.StatusServiceUnavailable
 			continue
 		}
-		text += check.name + ": ok\n"
+		text += readiness.name + ": ok\n"
 	}
 	writer.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	writer.Header().Set("X-Content-Type-Options", "nosniff")

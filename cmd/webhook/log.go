@@ -12,24 +12,22 @@ import (
 	ctrlzap "sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
-// unsampled is the level from which controller-runtime's zap leaves no lines
-// out. Above it a burst keeps every hundredth; ours are of one admission each,
-// and the one that was denied must be among them.
-const unsampled = zapcore.Level(-2)
+// unsampledLevel turns off sampling. At a higher level, controller-runtime's logger keeps only each hundredth line of a
+// burst. Every admission has one line, and the line of a denied pod must not be lost.
+const unsampledLevel = zapcore.Level(-2)
 
 func setLogger(level string) error {
 	parsed, err := zapcore.ParseLevel(level)
 	if err != nil {
 		return fmt.Errorf("--log-level: %w", err)
 	}
-	ctrl.SetLogger(ctrlzap.New(ctrlzap.Level(unsampled), ctrlzap.RawZapOpts(zap.IncreaseLevel(parsed))))
+	ctrl.SetLogger(ctrlzap.New(ctrlzap.Level(unsampledLevel), ctrlzap.RawZapOpts(zap.IncreaseLevel(parsed))))
 	log.SetFlags(0)
 	log.SetOutput(serverLog{ctrl.Log.WithName("http")})
 	return nil
 }
 
-// serverLog takes what net/http writes of its clients, such as a handshake that
-// failed, so that the log is of one form.
+// serverLog writes the messages of net/http, for example failed handshakes, in the format of the other lines.
 type serverLog struct{ logr.Logger }
 
 func (l serverLog) Write(line []byte) (int, error) {

@@ -1,5 +1,5 @@
-// Command webhook is kongdao's admission webhook: the process around
-// pkg/admission. It runs in a cluster, and outside of one with --kubeconfig.
+// Command webhook is the process of kongdao's admission webhook and controllers. It runs in a cluster, or outside of a
+// cluster with --kubeconfig.
 package main
 
 import (
@@ -30,7 +30,7 @@ func run(ctx context.Context, arguments []string) error {
 	options := DefaultOptions()
 	flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)
 	options.AddFlags(flags)
-	flags.SetOutput(os.Stdout) // --help alone writes: mistakes come back as errors
+	flags.SetOutput(os.Stdout) // only for --help: Parse returns mistakes as errors
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(arguments); {
 	case errors.Is(err, pflag.ErrHelp):
@@ -38,7 +38,7 @@ func run(ctx context.Context, arguments []string) error {
 	case err != nil:
 		return err
 	case flags.NArg() > 0:
-		return fmt.Errorf("unexpected arguments %q: there are only flags, see --help", flags.Args())
+		return fmt.Errorf("unexpected arguments %q: this command has only flags; see --help", flags.Args())
 	case *showVersion:
 		fmt.Println(version)
 		return nil

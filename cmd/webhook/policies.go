@@ -10,42 +10,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"kongdao.io/kongdao/pkg/admission"
-	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/policy"
 	"kongdao.io/kongdao/pkg/policycontroller"
 )
-
-// validatePolicies says what is wrong with the options of policies.
-func (o *Options) validatePolicies() []error {
-	if !o.Policies {
-		return nil
-	}
-	var wrong []error
-	if len(o.WatchNamespaces) > 0 {
-		wrong = append(wrong, errors.New("--policies and --watch-namespaces: policies are for a whole cluster"))
-	}
-	if o.CopyRetention < time.Second {
-		wrong = append(wrong, fmt.Errorf("--copy-retention %v: shorter than a second", o.CopyRetention))
-	}
-	return wrong
-}
-
-// policyCaches is what the cache may hold for policies.
-func policyCaches(options Options) map[client.Object]cache.ByObject {
-	if !options.Policies {
-		return nil
-	}
-	return map[client.Object]cache.ByObject{
-		&v1alpha1.PluginPolicy{}: {},
-		&corev1.Namespace{}:      clusterstate.NamespacesCache(),
-	}
-}
 
 // policies registers what policies need, and has the handlers ask them. It says
 // when all are known.
@@ -57,7 +29,7 @@ func policies(ctx context.Context, manager ctrl.Manager, options Options, source
 	index := &policy.Index{}
 	synced, err := policycontroller.Follow(ctx, manager.GetCache(), index, log)
 	if err != nil {
-		return nil, nil, fmt.Errorf("watch PluginPolicies: %w", inWords(err))
+		return nil, nil, fmt.Errorf("watch PluginPolicies: %w", explainMissingCRDs(err))
 	}
 	if _, err := manager.GetCache().GetInformer(ctx, &corev1.Namespace{}, cache.BlockUntilSynced(false)); err != nil {
 		return nil, nil, fmt.Errorf("watch namespaces: %w", err)
@@ -84,7 +56,7 @@ func policies(ctx context.Context, manager ctrl.Manager, options Options, source
 	}
 	err = errors.Join(manager.Add(denials), library.SetUp(manager), (&policycontroller.Controller{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),
-		Configuration: options.WebhookConfiguration, KeepsBundle: options.CertProvider != certFiles,
+		Configuration: options.WebhookConfiguration, KeepsBundle: options.CertProvider != providerFiles,
 		Denials: denials, Library: library, Metrics: counted, Log: log,
 	}).SetUp(manager))
 	return ruling, synced, err

@@ -24,7 +24,7 @@ import (
 	"kongdao.io/kongdao/test/reviews"
 )
 
-// asProcess makes the test's program the webhook itself.
+// asProcess is an environment variable that turns the test binary into the webhook.
 const asProcess = "KONGDAO_TEST_AS_WEBHOOK"
 
 func TestMain(m *testing.M) {
@@ -37,14 +37,13 @@ func TestMain(m *testing.M) {
 
 func command(ctx context.Context, arguments ...string) *exec.Cmd {
 	process := exec.CommandContext(ctx, os.Args[0], arguments...)
-	// Nothing of a cluster that the tests may run in.
+	// An empty environment, so that the process does not find a real cluster.
 	process.Env = []string{asProcess + "=1", "HOME=/does/not/exist"}
 	return process
 }
 
-// TestProcess proves what the process says, and with which exit code, where it
-// does not come to serve.
-func TestProcess(t *testing.T) {
+// TestProcessOutput checks the output and the exit code of processes that end before they serve.
+func TestProcessOutput(t *testing.T) {
 	options := validOptions(t)
 	certs := "--cert-dir=" + options.CertDir
 	quiet := slices.Clip([]string{certs, "--host=127.0.0.1", "--metrics-address=0", "--health-address=0"})
@@ -54,22 +53,22 @@ func TestProcess(t *testing.T) {
 	for name, test := range map[string]struct {
 		arguments []string
 		code      int
-		// stdout and stderr are parts of what is written; "" for nothing at all.
+		// stdout and stderr are parts of the output. "" means no output at all.
 		stdout, stderr string
 	}{
-		"version":             {[]string{"--version"}, 0, version + "\n", ""},
-		"help":                {[]string{"--help"}, 0, "--tls-min-version version", ""},
-		"short help":          {[]string{"-h"}, 0, "--cert-dir folder", ""},
-		"arguments":           {[]string{"serve", "now"}, 1, "", `webhook: unexpected arguments ["serve" "now"]: there are only flags, see --help`},
-		"unknown flag":        {[]string{"--prot=1"}, 1, "", "webhook: unknown flag: --prot"},
-		"malformed flag":      {[]string{"--port=x"}, 1, "", "webhook: invalid argument \"x\" for \"--port\" flag"},
-		"every mistake":       {[]string{certs, "--port=0", "--log-level=x"}, 1, "", "webhook: --log-level \"x\": neither debug, info nor error\n--port 0: not a port, 1 to 65535\n"},
-		"no certificate":      {nil, 1, "", "--cert-name: stat /etc/kongdao/certs/tls.crt: no such file or directory; name the folder of the certificate with --cert-dir"},
-		"no cluster":          {[]string{certs}, 1, "", "webhook: find the cluster: "},
-		"no cluster's way":    {[]string{certs}, 1, "", "; outside of one, name it with --kubeconfig\n"},
-		"malformed cluster":   {[]string{certs, "--kubeconfig=" + options.CertDir}, 1, "", "webhook: find the cluster: "},
-		"cluster away":        {append(quiet, "--cert-dir="+folder, "--kubeconfig="+kubeconfig(t, "http://127.0.0.1:1")), 1, "", "webhook: set up the process: "},
-		"certificate is none": {append(quiet, "--kubeconfig="+kubeconfig(t, cluster.URL)), 1, "", "webhook: read the certificate \"" + options.CertDir + "/tls.crt\" and its key \"" + options.CertDir + "/tls.key\": tls: failed to find any PEM data"},
+		"version":               {[]string{"--version"}, 0, version + "\n", ""},
+		"help":                  {[]string{"--help"}, 0, "--tls-min-version version", ""},
+		"short help":            {[]string{"-h"}, 0, "--cert-dir folder", ""},
+		"arguments":             {[]string{"serve", "now"}, 1, "", `webhook: unexpected arguments ["serve" "now"]: this command has only flags; see --help`},
+		"unknown flag":          {[]string{"--prot=1"}, 1, "", "webhook: unknown flag: --prot"},
+		"malformed flag":        {[]string{"--port=x"}, 1, "", "webhook: invalid argument \"x\" for \"--port\" flag"},
+		"all mistakes":          {[]string{certs, "--port=0", "--log-level=x"}, 1, "", "webhook: --log-level \"x\": must be debug, info or error\n--port 0: must be from 1 to 65535\n"},
+		"no certificate":        {nil, 1, "", "--cert-name: stat /etc/kongdao/certs/tls.crt: no such file or directory; set --cert-dir to the folder that contains this file"},
+		"no cluster":            {[]string{certs}, 1, "", "webhook: find the cluster: "},
+		"no cluster, remedy":    {[]string{certs}, 1, "", "; outside a cluster, set --kubeconfig\n"},
+		"malformed kubeconfig":  {[]string{certs, "--kubeconfig=" + options.CertDir}, 1, "", "webhook: find the cluster: "},
+		"unreachable cluster":   {append(quiet, "--cert-dir="+folder, "--kubeconfig="+kubeconfig(t, "http://127.0.0.1:1")), 1, "", "webhook: set up the process: "},
+		"malformed certificate": {append(quiet, "--kubeconfig="+kubeconfig(t, cluster.URL)), 1, "", "webhook: read the certificate \"" + options.CertDir + "/tls.crt\" and its key \"" + options.CertDir + "/tls.key\": tls: failed to find any PEM data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -83,14 +82,14 @@ func TestProcess(t *testing.T) {
 			}
 			for stream, written := range map[string][2]string{"stdout": {stdout.String(), test.stdout}, "stderr": {stderr.String(), test.stderr}} {
 				if !strings.Contains(written[0], written[1]) || written[1] == "" && written[0] != "" {
-					t.Errorf("%s has %q and not %q", stream, written[0], written[1])
+					t.Errorf("%s has %q, want %q", stream, written[0], written[1])
 				}
 			}
 		})
 	}
 }
 
-// TestHelp proves that --help tells of every flag.
+// TestHelp checks that --help lists every flag.
 func TestHelp(t *testing.T) {
 	help, err := command(t.Context(), "--help").Output()
 	if err != nil {
@@ -100,19 +99,19 @@ func TestHelp(t *testing.T) {
 	flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)
 	options.AddFlags(flags)
 	flags.VisitAll(func(flag *pflag.Flag) {
-		if !strings.Contains(string(help), "--"+flag.Name+" ") && !strings.Contains(string(help), "--"+flag.Name+"[=") { // of a boolean
+		if !strings.Contains(string(help), "--"+flag.Name+" ") && !strings.Contains(string(help), "--"+flag.Name+"[=") { // a boolean flag
 			t.Errorf("--%s is missing", flag.Name)
 		}
 	})
 }
 
-// TestServe proves with a cluster that has nothing but one plugin that the
-// process serves over TLS of the version chosen, and ends well when told to.
+// TestServe checks that the process serves with the chosen TLS version, and that it exits with code 0 after SIGTERM. The
+// cluster has only one plugin.
 func TestServe(t *testing.T) {
 	cluster := httptest.NewServer(http.HandlerFunc(serveCluster))
 	defer cluster.Close()
-	for oldest, denied := range map[string]uint16{"1.2": tls.VersionTLS11, "1.3": tls.VersionTLS12} {
-		t.Run(oldest, func(t *testing.T) {
+	for minVersion, rejected := range map[string]uint16{"1.2": tls.VersionTLS11, "1.3": tls.VersionTLS12} {
+		t.Run(minVersion, func(t *testing.T) {
 			folder, roots := certificate(t)
 			address := freeAddress(t)
 			_, port, err := net.SplitHostPort(address)
@@ -120,7 +119,7 @@ func TestServe(t *testing.T) {
 				t.Fatal(err)
 			}
 			process := command(t.Context(), "--kubeconfig", kubeconfig(t, cluster.URL), "--cert-dir", folder, "--host=127.0.0.1", "--port", port,
-				"--metrics-address=0", "--health-address=0", "--tls-min-version", oldest)
+				"--metrics-address=0", "--health-address=0", "--tls-min-version", minVersion)
 			stderr, err := process.StderrPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -137,13 +136,13 @@ func TestServe(t *testing.T) {
 				defer close(drained)
 				_, _ = io.Copy(io.Discard, stderr)
 			}()
-			client := func(newest uint16) *http.Client {
-				config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: newest} //nolint:gosec // the server has to deny it
+			client := func(maxVersion uint16) *http.Client {
+				config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: maxVersion} //nolint:gosec // the server must reject it
 				return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
 			}
-			if response, err := client(denied).Get("https://" + address); err == nil {
+			if response, err := client(rejected).Get("https://" + address); err == nil {
 				_ = response.Body.Close()
-				t.Errorf("TLS %x is spoken", denied)
+				t.Errorf("the server accepts TLS %x", rejected)
 			}
 			checkInjects(t, client(tls.VersionTLS13), "https://"+address+"/mutate/pods")
 			if err := process.Process.Signal(syscall.SIGTERM); err != nil {
@@ -157,6 +156,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// checkInjects posts the review of a pod and checks that the answer has a patch.
 func checkInjects(t *testing.T, client *http.Client, url string) {
 	t.Helper()
 	body, err := reviews.OfPod([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"dao-test"}},"spec":{"containers":[{"name":"proxy","image":"kong:3.9"}]}}`), "kong")

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -16,8 +15,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -29,8 +26,7 @@ import (
 	"kongdao.io/kongdao/pkg/events"
 )
 
-// serve runs the webhook until ctx ends, and then until the admissions in
-// flight are answered.
+// serve runs the webhook until ctx ends and the admissions in progress are answered.
 func serve(ctx context.Context, options Options) error {
 	if err := setLogger(options.LogLevel); err != nil {
 		return err
@@ -47,10 +43,10 @@ func serve(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	var drained drain
-	running, stop := drained.after(ctx, drainTime)
-	defer stop()
-	if err := register(running, manager, options, certificate, &drained); err != nil {
+	var draining drainer
+	running, cancel := draining.delay(ctx, drainTime)
+	defer cancel()
+	if err := register(running, manager, options, certificate, &draining); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "version", version, "apiServer", config.Host)
@@ -64,46 +60,41 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w; outside of one, name it with --kubeconfig", err)
+		return nil, fmt.Errorf("find the cluster: %w; outside a cluster, set --kubeconfig", err)
 	}
-	// The API server guards itself; a limit here would hold back admissions,
-	// in a burst of pods for half a minute (W5).
+	// No client-side limit: the API server protects itself. client-go's default limit delayed some of 1,028 pods in a
+	// burst by 25 s (fact W5).
 	config.QPS = -1
 	config.UserAgent = "kongdao-webhook/" + version
 	return config, nil
 }
 
-// leaseName is the Lease by which replicas agree on who runs migrations.
+// leaseName is the Lease for leader election.
 const leaseName = "kongdao-migrations"
 
 func newManager(config *rest.Config, options Options, certificate certs.Provider) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, fmt.Errorf("make the scheme: %w", err)
+	for _, addToScheme := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, admissionregistrationv1.AddToScheme, batchv1.AddToScheme, certmanagerv1.AddToScheme, v1alpha1.AddToScheme,
+	} {
+		if err := addToScheme(scheme); err != nil {
+			return nil, fmt.Errorf("set up the scheme: %w", err)
+		}
 	}
-	sources, err := clusterstate.SourcesCache(options.WatchNamespaces...)
+	cached, err := cacheOptions(options)
 	if err != nil {
 		return nil, err
 	}
-	kept := cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.ConfigMap{}: sources}}
-	maps.Copy(kept.ByObject, sharedCaches(options))
-	maps.Copy(kept.ByObject, watched(options))
-	ofMigrations, err := migrationCaches(options)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(kept.ByObject, ofMigrations)
-	maps.Copy(kept.ByObject, policyCaches(options))
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   kept,
-		LeaderElection:          options.leads() != "", // admissions and certificates are every replica's
+		Cache:                   cached,
+		LeaderElection:          options.needsLeader() != "", // only for the controllers: every replica serves admissions
 		LeaderElectionID:        leaseName,
 		LeaderElectionNamespace: options.Namespace,
-		// The process ends when the manager does, so nothing goes on without the lease.
+		// Safe because the process exits as soon as the manager has stopped.
 		LeaderElectionReleaseOnCancel: true,
 		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
-		HealthProbeBindAddress:        "0", // serveHealth does
+		HealthProbeBindAddress:        "0", // serveHealth serves them
 		PprofBindAddress:              options.ProfilingAddress,
 		GracefulShutdownTimeout:       &options.ShutdownTimeout,
 		WebhookServer: webhook.NewServer(webhook.Options{
@@ -112,20 +103,20 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 			TLSOpts: []func(*tls.Config){func(config *tls.Config) {
 				config.GetCertificate = certificate.GetCertificate
 				config.MinVersion = tlsVersions()[options.TLSMinVersion]
-				// The API server speaks nothing else to a Service (W9), and without
-				// HTTP/2 no client can hold the process with its streams.
+				// The API server speaks only HTTP/1.1 to a Service (fact W9). Without HTTP/2, no client can exhaust the
+				// process with streams.
 				config.NextProtos = []string{"http/1.1"}
 			}},
 		}),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set up the process: %w", inWords(err))
+		return nil, fmt.Errorf("set up the process: %w", explainMissingCRDs(err))
 	}
 	return manager, nil
 }
 
 // register puts the handlers and the probes into the manager.
-func register(ctx context.Context, manager ctrl.Manager, options Options, certificate certs.Provider, drained *drain) error {
+func register(ctx context.Context, manager ctrl.Manager, options Options, certificate certs.Provider, draining *drainer) error {
 	if err := certificate.SetUp(manager); err != nil {
 		return err
 	}
@@ -144,9 +135,11 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 		Events:  events.NewRecorder(manager.GetEventRecorder("kongdao")),
 		Log:     ctrl.Log.WithName("pods"),
 	}
-	index, err := injectedPods(ctx, manager, options)
-	if err != nil {
-		return err
+	var index *clusterstate.InjectedPods
+	if options.needsLeader() != "" {
+		if index, err = clusterstate.NewInjectedPods(ctx, manager.GetCache()); err != nil {
+			return err
+		}
 	}
 	if err := migrations(ctx, manager, options, known, index, pods); err != nil {
 		return err
@@ -157,8 +150,8 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 	}
 	pods.Policies = ruled
 	server := manager.GetWebhookServer()
-	server.Register("/mutate/pods", drained.handler(pods))
-	server.Register("/mutate/workloads", drained.handler(&webhook.Admission{Handler: &admission.Workloads{
+	server.Register("/mutate/pods", draining.wrap(pods))
+	server.Register("/mutate/workloads", draining.wrap(&webhook.Admission{Handler: &admission.Workloads{
 		Sources:  sources,
 		Policies: ruled,
 		Metrics:  counted,
@@ -166,16 +159,16 @@ func register(ctx context.Context, manager ctrl.Manager, options Options, certif
 	}}))
 	synced := func(*http.Request) error {
 		if !sources.Synced() {
-			return errors.New("the plugins' ConfigMaps are not all read yet")
+			return errors.New("not all plugin sources have been read yet")
 		}
 		return nil
 	}
-	return serveHealth(ctx, manager, options.HealthAddress, []check{
+	return serveHealth(ctx, manager, options.HealthAddress, []readinessCheck{
 		{"certificate", func(*http.Request) error { return certificate.Ready() }},
 		{"sources", synced},
 		{"policies", func(*http.Request) error {
 			if !policiesKnown() {
-				return errors.New("the policies are not all read yet")
+				return errors.New("not all PluginPolicies have been read yet")
 			}
 			return nil
 		}},

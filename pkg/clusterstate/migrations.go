@@ -18,6 +18,11 @@ type Migrations struct {
 	synced func() bool
 }
 
+// MigrationsCache returns the cache options that NewMigrations needs.
+func MigrationsCache(namespaces ...string) cache.ByObject {
+	return cache.ByObject{Namespaces: inNamespaces(namespaces), Transform: cache.TransformStripManagedFields()}
+}
+
 // NewMigrations returns Migrations that read PluginMigrations through cached, which must read from the same cache as the
 // informers.
 func NewMigrations(ctx context.Context, informers cache.Informers, cached client.Reader) (*Migrations, error) {

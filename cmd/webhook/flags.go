@@ -1,0 +1,73 @@
+package main
+
+import "github.com/spf13/pflag"
+
+// AddFlags adds a flag for every option.
+func (o *Options) AddFlags(flags *pflag.FlagSet) {
+	o.addServingFlags(flags)
+	o.addCertificateFlags(flags)
+	o.addFeatureFlags(flags)
+}
+
+func (o *Options) addServingFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig,
+		"kubeconfig `file` of the cluster; if empty, the cluster that the process runs in")
+	flags.StringVar(&o.Host, "host", o.Host, "address to serve admissions on; if empty, all addresses")
+	flags.IntVar(&o.Port, "port", o.Port, "port to serve admissions on")
+	flags.StringVar(&o.TLSMinVersion, "tls-min-version", o.TLSMinVersion, "minimum TLS `version`: 1.2 or 1.3")
+	flags.StringVar(&o.ClientCA, "client-ca", o.ClientCA,
+		"`file` in --cert-dir with a CA; if set, the webhook serves only clients with a certificate of this CA")
+	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress,
+		"`host:port` for Prometheus metrics; 0 disables them")
+	flags.StringVar(&o.HealthAddress, "health-address", o.HealthAddress,
+		"`host:port` for /healthz and /readyz; 0 disables them")
+	flags.StringVar(&o.ProfilingAddress, "profiling-address", o.ProfilingAddress,
+		"`host:port` for Go profiles; 0 disables them")
+	flags.StringVar(&o.LogLevel, "log-level", o.LogLevel, "log level: debug, info or error")
+	flags.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", o.ShutdownTimeout,
+		"how long to wait at shutdown for admissions in progress")
+}
+
+func (o *Options) addCertificateFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.CertProvider, "cert-provider", o.CertProvider,
+		"source of the serving certificate: self (the webhook creates a CA and signs), cert-manager or files")
+	flags.StringVar(&o.CertIssuer, "cert-issuer", o.CertIssuer,
+		"for cert-manager: `KIND/NAME` of an existing Issuer or ClusterIssuer; if empty, the webhook creates issuers")
+	flags.StringVar(&o.CertDir, "cert-dir", o.CertDir, "for files: `folder` with the serving certificate and its key")
+	flags.StringVar(&o.CertName, "cert-name", o.CertName, "for files: `file` in --cert-dir with the certificate")
+	flags.StringVar(&o.KeyName, "key-name", o.KeyName, "for files: `file` in --cert-dir with the key")
+	flags.StringVar(&o.Namespace, "namespace", o.Namespace,
+		"namespace of the webhook; by default the value of the environment variable POD_NAMESPACE")
+	flags.StringVar(&o.CertSecret, "cert-secret", o.CertSecret,
+		"for self and cert-manager: Secret in --namespace that stores the certificate")
+	flags.StringVar(&o.CertService, "cert-service", o.CertService,
+		"for self and cert-manager: Service in --namespace through which the API server calls the webhook")
+	flags.StringSliceVar(&o.CertNames, "cert-names", o.CertNames,
+		"for self and cert-manager: additional DNS names in the certificate")
+	flags.DurationVar(&o.CALifetime, "ca-lifetime", o.CALifetime,
+		"for self and cert-manager: validity of the CA; it is renewed when one third is left")
+	flags.DurationVar(&o.CertLifetime, "cert-lifetime", o.CertLifetime,
+		"for self and cert-manager: validity of the serving certificate; it is renewed when one third is left")
+	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", o.WebhookConfiguration,
+		"for self and cert-manager: MutatingWebhookConfiguration whose caBundle the webhook keeps up to date")
+}
+
+func (o *Options) addFeatureFlags(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces,
+		"namespaces to work in; if empty, all")
+	flags.BoolVar(&o.Migrations, "migrations", o.Migrations,
+		"run the plugins' migrations in Jobs, and let pods wait for them")
+	flags.DurationVar(&o.MigrationTimeout, "migration-timeout", o.MigrationTimeout, "time limit of one migration")
+	flags.DurationVar(&o.MigrationDeadline, "migration-deadline", o.MigrationDeadline,
+		"how long a Job retries while the database is unreachable or locked")
+	flags.IntVar(&o.MigrationHistory, "migration-history", o.MigrationHistory,
+		"number of PluginMigrations to keep for each database that no pod needs")
+	flags.DurationVar(&o.JobRetention, "job-retention", o.JobRetention, "how long to keep a finished Job")
+	flags.StringToStringVar(&o.JobLabels, "job-labels", o.JobLabels,
+		"labels of the Jobs' pods, for example for a NetworkPolicy, `name=value`")
+	flags.StringToStringVar(&o.JobAnnotations, "job-annotations", o.JobAnnotations,
+		"annotations of the Jobs' pods, `name=value`")
+	flags.BoolVar(&o.Policies, "policies", o.Policies, "apply PluginPolicies")
+	flags.DurationVar(&o.CopyRetention, "copy-retention", o.CopyRetention,
+		"how long to keep a copy of a library's release that no pod and no policy needs")
+}
