@@ -27,20 +27,24 @@ func serveCluster(writer http.ResponseWriter, request *http.Request) {
 	case "/apis":
 		answer = `{"kind":"APIGroupList","apiVersion":"v1","groups":[]}`
 	case "/api/v1":
-		answer = `{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"v1","resources":[{"name":"configmaps","kind":"ConfigMap","namespaced":true,"verbs":["list","watch"]}]}`
+		answer = `{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"v1","resources":[{"name":"configmaps",` +
+			`"kind":"ConfigMap","namespaced":true,"verbs":["list","watch"]}]}`
 	case "/api/v1/configmaps", "/api/v1/namespaces/kong/configmaps":
 		switch {
 		case query.Has("sendInitialEvents"):
 			writer.WriteHeader(http.StatusUnprocessableEntity)
-			answer = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422,"message":"list first"}`
+			answer = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422,"message":"list ` +
+				`first"}`
 		case query.Has("watch"):
 			writer.WriteHeader(http.StatusOK)
 			_ = http.NewResponseController(writer).Flush()
 			<-request.Context().Done()
 			return
 		default:
-			answer = `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"namespace":"kong","name":"dao-test",` +
-				`"labels":{"kongdao.io/plugin":"dao-test"}},"immutable":true,"data":{"handler.lua":"return {}","schema.lua":"return {}"}}]}`
+			answer = `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"1"},` +
+				`"items":[{"metadata":{"namespace":"kong","name":"dao-test",` +
+				`"labels":{"kongdao.io/plugin":"dao-test"}},"immutable":true,"data":{"handler.lua":"return {}",` +
+				`"schema.lua":"return {}"}}]}`
 		}
 	default:
 		writer.WriteHeader(http.StatusNotFound)
@@ -52,7 +56,8 @@ func serveCluster(writer http.ResponseWriter, request *http.Request) {
 func kubeconfig(t *testing.T, server string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"x","contexts":[{"name":"x","context":{"cluster":"x"}}],"clusters":[{"name":"x","cluster":{"server":%q}}]}`, server)
+	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"x","contexts":[{"name":"x",`+
+		`"context":{"cluster":"x"}}],"clusters":[{"name":"x","cluster":{"server":%q}}]}`, server)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +95,8 @@ func certificate(t *testing.T) (folder string, roots *x509.CertPool) {
 		t.Fatal(err)
 	}
 	folder, roots = t.TempDir(), x509.NewCertPool()
-	for name, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: made}, "tls.key": {Type: "PRIVATE KEY", Bytes: secret}} {
+	for name, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: made},
+		"tls.key": {Type: "PRIVATE KEY", Bytes: secret}} {
 		text := pem.EncodeToMemory(block)
 		roots.AppendCertsFromPEM(text)
 		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {

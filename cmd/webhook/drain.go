@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// drainTime is how long the webhook still serves after the signal to stop. Meanwhile it closes each connection after its
-// answer. An API server keeps its connections open. If a connection closes while the API server sends a review, it gets
-// EOF and does not try another replica.
+// drainTime is how long the webhook still serves after the signal to stop. Meanwhile it closes each connection after
+// its answer. An API server keeps its connections open. If a connection closes while the API server sends a review, it
+// gets EOF and does not try another replica.
 const drainTime = 3 * time.Second
 
 // drainer closes connections while the webhook drains.

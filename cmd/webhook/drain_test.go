@@ -14,7 +14,10 @@ func TestDrain(t *testing.T) {
 	var draining drainer
 	running, stop := draining.delay(ctx, 50*time.Millisecond)
 	defer stop()
-	handler := draining.wrap(http.HandlerFunc(func(writer http.ResponseWriter, _ *http.Request) { writer.WriteHeader(http.StatusTeapot) }))
+	handler := draining.wrap(http.HandlerFunc(func(writer http.ResponseWriter,
+		_ *http.Request) {
+		writer.WriteHeader(http.StatusTeapot)
+	}))
 	answer := func() *http.Response {
 		recorded := httptest.NewRecorder()
 		handler.ServeHTTP(recorded, httptest.NewRequest(http.MethodPost, "/", http.NoBody))

@@ -22,6 +22,7 @@ func explainMissingCRDs(err error) error {
 	if missing == "" {
 		return err
 	}
-	return fmt.Errorf("the cluster has no %s of %s: install kongdao's CRDs, or remove the flags --migrations and --policies",
+	return fmt.Errorf("the cluster has no %s of %s: install kongdao's CRDs, or remove the flags --migrations and "+
+		"--policies",
 		missing, groupVersion)
 }

@@ -19,12 +19,16 @@ func TestExplainMissingCRDs(t *testing.T) {
 		err  error
 		want string
 	}{
-		"one kind":       {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "kongdao.io", Kind: "PluginPolicy"}}, "the cluster has no kind PluginPolicy" + remedy},
-		"the group":      {new(apiutil.ErrResourceDiscoveryFailed{groupVersion: apierrors.NewNotFound(schema.GroupResource{}, "")}), "the cluster has no kinds" + remedy},
-		"a foreign kind": {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "apps", Kind: "Deployment"}}, `no matches for kind "Deployment" in group "apps"`},
-		"another error":  {errors.New("denied"), "denied"},
+		"one kind": {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "kongdao.io", Kind: "PluginPolicy"}},
+			"the cluster has no kind PluginPolicy" + remedy},
+		"the group": {new(apiutil.ErrResourceDiscoveryFailed{groupVersion: apierrors.NewNotFound(schema.GroupResource{},
+			"")}), "the cluster has no kinds" + remedy},
+		"a foreign kind": {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "apps", Kind: "Deployment"}},
+			`no matches for kind "Deployment" in group "apps"`},
+		"another error": {errors.New("denied"), "denied"},
 	} {
-		if got := explainMissingCRDs(fmt.Errorf("watch: %w", test.err)).Error(); got != test.want && got != "watch: "+test.want {
+		if got := explainMissingCRDs(fmt.Errorf("watch: %w", test.err)).Error(); got != test.want &&
+			got != "watch: "+test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}

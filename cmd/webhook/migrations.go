@@ -15,7 +15,10 @@ import (
 )
 
 // migrations registers the controller of migrations, and has pods wait for them.
-func migrations(ctx context.Context, manager ctrl.Manager, options Options, sources *clusterstate.Sources, index *clusterstate.InjectedPods, pods *admission.Pods) error {
+func migrations(
+	ctx context.Context, manager ctrl.Manager, options Options, sources *clusterstate.Sources,
+	index *clusterstate.InjectedPods, pods *admission.Pods,
+) error {
 	if !options.Migrations {
 		return nil
 	}

@@ -36,16 +36,16 @@ type Options struct {
 	CertNames []string
 	// CALifetime and CertLifetime apply to "self" and "cert-manager".
 	CALifetime, CertLifetime time.Duration
-	// WebhookConfiguration names the MutatingWebhookConfiguration whose caBundle the webhook keeps up to date, unless
-	// the provider is "files".
+	// WebhookConfiguration names the MutatingWebhookConfiguration whose caBundle the webhook keeps up to date, unless the
+	// provider is "files".
 	WebhookConfiguration string
 
 	// WatchNamespaces are the namespaces to work in. If it is empty, the webhook works in all namespaces.
 	WatchNamespaces []string
 	// Migrations enables the controller that runs migrations.
 	Migrations bool
-	// MigrationTimeout limits one migration, MigrationDeadline limits one Job. JobRetention is how long a finished Job
-	// is kept.
+	// MigrationTimeout limits one migration, MigrationDeadline limits one Job. JobRetention is how long a finished Job is
+	// kept.
 	MigrationTimeout, MigrationDeadline, JobRetention time.Duration
 	// MigrationHistory is the number of PluginMigrations to keep for each database that no pod needs.
 	MigrationHistory int

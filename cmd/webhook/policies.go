@@ -19,9 +19,11 @@ import (
 	"kongdao.io/kongdao/pkg/policycontroller"
 )
 
-// policies registers what policies need, and has the handlers ask them. It says
-// when all are known.
-func policies(ctx context.Context, manager ctrl.Manager, options Options, sources *clusterstate.Sources, pods *clusterstate.InjectedPods) (*admission.Policies, func() bool, error) {
+// policies registers what policies need, and has the handlers ask them. It says when all are known.
+func policies(
+	ctx context.Context, manager ctrl.Manager, options Options, sources *clusterstate.Sources,
+	pods *clusterstate.InjectedPods,
+) (*admission.Policies, func() bool, error) {
 	if !options.Policies {
 		return nil, func() bool { return true }, nil
 	}
@@ -52,7 +54,8 @@ func policies(ctx context.Context, manager ctrl.Manager, options Options, source
 	}
 	library := &policycontroller.Library{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling.Of, Sources: sources,
-		Events: events.NewRecorder(manager.GetEventRecorder("kongdao")), Log: ctrl.Log.WithName("library"), Now: time.Now, Retention: options.CopyRetention,
+		Events: events.NewRecorder(manager.GetEventRecorder("kongdao")), Log: ctrl.Log.WithName("library"), Now: time.Now,
+		Retention: options.CopyRetention,
 	}
 	err = errors.Join(manager.Add(denials), library.SetUp(manager), (&policycontroller.Controller{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),

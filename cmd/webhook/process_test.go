@@ -56,19 +56,26 @@ func TestProcessOutput(t *testing.T) {
 		// stdout and stderr are parts of the output. "" means no output at all.
 		stdout, stderr string
 	}{
-		"version":               {[]string{"--version"}, 0, version + "\n", ""},
-		"help":                  {[]string{"--help"}, 0, "--tls-min-version version", ""},
-		"short help":            {[]string{"-h"}, 0, "--cert-dir folder", ""},
-		"arguments":             {[]string{"serve", "now"}, 1, "", `webhook: unexpected arguments ["serve" "now"]: this command has only flags; see --help`},
-		"unknown flag":          {[]string{"--prot=1"}, 1, "", "webhook: unknown flag: --prot"},
-		"malformed flag":        {[]string{"--port=x"}, 1, "", "webhook: invalid argument \"x\" for \"--port\" flag"},
-		"all mistakes":          {[]string{certs, "--port=0", "--log-level=x"}, 1, "", "webhook: --log-level \"x\": must be debug, info or error\n--port 0: must be from 1 to 65535\n"},
-		"no certificate":        {nil, 1, "", "--cert-name: stat /etc/kongdao/certs/tls.crt: no such file or directory; set --cert-dir to the folder that contains this file"},
-		"no cluster":            {[]string{certs}, 1, "", "webhook: find the cluster: "},
-		"no cluster, remedy":    {[]string{certs}, 1, "", "; outside a cluster, set --kubeconfig\n"},
-		"malformed kubeconfig":  {[]string{certs, "--kubeconfig=" + options.CertDir}, 1, "", "webhook: find the cluster: "},
-		"unreachable cluster":   {append(quiet, "--cert-dir="+folder, "--kubeconfig="+kubeconfig(t, "http://127.0.0.1:1")), 1, "", "webhook: set up the process: "},
-		"malformed certificate": {append(quiet, "--kubeconfig="+kubeconfig(t, cluster.URL)), 1, "", "webhook: read the certificate \"" + options.CertDir + "/tls.crt\" and its key \"" + options.CertDir + "/tls.key\": tls: failed to find any PEM data"},
+		"version":    {[]string{"--version"}, 0, version + "\n", ""},
+		"help":       {[]string{"--help"}, 0, "--tls-min-version version", ""},
+		"short help": {[]string{"-h"}, 0, "--cert-dir folder", ""},
+		"arguments": {[]string{"serve", "now"}, 1, "",
+			`webhook: unexpected arguments ["serve" "now"]: this command has only flags; see --help`},
+		"unknown flag":   {[]string{"--prot=1"}, 1, "", "webhook: unknown flag: --prot"},
+		"malformed flag": {[]string{"--port=x"}, 1, "", "webhook: invalid argument \"x\" for \"--port\" flag"},
+		"all mistakes": {[]string{certs, "--port=0", "--log-level=x"}, 1, "",
+			"webhook: --log-level \"x\": must be debug, info or error\n--port 0: must be from 1 to 65535\n"},
+		"no certificate": {nil, 1, "",
+			"--cert-name: stat /etc/kongdao/certs/tls.crt: no such file or directory; set --cert-dir to the folder that " +
+				"contains this file"},
+		"no cluster":           {[]string{certs}, 1, "", "webhook: find the cluster: "},
+		"no cluster, remedy":   {[]string{certs}, 1, "", "; outside a cluster, set --kubeconfig\n"},
+		"malformed kubeconfig": {[]string{certs, "--kubeconfig=" + options.CertDir}, 1, "", "webhook: find the cluster: "},
+		"unreachable cluster": {append(quiet, "--cert-dir="+folder, "--kubeconfig="+kubeconfig(t, "http://127.0.0.1:1")), 1,
+			"", "webhook: set up the process: "},
+		"malformed certificate": {append(quiet, "--kubeconfig="+kubeconfig(t, cluster.URL)), 1, "",
+			"webhook: read the certificate \"" + options.CertDir + "/tls.crt\" and its key \"" + options.CertDir +
+				"/tls.key\": tls: failed to find any PEM data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -80,7 +87,8 @@ func TestProcessOutput(t *testing.T) {
 			} else if ok && exit.ExitCode() != test.code || !ok && test.code != 0 {
 				t.Errorf("ended with %v", err)
 			}
-			for stream, written := range map[string][2]string{"stdout": {stdout.String(), test.stdout}, "stderr": {stderr.String(), test.stderr}} {
+			for stream, written := range map[string][2]string{"stdout": {stdout.String(), test.stdout},
+				"stderr": {stderr.String(), test.stderr}} {
 				if !strings.Contains(written[0], written[1]) || written[1] == "" && written[0] != "" {
 					t.Errorf("%s has %q, want %q", stream, written[0], written[1])
 				}
@@ -99,14 +107,15 @@ func TestHelp(t *testing.T) {
 	flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)
 	options.AddFlags(flags)
 	flags.VisitAll(func(flag *pflag.Flag) {
-		if !strings.Contains(string(help), "--"+flag.Name+" ") && !strings.Contains(string(help), "--"+flag.Name+"[=") { // a boolean flag
+		// a boolean flag
+		if !strings.Contains(string(help), "--"+flag.Name+" ") && !strings.Contains(string(help), "--"+flag.Name+"[=") {
 			t.Errorf("--%s is missing", flag.Name)
 		}
 	})
 }
 
-// TestServe checks that the process serves with the chosen TLS version, and that it exits with code 0 after SIGTERM. The
-// cluster has only one plugin.
+// TestServe checks that the process serves with the chosen TLS version, and that it exits with code 0 after SIGTERM.
+// The cluster has only one plugin.
 func TestServe(t *testing.T) {
 	cluster := httptest.NewServer(http.HandlerFunc(serveCluster))
 	defer cluster.Close()
@@ -118,7 +127,8 @@ func TestServe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			process := command(t.Context(), "--kubeconfig", kubeconfig(t, cluster.URL), "--cert-dir", folder, "--host=127.0.0.1", "--port", port,
+			process := command(t.Context(), "--kubeconfig", kubeconfig(t, cluster.URL), "--cert-dir", folder, "--host=127.0.0.1",
+				"--port", port,
 				"--metrics-address=0", "--health-address=0", "--tls-min-version", minVersion)
 			stderr, err := process.StderrPipe()
 			if err != nil {
@@ -159,7 +169,8 @@ func TestServe(t *testing.T) {
 // checkInjects posts the review of a pod and checks that the answer has a patch.
 func checkInjects(t *testing.T, client *http.Client, url string) {
 	t.Helper()
-	body, err := reviews.OfPod([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"dao-test"}},"spec":{"containers":[{"name":"proxy","image":"kong:3.9"}]}}`), "kong")
+	body, err := reviews.OfPod([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"dao-test"}},`+
+		`"spec":{"containers":[{"name":"proxy","image":"kong:3.9"}]}}`), "kong")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,8 @@ func serve(ctx context.Context, options Options) error {
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
 	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules,
+		&clientcmd.ConfigOverrides{}).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w; outside a cluster, set --kubeconfig", err)
 	}
@@ -75,7 +76,8 @@ const leaseName = "kongdao-migrations"
 func newManager(config *rest.Config, options Options, certificate certs.Provider) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, addToScheme := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, admissionregistrationv1.AddToScheme, batchv1.AddToScheme, certmanagerv1.AddToScheme, v1alpha1.AddToScheme,
+		corev1.AddToScheme, admissionregistrationv1.AddToScheme, batchv1.AddToScheme, certmanagerv1.AddToScheme,
+		v1alpha1.AddToScheme,
 	} {
 		if err := addToScheme(scheme); err != nil {
 			return nil, fmt.Errorf("set up the scheme: %w", err)
@@ -103,8 +105,8 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 			TLSOpts: []func(*tls.Config){func(config *tls.Config) {
 				config.GetCertificate = certificate.GetCertificate
 				config.MinVersion = tlsVersions()[options.TLSMinVersion]
-				// The API server speaks only HTTP/1.1 to a Service (fact W9). Without HTTP/2, no client can exhaust the
-				// process with streams.
+				// The API server speaks only HTTP/1.1 to a Service (fact W9). Without HTTP/2, no client can exhaust the process
+				// with streams.
 				config.NextProtos = []string{"http/1.1"}
 			}},
 		}),
@@ -116,7 +118,9 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 }
 
 // register puts the handlers and the probes into the manager.
-func register(ctx context.Context, manager ctrl.Manager, options Options, certificate certs.Provider, draining *drainer) error {
+func register(
+	ctx context.Context, manager ctrl.Manager, options Options, certificate certs.Provider, draining *drainer,
+) error {
 	if err := certificate.SetUp(manager); err != nil {
 		return err
 	}

@@ -33,7 +33,8 @@ func (p *problems) addInvalid(flag, value, what string, found []string) {
 
 // Validate returns all mistakes in the options, sorted and one per line. Each begins with its flag.
 func (o *Options) Validate() error {
-	found := slices.Concat(o.validateServing(), o.validateFiles(), o.validateCertificate(), o.validateMigrations(), o.validatePolicies())
+	found := slices.Concat(o.validateServing(), o.validateFiles(), o.validateCertificate(), o.validateMigrations(),
+		o.validatePolicies())
 	slices.SortFunc(found, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(found...)
 }
@@ -105,7 +106,8 @@ func (o *Options) validateCertificate() problems {
 		}
 		return found
 	default:
-		found.add("--cert-provider %q: must be %s, %s or %s", o.CertProvider, providerSelf, providerCertManager, providerFiles)
+		found.add("--cert-provider %q: must be %s, %s or %s", o.CertProvider, providerSelf, providerCertManager,
+			providerFiles)
 		return found
 	}
 	if _, err := parseIssuer(o.CertIssuer); err != nil {
@@ -135,14 +137,16 @@ func (o *Options) validateMigrations() problems {
 	}
 	var found problems
 	for flag, value := range map[string]time.Duration{
-		"--migration-timeout": o.MigrationTimeout, "--migration-deadline": o.MigrationDeadline, "--job-retention": o.JobRetention,
+		"--migration-timeout": o.MigrationTimeout, "--migration-deadline": o.MigrationDeadline,
+		"--job-retention": o.JobRetention,
 	} {
 		if value < time.Second {
 			found.add("%s %v: must be at least 1s", flag, value)
 		}
 	}
 	if o.MigrationDeadline < o.MigrationTimeout {
-		found.add("--migration-deadline %v: must be at least --migration-timeout (%v)", o.MigrationDeadline, o.MigrationTimeout)
+		found.add("--migration-deadline %v: must be at least --migration-timeout (%v)", o.MigrationDeadline,
+			o.MigrationTimeout)
 	}
 	if o.MigrationHistory < 0 {
 		found.add("--migration-history %d: must be at least 0", o.MigrationHistory)
@@ -163,7 +167,8 @@ func (o *Options) validatePolicies() problems {
 	}
 	var found problems
 	if len(o.WatchNamespaces) > 0 {
-		found.add("--policies: cannot be used with --watch-namespaces, because policies apply to the whole cluster; remove one of the flags")
+		found.add("--policies: cannot be used with --watch-namespaces, because policies apply to the whole cluster; " +
+			"remove one of the flags")
 	}
 	if o.CopyRetention < time.Second {
 		found.add("--copy-retention %v: must be at least 1s", o.CopyRetention)

@@ -23,8 +23,9 @@ func podOf(t *testing.T, name string, gated bool, releases ...mutate.ReleaseReco
 		t.Fatal(err)
 	}
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: name, Annotations: map[string]string{annotations.InjectionRecord: string(record)}},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy", Image: "kong:3.9"}}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: name,
+			Annotations: map[string]string{annotations.InjectionRecord: string(record)}},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy", Image: "kong:3.9"}}},
 	}
 	if gated {
 		pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.LibraryGate}}
@@ -47,8 +48,9 @@ func reducedPod(t *testing.T, pod *corev1.Pod) *InjectedPod {
 }
 
 var (
-	copied = mutate.ReleaseRecord{Plugin: "dao-test", Version: "1.1.0", Sources: []string{"kongdao-copy-a", "kongdao-copy-a-2"}, Library: "plugins"}
-	own    = mutate.ReleaseRecord{Plugin: "own", Sources: []string{"own-1"}}
+	copied = mutate.ReleaseRecord{Plugin: "dao-test", Version: "1.1.0",
+		Sources: []string{"kongdao-copy-a", "kongdao-copy-a-2"}, Library: "plugins"}
+	own = mutate.ReleaseRecord{Plugin: "own", Sources: []string{"own-1"}}
 )
 
 func TestSourceNamespace(t *testing.T) {

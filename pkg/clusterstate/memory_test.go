@@ -10,8 +10,8 @@ import (
 	"kongdao.io/kongdao/test/configmaps"
 )
 
-// TestSourcesNeedLittleMemory indexes 100 MB of ConfigMaps, each with one plugin. Only their names and digests may remain,
-// because a cache of whole ConfigMaps can exhaust the memory (fact W6).
+// TestSourcesNeedLittleMemory indexes 100 MB of ConfigMaps, each with one plugin. Only their names and digests may
+// remain, because a cache of whole ConfigMaps can exhaust the memory (fact W6).
 func TestSourcesNeedLittleMemory(t *testing.T) {
 	const configMaps, size, allowed = 1000, 100 << 10, 8 << 20
 	heap := func() uint64 {

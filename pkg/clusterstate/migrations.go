@@ -23,8 +23,8 @@ func MigrationsCache(namespaces ...string) cache.ByObject {
 	return cache.ByObject{Namespaces: inNamespaces(namespaces), Transform: cache.TransformStripManagedFields()}
 }
 
-// NewMigrations returns Migrations that read PluginMigrations through cached, which must read from the same cache as the
-// informers.
+// NewMigrations returns Migrations that read PluginMigrations through cached, which must read from the same cache as
+// the informers.
 func NewMigrations(ctx context.Context, informers cache.Informers, cached client.Reader) (*Migrations, error) {
 	informer, err := informers.GetInformer(ctx, &v1alpha1.PluginMigration{}, cache.BlockUntilSynced(false))
 	if err != nil {

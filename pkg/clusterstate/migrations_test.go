@@ -22,7 +22,9 @@ type fakeMigrations struct {
 	err       error
 }
 
-func (f fakeMigrations) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+func (f fakeMigrations) Get(
+	_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption,
+) error {
 	switch {
 	case f.err != nil:
 		return f.err

@@ -15,7 +15,9 @@ import (
 // fakeNamespaces is a cache or an API server with the labels of some namespaces. A nil one fails to list.
 type fakeNamespaces map[string]map[string]string
 
-func (n fakeNamespaces) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+func (n fakeNamespaces) Get(
+	_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption,
+) error {
 	labels, ok := n[key.Name]
 	if !ok {
 		return apierrors.NewNotFound(corev1.Resource("namespaces"), key.Name)
@@ -45,9 +47,10 @@ func TestNamespaceLabels(t *testing.T) {
 		want         map[string]string
 		err          string
 	}{
-		"cached":     {fakeNamespaces{"kong": old}, nil, old, ""},
-		"new":        {fakeNamespaces{"other": old}, fakeNamespaces{"kong": fresh, "other": old}, fresh, ""},
-		"gone":       {fakeNamespaces{}, fakeNamespaces{"other": old}, nil, `read the labels of namespace "kong": namespaces "kong" not found`},
+		"cached": {fakeNamespaces{"kong": old}, nil, old, ""},
+		"new":    {fakeNamespaces{"other": old}, fakeNamespaces{"kong": fresh, "other": old}, fresh, ""},
+		"gone": {fakeNamespaces{}, fakeNamespaces{"other": old}, nil,
+			`read the labels of namespace "kong": namespaces "kong" not found`},
 		"unreadable": {fakeNamespaces{}, nil, nil, `read the labels of namespace "kong": Timeout: no answer`},
 	} {
 		got, err := (&Namespaces{Cached: test.cached, Live: test.live}).Labels(t.Context(), "kong")

@@ -24,7 +24,8 @@ func PodsIn(ctx context.Context, reader client.Reader, namespace string) iter.Se
 	return func(yield func(*corev1.Pod, error) bool) {
 		page := &corev1.PodList{}
 		for {
-			err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(podPageSize), client.Continue(page.Continue))
+			err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(podPageSize),
+				client.Continue(page.Continue))
 			if err != nil {
 				yield(nil, err)
 				return

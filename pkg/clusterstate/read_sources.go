@@ -18,14 +18,17 @@ const sourcePageSize = 10
 
 // ReadSources reads the sources of some plugins in a namespace into an index, page by page. The reader should read the
 // API server, not a cache.
-func ReadSources(ctx context.Context, reader client.Reader, index *catalog.Index, namespace string, plugins []string) error {
+func ReadSources(
+	ctx context.Context, reader client.Reader, index *catalog.Index, namespace string, plugins []string,
+) error {
 	isOfPlugins, err := labels.NewRequirement(annotations.Plugin, selection.In, plugins)
 	if err != nil {
 		return fmt.Errorf("select the ConfigMaps of plugins %q: %w", plugins, err)
 	}
 	page := &corev1.ConfigMapList{}
 	for {
-		err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(sourcePageSize), client.Continue(page.Continue),
+		err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(sourcePageSize),
+			client.Continue(page.Continue),
 			client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*isOfPlugins)})
 		if err != nil {
 			return fmt.Errorf("read the ConfigMaps labelled %s in namespace %q: %w", annotations.Plugin, namespace, err)

@@ -42,7 +42,8 @@ func TestReadSourcesReadsAllPages(t *testing.T) {
 			var asked []string
 			server := httptest.NewServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 				query := request.URL.Query()
-				asked = append(asked, request.URL.Path+" "+query.Get("labelSelector")+" "+query.Get("limit")+" "+query.Get("continue"))
+				asked = append(asked,
+					request.URL.Path+" "+query.Get("labelSelector")+" "+query.Get("limit")+" "+query.Get("continue"))
 				if len(asked) > len(all) {
 					http.Error(writer, "too many pages", http.StatusTeapot)
 					return
@@ -75,9 +76,12 @@ func TestReadSourcesReadsAllPages(t *testing.T) {
 }
 
 // servePage answers a list request for ConfigMaps as the API server does.
-func servePage(t *testing.T, writer http.ResponseWriter, contentType string, all []corev1.ConfigMap, selector, limit, next string) {
+func servePage(
+	t *testing.T, writer http.ResponseWriter, contentType string, all []corev1.ConfigMap, selector, limit, next string,
+) {
 	parsed, err := labels.Parse(selector)
-	if err != nil || !parsed.Matches(labels.Set{annotations.Plugin: "dao-test"}) || parsed.Matches(labels.Set{annotations.Plugin: "x"}) {
+	if err != nil || !parsed.Matches(labels.Set{annotations.Plugin: "dao-test"}) ||
+		parsed.Matches(labels.Set{annotations.Plugin: "x"}) {
 		t.Errorf("selector %q: %v", selector, err)
 	}
 	from, _ := strconv.Atoi(next)

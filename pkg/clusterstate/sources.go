@@ -24,9 +24,9 @@ type Sources struct {
 	synced func() bool
 }
 
-// SourcesCache returns the cache options that NewSources needs. Caches of whole ConfigMaps have made operators run out of
-// memory (fact W6). This one selects the sources and drops their contents. With namespaces, the cache watches only those,
-// with one watch each.
+// SourcesCache returns the cache options that NewSources needs. Caches of whole ConfigMaps have made operators run out
+// of memory (fact W6). This one selects the sources and drops their contents. With namespaces, the cache watches only
+// those, with one watch each.
 func SourcesCache(namespaces ...string) (cache.ByObject, error) {
 	isSource, err := labels.NewRequirement(annotations.Plugin, selection.Exists, nil)
 	if err != nil {

@@ -93,11 +93,12 @@ func TestSourcesFollowEvents(t *testing.T) {
 		"relabelled": {"the ConfigMap now belongs to another plugin", func(t *testing.T, s *Sources) {
 			s.put(reducedConfigMap(t, configmaps.Source("kong", "a", "other")))
 		}, nil},
-		"label removed": {"a ConfigMap without the label is not a source, even if the watch reports an update", func(t *testing.T, s *Sources) {
-			unlabelled := old()
-			unlabelled.Labels = nil
-			s.put(reducedConfigMap(t, unlabelled))
-		}, nil},
+		"label removed": {"a ConfigMap without the label is not a source, even if the watch reports an update",
+			func(t *testing.T, s *Sources) {
+				unlabelled := old()
+				unlabelled.Labels = nil
+				s.put(reducedConfigMap(t, unlabelled))
+			}, nil},
 		"deleted": {"", func(t *testing.T, s *Sources) { s.delete(reducedConfigMap(t, old())) }, nil},
 		"tombstone": {"an interrupted watch yields a tombstone", func(t *testing.T, s *Sources) {
 			s.delete(toolscache.DeletedFinalStateUnknown{Key: "kong/a", Obj: reducedConfigMap(t, old())})
@@ -139,7 +140,8 @@ func TestSourcesFollowInformer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !options.Label.Matches(labels.Set{annotations.Plugin: "dao-test"}) || options.Label.Matches(labels.Set{"app": "x"}) {
+	if !options.Label.Matches(labels.Set{annotations.Plugin: "dao-test"}) ||
+		options.Label.Matches(labels.Set{"app": "x"}) {
 		t.Errorf("the cache selects %q", options.Label)
 	}
 	synctest.Test(t, func(t *testing.T) {

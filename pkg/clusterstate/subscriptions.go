@@ -44,7 +44,8 @@ func (p *InjectedPods) SubscribeToWaitingPods(waits func(types.NamespacedName)) 
 	return cancel
 }
 
-// SubscribeToDeletedCopies calls deleted for every copy that is deleted from now on. Call cancel to end the subscription.
+// SubscribeToDeletedCopies calls deleted for every copy that is deleted from now on. Call cancel to end the
+// subscription.
 func (s *Sources) SubscribeToDeletedCopies(deleted func(types.NamespacedName)) (cancel func()) {
 	return s.copies.deletionSubscribers.add(deleted)
 }

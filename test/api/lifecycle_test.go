@@ -42,7 +42,7 @@ func TestReadyOnlyWhenSourcesAreKnown(t *testing.T) {
 		}
 		return err
 	})
-	if err := waiting.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "sources: not ready: the plugins' ConfigMaps are not all read yet") {
+	if err := waiting.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "sources: not ready: not all plugin sources have been read yet") {
 		t.Errorf("ready: %v", err)
 	}
 	rules, err := installation.WebhookRules()

@@ -45,13 +45,13 @@ func TestOptions(t *testing.T) {
 			"--port", "0", "--kubeconfig", "no-such-file", "--cert-dir", "no-such-folder", "--cert-name", "../tls.crt", "--tls-min-version", "1.1",
 			"--metrics-address", "somewhere", "--health-address", "8081", "--log-level", "loud", "--shutdown-timeout", "-1s", "--client-ca", "ca.crt",
 		}, true, nil, []string{
-			"--port 0: not a port", "--kubeconfig: stat no-such-file", `--cert-name "../tls.crt": not the name of a file`, "--key-name: stat no-such-folder/tls.key",
-			"name the folder of the certificate with --cert-dir", `--tls-min-version "1.1": neither 1.2 nor 1.3`, `--metrics-address "somewhere"`, `--health-address "8081"`,
+			"--port 0: must be", "--kubeconfig: stat no-such-file", `--cert-name "../tls.crt": must be the name of a file`, "--key-name: stat no-such-folder/tls.key",
+			"set --cert-dir to the folder that contains this file", `--tls-min-version "1.1": must be 1.2 or 1.3`, `--metrics-address "somewhere"`, `--health-address "8081"`,
 			`--log-level "loud"`, "--shutdown-timeout -1s", "--client-ca: stat no-such-folder/ca.crt",
 		}},
 		"an unknown flag":   {[]string{"--prot", "1"}, true, nil, []string{"unknown flag: --prot"}},
 		"an argument":       {[]string{"serve"}, true, nil, []string{`unexpected arguments ["serve"]`, "see --help"}},
-		"no cluster":        {quiet, true, nil, []string{"find the cluster", "outside of one, name it with --kubeconfig"}},
+		"no cluster":        {quiet, true, nil, []string{"find the cluster", "outside a cluster, set --kubeconfig"}},
 		"a port in use":     {append([]string{"--kubeconfig", kubeconfig, "--host", "127.0.0.1", "--port", port}, quiet...), true, nil, []string{"webhook: serve admissions", "127.0.0.1:" + port, "address already in use"}},
 		"the metrics' port": {[]string{"--kubeconfig", kubeconfig, "--health-address", "0", "--cert-dir", dir, "--metrics-address", taken.Addr().String()}, true, nil, []string{"webhook: ", port, "address already in use"}},
 	} {

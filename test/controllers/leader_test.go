@@ -182,7 +182,7 @@ func TestWithoutTheCRDs(t *testing.T) {
 	if !strings.Contains(string(log), want) {
 		t.Errorf("it does not say %q, but: %s", want, log)
 	}
-	expect("the cluster knows no kind")
+	expect("the cluster has no kind")
 	if err := installation.InstallCRDs(t.Context(), plane); err != nil {
 		t.Fatal(err)
 	}
