@@ -92,7 +92,7 @@ func job(f Files, script string) []Case {
 		one("pending and new", 10, "kongdao: blocked", nil, bundled, started, Step{Files: release, Run: "kong migrations list", Exit: 4}),
 		one("pending and new, finish", 0, "kongdao: done", named(map[string]string{"KONGDAO_EXPECT": both + ", " + second}), bundled, started, Step{Files: release, Run: "kong migrations list", Exit: 4}),
 		one("failing", 13, "kongdao: failed", withPlugin, bundled, Step{Files: f.with("migrations/"+base+".lua", up("SELECT 1/0")), Shell: "true"}),
-		one("denied", 11, "kongdao: deadline", map[string]string{"KONG_PG_PORT": "1", "KONGDAO_DEADLINE": "4"}),
+		one("connection refused", 11, "kongdao: deadline", map[string]string{"KONG_PG_PORT": "1", "KONGDAO_DEADLINE": "4"}),
 		one("wrong password", 11, "password authentication failed", map[string]string{"KONG_PG_PASSWORD": "wrong", "KONGDAO_DEADLINE": "4"}),
 		one("unknown host", 11, "kongdao: deadline", map[string]string{"KONG_PG_HOST": "nowhere.invalid", "KONGDAO_DEADLINE": "4"}),
 		one("no route", 11, "kongdao: deadline", map[string]string{"KONG_PG_HOST": "203.0.113.1", "KONGDAO_DEADLINE": "4"}),

@@ -96,7 +96,7 @@ func states(files Files) []Case {
 			{Run: "kong migrations list", Exit: 3},
 		}},
 		{Name: "unreachable", Reason: "the table's row unreachable", Steps: []Step{
-			{Files: files, Env: map[string]string{"KONG_PG_PORT": "1"}, Run: "kong migrations list", Exit: 1, Out: []string{"Error: [PostgreSQL error] failed to retrieve PostgreSQL server_version_num: connection denied"}},
+			{Files: files, Env: map[string]string{"KONG_PG_PORT": "1"}, Run: "kong migrations list", Exit: 1, Out: []string{"Error: [PostgreSQL error] failed to retrieve PostgreSQL server_version_num: connection refused"}},
 			{Run: "kong migrations up", Exit: 1},
 			{Run: "kong migrations status", Exit: 1},
 			{Run: "kong start", Exit: 1, Out: []string{"Error: "}},
