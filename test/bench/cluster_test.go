@@ -45,7 +45,7 @@ func publish(ctx context.Context, b *testing.B, namespace string) {
 	}
 }
 
-func chartPod(b *testing.B, namespace string, chart fixtures.Chart) *corev1.Pod {
+func chartPod(b *testing.B, namespace string, chart fixtures.ChartValues) *corev1.Pod {
 	b.Helper()
 	pod, err := fixtures.ChartPod(namespace, chart)
 	if err != nil {

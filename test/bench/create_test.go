@@ -35,7 +35,7 @@ func BenchmarkCreatePod(b *testing.B) {
 			b.Error(err)
 		}
 	}()
-	silent := func(namespace string, chart fixtures.Chart) *corev1.Pod {
+	silent := func(namespace string, chart fixtures.ChartValues) *corev1.Pod {
 		pod := chartPod(b, namespace, chart)
 		delete(pod.Annotations, annotations.Plugins)
 		return pod
@@ -45,12 +45,12 @@ func BenchmarkCreatePod(b *testing.B) {
 		pod  *corev1.Pod
 	}{
 		// kube-system is excluded by the namespaceSelector: nothing is asked at all.
-		{"none", silent("kube-system", fixtures.Mounted)},
-		{"not-asking", silent(injected, fixtures.Mounted)},
-		{"noop", silent(noop, fixtures.Mounted)},
-		{"injected", chartPod(b, injected, fixtures.Mounted)},
-		{"none-plain", silent("kube-system", fixtures.Plain)},
-		{"injected-plain", chartPod(b, injected, fixtures.Plain)},
+		{"none", silent("kube-system", fixtures.WithMountedPlugin)},
+		{"not-asking", silent(injected, fixtures.WithMountedPlugin)},
+		{"noop", silent(noop, fixtures.WithMountedPlugin)},
+		{"injected", chartPod(b, injected, fixtures.WithMountedPlugin)},
+		{"none-plain", silent("kube-system", fixtures.WithoutPlugin)},
+		{"injected-plain", chartPod(b, injected, fixtures.WithoutPlugin)},
 	}
 	took := map[string][]float64{}
 	b.ResetTimer()
@@ -87,7 +87,7 @@ func BenchmarkBurst(b *testing.B) {
 	ctx := b.Context()
 	namespace := newNamespace(ctx, b, "burst")
 	publish(ctx, b, namespace)
-	wanted := chartPod(b, namespace, fixtures.Plain)
+	wanted := chartPod(b, namespace, fixtures.WithoutPlugin)
 	took := make([]float64, pods)
 	var denied sync.Map
 	b.ResetTimer()

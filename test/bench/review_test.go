@@ -112,7 +112,7 @@ func capture(ctx context.Context, b *testing.B, namespace string) []byte {
 	}()
 	// The webhook is asked in dry runs until the API server knows of it.
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if err := shared.webhook.Admin.Create(ctx, chartPod(b, namespace, fixtures.Mounted), client.DryRunAll); err != nil {
+		if err := shared.webhook.Admin.Create(ctx, chartPod(b, namespace, fixtures.WithMountedPlugin), client.DryRunAll); err != nil {
 			b.Fatal(err)
 		}
 		if review, err := os.ReadFile(shared.captured); err == nil {

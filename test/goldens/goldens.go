@@ -1,13 +1,13 @@
-// Package goldens reads the cases that every way to an injection must decide
-// alike: the core, the webhook and the kubectl plugin.
+// Package goldens reads test cases for the injection. The core, the webhook and the kubectl plugin must have the same
+// result for each case.
 //
-// A case is a folder:
+// A case is a directory with these files:
 //
-//	pod.yaml      the pod; its first line says "# proves: ..."
-//	sources.yaml  the ConfigMaps beside it; without the file, those of the folder above
-//	want.yaml     the pod after the injection, or
-//	denial.txt   why there is none: one "Reason: message" a line, sorted
-//	warnings.txt  one warning a line, where there are any
+//	pod.yaml      the pod; the first line is "# proves: " and a sentence about the purpose of the case
+//	sources.yaml  the ConfigMaps of the case; the default is sources.yaml in the parent directory
+//	want.yaml     the injected pod; missing if the pod is denied
+//	denial.txt    the denials, one "Reason: message" per line, sorted; missing if the pod is not denied
+//	warnings.txt  the warnings, one per line; missing if there are none
 package goldens
 
 import (
@@ -26,7 +26,7 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// The files that a case may hold.
+// The files of a case.
 const (
 	podFile      = "pod.yaml"
 	sourcesFile  = "sources.yaml"
@@ -35,96 +35,98 @@ const (
 	denialFile   = "denial.txt"
 )
 
-// Namespace is that of pods and ConfigMaps which name none.
+// Namespace is the namespace of pods and ConfigMaps that have none.
 const Namespace = "kong"
 
-// Case is a pod, the sources beside it and what must come of them.
+// Case is a pod with its sources and the expected result.
 type Case struct {
-	// Name is the folder's, Dir its path.
+	// Dir is the path of the case's directory, and Name the last element of the path.
 	Name, Dir string
-	// Proves is the sentence that says what the case is there for.
+	// Proves is the sentence about the purpose of the case.
 	Proves string
-	// Namespace is the pod's.
+	// Namespace is the pod's namespace.
 	Namespace string
-	// Pod is the pod's JSON.
+	// Pod is the pod in JSON.
 	Pod []byte
-	// Sources are the ConfigMaps, in the order of the file.
+	// Sources are the ConfigMaps in the order of the file.
 	Sources []*corev1.ConfigMap
-	// Want is what the core must make of it.
+	// Want is the expected result.
 	Want Outcome
 }
 
-// Outcome is what an injection makes of a pod, as people read it.
+// Outcome is the result of an injection in a readable form.
 type Outcome struct {
-	// Pod is the injected pod as YAML, "" for a denial.
+	// Pod is the injected pod in YAML. It is empty if the pod is denied.
 	Pod string
-	// Warnings and Denial hold one sentence a line, sorted.
+	// Warnings and Denial have one sorted message per line.
 	Warnings, Denial string
 }
 
-// Cases reads every case in dir. A file that no case uses fails the test: it
-// would prove nothing.
+// Cases reads all cases in dir. It fails the test if a file does not belong to a case, because this file would prove
+// nothing.
 func Cases(t testing.TB, dir string) []Case {
 	t.Helper()
 	var cases []Case
 	for _, entry := range entries(t, dir) {
 		switch {
 		case entry.IsDir():
-			cases = append(cases, read(t, filepath.Join(dir, entry.Name())))
+			cases = append(cases, readCase(t, filepath.Join(dir, entry.Name())))
 		case entry.Name() != sourcesFile:
-			t.Errorf("%s: no case uses the file %q", dir, entry.Name())
+			t.Errorf("%s: the file %q belongs to no case", dir, entry.Name())
 		}
 	}
 	if len(cases) == 0 {
-		t.Fatalf("%s holds no case", dir)
+		t.Fatalf("%s has no cases", dir)
 	}
 	return cases
 }
 
-func read(t testing.TB, dir string) Case {
+func readCase(t testing.TB, dir string) Case {
 	t.Helper()
 	for _, entry := range entries(t, dir) {
 		if !slices.Contains([]string{podFile, sourcesFile, wantFile, warningsFile, denialFile}, entry.Name()) {
-			t.Errorf("%s: a case has no file %q", dir, entry.Name())
+			t.Errorf("%s: unknown file %q", dir, entry.Name())
 		}
 	}
-	text := file(t, filepath.Join(dir, podFile))
-	first, _, _ := strings.Cut(text, "\n")
-	proves, ok := strings.CutPrefix(first, "# proves: ")
+	text := readFile(t, filepath.Join(dir, podFile))
+	firstLine, _, _ := strings.Cut(text, "\n")
+	proves, ok := strings.CutPrefix(firstLine, "# proves: ")
 	if !ok {
-		t.Errorf("%s: the first line of %s must say \"# proves: ...\"", dir, podFile)
+		t.Errorf("%s: the first line of %s must begin with \"# proves: \"", dir, podFile)
 	}
 	pod, err := yaml.YAMLToJSONStrict([]byte(text))
 	if err != nil {
 		t.Fatalf("%s: %s: %v", dir, podFile, err)
 	}
-	read := Case{Name: filepath.Base(dir), Dir: dir, Proves: proves, Namespace: namespaceOf(t, pod), Pod: pod, Sources: sources(t, dir)}
-	read.Want = Outcome{
-		Pod:      file(t, filepath.Join(dir, wantFile)),
-		Warnings: file(t, filepath.Join(dir, warningsFile)),
-		Denial:   file(t, filepath.Join(dir, denialFile)),
+	return Case{
+		Name: filepath.Base(dir), Dir: dir, Proves: proves,
+		Namespace: podNamespace(t, pod), Pod: pod, Sources: readSources(t, dir),
+		Want: Outcome{
+			Pod:      readFile(t, filepath.Join(dir, wantFile)),
+			Warnings: readFile(t, filepath.Join(dir, warningsFile)),
+			Denial:   readFile(t, filepath.Join(dir, denialFile)),
+		},
 	}
-	return read
 }
 
-func namespaceOf(t testing.TB, pod []byte) string {
+func podNamespace(t testing.TB, pod []byte) string {
 	t.Helper()
-	var named struct {
+	var object struct {
 		Metadata struct {
 			Namespace string `json:"namespace"`
 		} `json:"metadata"`
 	}
-	if err := yaml.Unmarshal(pod, &named); err != nil {
+	if err := yaml.Unmarshal(pod, &object); err != nil {
 		t.Fatal(err)
 	}
-	if named.Metadata.Namespace == "" {
+	if object.Metadata.Namespace == "" {
 		return Namespace
 	}
-	return named.Metadata.Namespace
+	return object.Metadata.Namespace
 }
 
-// sources reads the case's own sources, else those that all cases share.
-func sources(t testing.TB, dir string) []*corev1.ConfigMap {
+// readSources reads the sources of the case, or those in the parent directory if the case has none.
+func readSources(t testing.TB, dir string) []*corev1.ConfigMap {
 	t.Helper()
 	path := filepath.Join(dir, sourcesFile)
 	if _, err := os.Stat(path); err != nil {
@@ -133,12 +135,12 @@ func sources(t testing.TB, dir string) []*corev1.ConfigMap {
 	return ConfigMaps(t, path)
 }
 
-// ConfigMaps reads a file of ConfigMaps, several documents in one file.
+// ConfigMaps reads a file with one or more ConfigMaps as YAML documents.
 func ConfigMaps(t testing.TB, path string) []*corev1.ConfigMap {
 	t.Helper()
-	var read []*corev1.ConfigMap
-	for document := range strings.SplitSeq("\n"+file(t, path), "\n---\n") {
-		document += "\n" // that of a block which ends the document
+	var configMaps []*corev1.ConfigMap
+	for document := range strings.SplitSeq("\n"+readFile(t, path), "\n---\n") {
+		document += "\n" // the separator has removed it, and a block scalar may end with it
 		if len(bytes.TrimSpace([]byte(document))) == 0 {
 			continue
 		}
@@ -146,18 +148,18 @@ func ConfigMaps(t testing.TB, path string) []*corev1.ConfigMap {
 		if err := yaml.UnmarshalStrict([]byte(document), configMap); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
-		if configMap.Kind == "" { // only comments
+		if configMap.Kind == "" { // the document has only comments
 			continue
 		}
 		if configMap.Namespace == "" {
 			configMap.Namespace = Namespace
 		}
-		read = append(read, configMap)
+		configMaps = append(configMaps, configMap)
 	}
-	return read
+	return configMaps
 }
 
-// Catalog returns the releases that the ConfigMaps hold.
+// Catalog returns an index of the ConfigMaps. It adds them in their order.
 func Catalog(configMaps []*corev1.ConfigMap) *catalog.Index {
 	index := &catalog.Index{}
 	for _, configMap := range configMaps {
@@ -166,7 +168,7 @@ func Catalog(configMaps []*corev1.ConfigMap) *catalog.Index {
 	return index
 }
 
-// Admit decides about the pod of the case, without policies.
+// Admit returns the decision about the pod of the case without policies.
 func (c Case) Admit(t testing.TB) decision.Decision {
 	t.Helper()
 	view, err := mutate.DecodePod(c.Pod)
@@ -176,7 +178,7 @@ func (c Case) Admit(t testing.TB) decision.Decision {
 	return Admit(t, c.Namespace, view, Catalog(c.Sources))
 }
 
-// Admit decides about a pod, without policies.
+// Admit returns the decision about a pod without policies.
 func Admit(t testing.TB, namespace string, view mutate.Pod, index *catalog.Index) decision.Decision {
 	t.Helper()
 	admitted, err := decision.Admit(
@@ -187,7 +189,7 @@ func Admit(t testing.TB, namespace string, view mutate.Pod, index *catalog.Index
 	return admitted
 }
 
-// entries lists a folder without the corpora that go test keeps beside cases.
+// entries lists a directory without the fuzzing corpora, which go test stores in the same directory.
 func entries(t testing.TB, dir string) []os.DirEntry {
 	t.Helper()
 	all, err := os.ReadDir(dir)
@@ -197,8 +199,8 @@ func entries(t testing.TB, dir string) []os.DirEntry {
 	return slices.DeleteFunc(all, func(entry os.DirEntry) bool { return entry.IsDir() && entry.Name() == "fuzz" })
 }
 
-// file reads a file, "" where there is none.
-func file(t testing.TB, path string) string {
+// readFile returns the contents of a file, or an empty string if the file does not exist.
+func readFile(t testing.TB, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {

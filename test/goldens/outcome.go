@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4" // the one that the API server applies patches with
+	jsonpatch "gopkg.in/evanphx/json-patch.v4" // the API server uses this package, too
 	"sigs.k8s.io/yaml"
 
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// Apply applies patch operations, anything that marshals to a JSON patch, to
-// the JSON of an object, as the API server does.
+// Apply applies a JSON patch to an object in JSON, as the API server does. The operations can be any value that
+// marshals to a JSON patch.
 func Apply(t testing.TB, object []byte, operations any) []byte {
 	t.Helper()
 	text, err := json.Marshal(operations)
@@ -36,33 +36,34 @@ func Apply(t testing.TB, object []byte, operations any) []byte {
 	return patched
 }
 
-// Injected is the outcome for a pod that was given what it asks for.
+// Injected returns the outcome for an injected pod in JSON.
 func Injected(t testing.TB, pod []byte, warnings []string) Outcome {
 	t.Helper()
 	text, err := yaml.JSONToYAML(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Outcome{Pod: string(text), Warnings: lines(warnings)}
+	return Outcome{Pod: string(text), Warnings: sortedLines(warnings)}
 }
 
-// Denied is the outcome for a pod that was given nothing.
+// Denied returns the outcome for a denied pod.
 func Denied(denials denial.List) Outcome {
-	var sentences []string
+	var messages []string
 	for _, denied := range denials.Sorted() {
-		sentences = append(sentences, string(denied.Reason)+": "+denied.Message)
+		messages = append(messages, string(denied.Reason)+": "+denied.Message)
 	}
-	return Outcome{Denial: lines(sentences)}
+	return Outcome{Denial: sortedLines(messages)}
 }
 
-func lines(sentences []string) string {
-	if len(sentences) == 0 {
+// sortedLines returns the messages as sorted lines.
+func sortedLines(messages []string) string {
+	if len(messages) == 0 {
 		return ""
 	}
-	return strings.Join(slices.Sorted(slices.Values(sentences)), "\n") + "\n"
+	return strings.Join(slices.Sorted(slices.Values(messages)), "\n") + "\n"
 }
 
-// Update makes got what the case wants from now on.
+// Update replaces the expected result in the files of the case.
 func (c Case) Update(t testing.TB, got Outcome) {
 	t.Helper()
 	for name, text := range map[string]string{wantFile: got.Pod, warningsFile: got.Warnings, denialFile: got.Denial} {
