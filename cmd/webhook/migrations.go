@@ -35,8 +35,9 @@ func migrations(
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),
 		Pods: index, Sources: sources,
 		Settings: migrate.Settings{
-			Timeout: seconds(options.MigrationTimeout), Deadline: seconds(options.MigrationDeadline), Retention: int32(seconds(options.JobRetention)), //nolint:gosec // G115: 68 years
-			PodLabels: options.JobLabels, PodAnnotations: options.JobAnnotations, History: options.MigrationHistory,
+			TimeoutSeconds: seconds(options.MigrationTimeout), DeadlineSeconds: seconds(options.MigrationDeadline),
+			TTLSeconds: int32(seconds(options.JobRetention)), //nolint:gosec // G115: 68 years
+			PodLabels:  options.JobLabels, PodAnnotations: options.JobAnnotations, HistoryLimit: options.MigrationHistory,
 		},
 		Events:  events.NewRecorder(manager.GetEventRecorder("kongdao")),
 		Metrics: counted,

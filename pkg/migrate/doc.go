@@ -1,15 +1,14 @@
-// Package migrate owns the migration of databases: which one a pod needs, what
-// has to be done next, and the Job that does it.
+// Package migrate plans the migration of databases: which migrations a pod requires, what to do next, and the Job that
+// runs them.
 //
-//	pod, releases    --RequirementOf-->  Requirement: a database and a set of migrations
-//	Requirement, records    --known?-->  a scheduling gate, or none (pkg/admission)
-//	pods, records, Jobs  --Snapshot.Plan-->  Plan: gates to lift, one Job to start, statuses
-//	pod, record      --NewJob-->  the Job, whose script says how it ended
+//	pod, releases           --RequirementOf-->  Requirement: a database and the plugins that have migrations
+//	pods, migrations, Jobs  --Snapshot.Plan-->  Plan: gates to remove, one Job to start, status updates
+//	pod, migration          --NewJob-->         the Job, whose script reports the result
 //
-// A record is a PluginMigration: one database and one set of migrations. What is
-// executed of it, and in which order, only Kong says (K10): the script ends well
-// when "kong migrations list" has named every migration as executed or pending.
+// A migration here is a PluginMigration: one database and one set of plugins. Only Kong knows which migrations are
+// executed, and `kong migrations up` can exit 0 without doing anything (fact K10). The script therefore succeeds only if
+// `kong migrations list` names every migration as executed or pending.
 //
-// The package is pure: no client, no clock, no context. pkg/migratecontroller
-// gathers the world and does what the plan says.
+// The package is pure: it has no client, no clock and no context. Package migratecontroller reads the snapshots and
+// applies the plans.
 package migrate

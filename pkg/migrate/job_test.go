@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the Jobs that are made now as wha
 
 // settings are the chart's.
 func settings() migrate.Settings {
-	return migrate.Settings{Timeout: 600, Deadline: 1800, Retention: 86400, History: 10}
+	return migrate.Settings{TimeoutSeconds: 600, DeadlineSeconds: 1800, TTLSeconds: 86400, HistoryLimit: 10}
 }
 
 // jobOf makes the Job of an "up" for a pod that was injected.
@@ -36,8 +36,8 @@ func jobOf(t *testing.T, pod *corev1.Pod, settings migrate.Settings) *batchv1.Jo
 	record := &v1alpha1.PluginMigration{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: need.MigrationName(), UID: "1-2-3"}, Spec: need.Spec(),
 	}
-	job, err := migrate.NewJob(record, migrate.Start{
-		Record: record.Name, Step: migrate.Up, Attempt: 1, Finish: migrate.FinishNone, From: migrate.Pod{Requirement: need},
+	job, err := migrate.NewJob(record, migrate.JobStart{
+		Migration: record.Name, Step: migrate.StepUp, Attempt: 1, Finish: migrate.FinishNone, From: migrate.Pod{Requirement: need},
 	}, pod, settings)
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestJobNames(t *testing.T) {
 		t.Errorf("%s and %s", first.Name, again.Name)
 	}
 	slower := settings()
-	slower.Timeout++
+	slower.TimeoutSeconds++
 	changed := pod()
 	for i := range changed.Spec.Containers {
 		if changed.Spec.Containers[i].Name == "proxy" {

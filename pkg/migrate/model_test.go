@@ -15,15 +15,16 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// The model's releases of two plugins: each has the migrations of the one
-// before, and one more. Migrations whose names end in _t have a teardown, so
-// that "up" leaves them pending (K11).
-var modelReleases = map[string][][]string{
-	"dao-test": {{"000_base"}, {"000_base", "001_next_t"}, {"000_base", "001_next_t", "002_last_t"}},
-	"other":    {{"000_other"}, {"000_other", "001_other_t"}},
+// modelReleases returns the releases of the model's two plugins. Each release has the migrations of the one before, and
+// one more. Migrations whose names end in _t have a teardown: "up" leaves them pending (fact K11).
+func modelReleases() map[string][][]string {
+	return map[string][][]string{
+		"dao-test": {{"000_base"}, {"000_base", "001_next_t"}, {"000_base", "001_next_t", "002_last_t"}},
+		"other":    {{"000_other"}, {"000_other", "001_other_t"}},
+	}
 }
 
-// modelSet is a set of the model: of each plugin a release, -1 for none.
+// modelSet returns a set with one release of each plugin. -1 leaves a plugin out.
 func modelSet(daoTest, other int) Set {
 	var set Set
 	for _, chosen := range []struct {
@@ -33,8 +34,11 @@ func modelSet(daoTest, other int) Set {
 		if chosen.release < 0 {
 			continue
 		}
-		plugin := v1alpha1.PluginMigrations{Name: chosen.name, Version: fmt.Sprint(chosen.release), Digest: fmt.Sprintf("sha256:%s-%d", chosen.name, chosen.release)}
-		for _, name := range modelReleases[chosen.name][chosen.release] {
+		plugin := v1alpha1.PluginMigrations{
+			Name: chosen.name, Version: fmt.Sprint(chosen.release),
+			MigrationsDigest: fmt.Sprintf("sha256:%s-%d", chosen.name, chosen.release),
+		}
+		for _, name := range modelReleases()[chosen.name][chosen.release] {
 			plugin.Migrations = append(plugin.Migrations, v1alpha1.Migration{Name: name, Digest: "sha256:" + name})
 		}
 		set = append(set, plugin)
@@ -42,8 +46,7 @@ func modelSet(daoTest, other int) Set {
 	return set
 }
 
-// model is a database, its pods and a controller, moved by random events. Time
-// passes with every event.
+// model is a database with its pods and a controller. Random events change it, and time passes with every event.
 type model struct {
 	t      *testing.T
 	random *rand.Rand
@@ -51,187 +54,205 @@ type model struct {
 	// executed and pending are what the database holds: "dao-test: 000_base".
 	executed, pending map[string]bool
 	pods              map[string]Pod
-	records           map[string]v1alpha1.PluginMigration
+	migrations        map[string]v1alpha1.PluginMigration
 	jobs              map[string]*modelJob
-	made              int
+	lastID            int
 	history           []string
 }
 
 type modelJob struct {
 	Job
-	start Start
-	uid   types.UID // of the record that it belongs to
+	start JobStart
+	owner types.UID // of the PluginMigration
 }
 
 func newModel(t *testing.T, seed uint64) *model {
 	return &model{
 		t: t, now: time.Unix(1_800_000_000, 0),
-		random:   rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: a sequence has to come again
+		random:   rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: a sequence must be reproducible
 		executed: map[string]bool{}, pending: map[string]bool{},
-		pods: map[string]Pod{}, records: map[string]v1alpha1.PluginMigration{}, jobs: map[string]*modelJob{},
+		pods: map[string]Pod{}, migrations: map[string]v1alpha1.PluginMigration{}, jobs: map[string]*modelJob{},
 	}
 }
 
 const modelNamespace = "kong"
 
-func (m *model) happened(format string, args ...any) {
+func (m *model) logf(format string, args ...any) {
 	m.history = append(m.history, fmt.Sprintf(format, args...))
 }
 
-func (m *model) broken(format string, args ...any) {
+func (m *model) fatalf(format string, args ...any) {
 	m.t.Helper()
-	m.t.Fatalf("%s\nafter:\n%s", fmt.Sprintf(format, args...), strings.Join(m.history, "\n"))
+	m.t.Fatalf("%s\nhistory:\n%s", fmt.Sprintf(format, args...), strings.Join(m.history, "\n"))
 }
 
-// world is as the controller sees it, whole and now.
-func (m *model) world() Snapshot {
-	world := Snapshot{Namespace: modelNamespace, Now: metav1.NewTime(m.now), History: 2}
-	for _, name := range slices.Sorted(maps.Keys(m.records)) {
-		record := m.records[name]
-		world.Records = append(world.Records, *record.DeepCopy())
+// snapshot returns the current state, as a controller without a cache reads it.
+func (m *model) snapshot() Snapshot {
+	snapshot := Snapshot{Namespace: modelNamespace, Now: metav1.NewTime(m.now), HistoryLimit: 2}
+	for _, name := range slices.Sorted(maps.Keys(m.migrations)) {
+		migration := m.migrations[name]
+		snapshot.Migrations = append(snapshot.Migrations, *migration.DeepCopy())
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.pods)) {
-		world.Pods = append(world.Pods, m.pods[name])
+		snapshot.Pods = append(snapshot.Pods, m.pods[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.jobs)) {
 		job := m.jobs[name].Job
-		if record, there := m.records[job.Record]; !there || record.UID != m.jobs[name].uid {
-			job.Record = ""
+		if migration, ok := m.migrations[job.Migration]; !ok || migration.UID != m.jobs[name].owner {
+			job.Migration = ""
 		}
-		world.Jobs = append(world.Jobs, job)
+		snapshot.Jobs = append(snapshot.Jobs, job)
 	}
-	return world
+	return snapshot
 }
 
-// control has the controller do its plan. It may end after any step.
-func (m *model) control() {
-	plan := m.world().Plan()
-	dies := m.random.IntN(8) == 0
-	for _, need := range plan.Create {
-		m.made++
-		m.records[need.MigrationName()] = v1alpha1.PluginMigration{
-			ObjectMeta: metav1.ObjectMeta{Namespace: modelNamespace, Name: need.MigrationName(), UID: types.UID(fmt.Sprint(m.made)), CreationTimestamp: metav1.NewTime(m.now)},
-			Spec:       need.Spec(),
+// reconcile applies a plan. The controller may stop before it writes statuses.
+func (m *model) reconcile() {
+	plan := m.snapshot().Plan()
+	stops := m.random.IntN(8) == 0
+	for _, requirement := range plan.Create {
+		m.lastID++
+		m.migrations[requirement.MigrationName()] = v1alpha1.PluginMigration{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: modelNamespace, Name: requirement.MigrationName(), Generation: 1,
+				UID: types.UID(fmt.Sprint(m.lastID)), CreationTimestamp: metav1.NewTime(m.now),
+			},
+			Spec: requirement.Spec(),
 		}
 	}
-	for _, lifted := range plan.Lift {
-		m.lift(lifted)
+	for _, pod := range plan.Ungate {
+		m.ungate(pod)
 	}
-	if plan.Start != nil {
-		m.start(*plan.Start, plan.Changes)
+	if plan.StartJob != nil {
+		m.startJob(plan)
 	}
-	if dies {
-		m.happened("the controller dies")
+	if stops {
+		m.logf("the controller stops")
 		return
 	}
-	for name, status := range plan.Changes {
-		record := m.records[name]
-		if record.Status.Phase != status.Phase {
-			m.happened("%s: %s -> %s (%s)", name, record.Status.Phase, status.Phase, status.Message)
+	for name, status := range plan.StatusUpdates {
+		migration := m.migrations[name]
+		if migration.Status.Phase != status.Phase {
+			m.logf("%s: %s -> %s (%s)", name, migration.Status.Phase, status.Phase, status.Message)
 		}
-		record.Status = status
-		m.records[name] = record
+		migration.Status = status
+		m.migrations[name] = migration
+		m.checkConditions(&migration)
 	}
-	for _, name := range plan.Forget {
-		m.happened("%s is forgotten", name)
-		delete(m.records, name)
+	for _, name := range plan.Prune {
+		m.logf("%s is pruned", name)
+		delete(m.migrations, name)
 	}
 }
 
-func (m *model) lift(lifted Pod) {
-	pod, there := m.pods[lifted.Name]
-	if !there || !pod.Gated {
-		m.broken("a gate is lifted that is not there: %s", lifted.Name)
+func (m *model) ungate(planned Pod) {
+	pod, ok := m.pods[planned.Name]
+	if !ok || !pod.Gated {
+		m.fatalf("the plan removes a gate that does not exist: %s", planned.Name)
 	}
 	for _, plugin := range pod.Requirement.Set {
 		for _, migration := range plugin.Migrations {
 			if key := plugin.Name + ": " + migration.Name; !m.executed[key] && !m.pending[key] {
-				m.broken("the gate of %s is lifted, and %s has not been run", pod.Name, key)
+				m.fatalf("the plan removes the gate of %s, but %s has not run", pod.Name, key)
 			}
 		}
 	}
 	pod.Gated = false
 	m.pods[pod.Name] = pod
-	m.happened("pod %s: lifted", pod.Name)
+	m.logf("pod %s: ungated", pod.Name)
 }
 
-func (m *model) start(start Start, changes map[string]v1alpha1.PluginMigrationStatus) {
+func (m *model) startJob(plan Plan) {
+	start := *plan.StartJob
 	for name, job := range m.jobs {
 		if !job.Done {
-			m.broken("%s of %s is started while %s runs", start.Step, start.Record, name)
+			m.fatalf("%s of %s starts while %s runs", start.Step, start.Migration, name)
 		}
 	}
 	if start.Finish != FinishNone {
-		m.wantNoOlder(start)
+		m.checkNoOlderPods(start)
 	}
-	record := m.records[start.Record]
-	job := &modelJob{start: start, uid: record.UID, Job: Job{
-		Name: fmt.Sprintf("%s-%s-%d-%s", start.Record, start.Step, start.Attempt, record.UID), Record: start.Record, Step: start.Step, Attempt: start.Attempt,
+	migration := m.migrations[start.Migration]
+	job := &modelJob{start: start, owner: migration.UID, Job: Job{
+		Name:      fmt.Sprintf("%s-%s-%d-%s", start.Migration, start.Step, start.Attempt, migration.UID),
+		Migration: start.Migration, Step: start.Step, Attempt: start.Attempt,
 	}}
 	m.jobs[job.Name] = job
-	m.happened("Job %s started, may finish %s %q", job.Name, start.Finish, start.Pending)
-	status, changed := changes[start.Record]
-	if !changed {
-		status = *record.Status.DeepCopy()
-	}
-	Started(&status, start, job.Name, metav1.NewTime(m.now))
-	changes[start.Record] = status
+	m.logf("Job %s starts, may finish %s %q", job.Name, start.Finish, start.Pending)
+	plan.RecordJobStart(job.Name, metav1.NewTime(m.now))
 }
 
-// wantNoOlder: while anything may be finished, no pod runs that loads the plugin
-// without the migration.
-func (m *model) wantNoOlder(start Start) {
+// checkNoOlderPods fails if a Job may finish a migration while a pod runs that loads the plugin without the migration.
+func (m *model) checkNoOlderPods(start JobStart) {
 	for _, pod := range m.pods {
 		for key := range m.pending {
 			plugin, name, _ := strings.Cut(key, ": ")
 			for _, own := range pod.Requirement.Set {
 				has := slices.ContainsFunc(own.Migrations, func(migration v1alpha1.Migration) bool { return migration.Name == name })
-				named := start.Finish == FinishAll || slices.ContainsFunc(start.Pending, func(line string) bool { return strings.HasPrefix(line, plugin+": ") && strings.Contains(line, name) })
-				if own.Name == plugin && !has && !pod.Gated && named {
-					m.broken("%s of %s may finish %s while %s runs without it", start.Step, start.Record, key, pod.Name)
+				mayFinish := start.Finish == FinishAll || slices.ContainsFunc(start.Pending, func(line string) bool {
+					return strings.HasPrefix(line, plugin+": ") && strings.Contains(line, name)
+				})
+				if own.Name == plugin && !has && !pod.Gated && mayFinish {
+					m.fatalf("%s of %s may finish %s while %s runs without it", start.Step, start.Migration, key, pod.Name)
 				}
 			}
 		}
 	}
 }
 
-// TestModel holds of random sequences of events: no gate is lifted before Kong
-// has run what the pod needs, nothing is finished while an older pod runs, and
-// no two Jobs run on the database; and when events end, and nothing fails any
-// more, every pod that still waits is told why.
+// checkConditions fails unless exactly one of Ready, Reconciling and Stalled is True.
+func (m *model) checkConditions(migration *v1alpha1.PluginMigration) {
+	var trueTypes []string
+	for _, condition := range migration.Status.Conditions {
+		if condition.ObservedGeneration != migration.Generation {
+			m.fatalf("condition %s of %s is about generation %d", condition.Type, migration.Name, condition.ObservedGeneration)
+		}
+		summary := []string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
+		if condition.Status == metav1.ConditionTrue && slices.Contains(summary, condition.Type) {
+			trueTypes = append(trueTypes, condition.Type)
+		}
+	}
+	if len(trueTypes) != 1 || migration.Status.ObservedGeneration != migration.Generation {
+		m.fatalf("%s in phase %s has True conditions %v: %+v", migration.Name, migration.Status.Phase, trueTypes, migration.Status)
+	}
+}
+
+// TestModel runs random sequences of events. It proves that no gate is removed before Kong has run what the pod needs,
+// that nothing is finished while an older pod runs, and that no two Jobs run on the database. When the events and all
+// failures end, every pod that still waits has a message.
 func TestModel(t *testing.T) {
 	sequences := 1000
 	if testing.Short() {
 		sequences = 200
 	}
-	lifted, finished := 0, 0
+	running, finished := 0, 0
 	for seed := range uint64(sequences) {
 		m := newModel(t, seed)
 		for range 60 {
 			m.event()
-			m.control()
+			m.reconcile()
 		}
 		m.settle()
 		for _, pod := range m.pods {
 			if !pod.Gated {
-				lifted++
+				running++
 			}
 		}
-		for _, record := range m.records {
-			if record.Status.Phase == v1alpha1.Finished {
+		for _, migration := range m.migrations {
+			if migration.Status.Phase == v1alpha1.PhaseFinished {
 				finished++
 			}
 		}
 	}
-	if lifted == 0 || finished == 0 {
-		t.Errorf("the model proves little: %d pods run, %d records are finished", lifted, finished)
+	if running == 0 || finished == 0 {
+		t.Errorf("the model proves little: %d pods run, %d migrations are finished", running, finished)
 	}
-	t.Logf("%d sequences: %d pods run at the end, %d records are finished", sequences, lifted, finished)
+	t.Logf("%d sequences: %d pods run at the end, %d migrations are finished", sequences, running, finished)
 }
 
-// settle lets all that can happen happen, without failures.
+// settle runs the model without failures until nothing changes.
 func (m *model) settle() {
-	m.happened("no more events")
+	m.logf("no more events")
 	for range 40 {
 		m.now = m.now.Add(10 * time.Minute)
 		for name, pod := range m.pods {
@@ -242,16 +263,16 @@ func (m *model) settle() {
 				m.pods[name] = pod
 			}
 		}
-		m.jobEnds(m.script)
-		m.control()
+		m.endJobs(m.runScript)
+		m.reconcile()
 	}
 	for name, pod := range m.pods {
-		record, there := m.records[pod.Requirement.MigrationName()]
-		if pod.Gated && (!there || record.Status.Message == "" || record.Status.Phase == v1alpha1.Migrating || IsMigrated(&record)) {
-			m.broken("pod %s waits and nobody says why: %+v", name, record.Status)
+		migration, ok := m.migrations[pod.Requirement.MigrationName()]
+		if pod.Gated && (!ok || migration.Status.Message == "" || migration.Status.Phase == v1alpha1.PhaseMigrating || IsMigrated(&migration)) {
+			m.fatalf("pod %s waits without a message: %+v", name, migration.Status)
 		}
 	}
-	if plan := m.world().Plan(); plan.Start != nil || len(plan.Create) > 0 || len(plan.Changes) > 0 {
-		m.broken("it never comes to rest: %+v", plan)
+	if plan := m.snapshot().Plan(); plan.StartJob != nil || len(plan.Create) > 0 || len(plan.StatusUpdates) > 0 {
+		m.fatalf("the model does not settle: %+v", plan)
 	}
 }

@@ -1,223 +1,263 @@
 package migrate_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
-// noon is when every plan of these tests is made.
-var noon = metav1.NewTime(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
+// The phases, as short as the table needs them.
+const (
+	waiting   = v1alpha1.PhaseWaiting
+	migrating = v1alpha1.PhaseMigrating
+	migrated  = v1alpha1.PhaseMigrated
+	finishing = v1alpha1.PhaseFinishing
+	finished  = v1alpha1.PhaseFinished
+	held      = v1alpha1.PhaseHeld
+	failed    = v1alpha1.PhaseFailed
+)
 
-// releaseWith is a plugin with migrations, of which each name is followed by its
-// file's content.
-func releaseWith(plugin string, migrations ...string) v1alpha1.PluginMigrations {
-	made := v1alpha1.PluginMigrations{Name: plugin, Digest: "sha256:" + strings.Join(migrations, "+")}
-	for pair := range slices.Chunk(migrations, 2) {
-		made.Migrations = append(made.Migrations, v1alpha1.Migration{Name: pair[0], Digest: "sha256:" + pair[1]})
+// planCase is a snapshot and the plan for it.
+type planCase struct {
+	snapshot *builder
+	// want is the plan, as describe prints it.
+	want string
+	// of is the requirement whose migration must have the phase and the message afterwards. It is nil to skip this check.
+	of      func() migrate.Requirement
+	phase   v1alpha1.Phase
+	message string
+	reason  string
+}
+
+func (c planCase) check(t *testing.T) {
+	t.Helper()
+	plan := c.snapshot.Plan()
+	if got := describe(plan); got != c.want {
+		t.Errorf("the plan is %q, want %q: %s", got, c.want, c.reason)
 	}
-	return made
-}
-
-func need(set ...v1alpha1.PluginMigrations) migrate.Requirement {
-	return migrate.Requirement{Database: v1alpha1.Database{Key: "0123456789abcdef"}, Set: set, Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto}
-}
-
-// Three releases of one plugin, and one of which a file was edited.
-func first() migrate.Requirement { return need(releaseWith("dao-test", "000_base", "a")) }
-func second() migrate.Requirement {
-	return need(releaseWith("dao-test", "000_base", "a", "001_next", "b"))
-}
-func third() migrate.Requirement {
-	return need(releaseWith("dao-test", "000_base", "a", "001_next", "b", "002_last", "c"))
-}
-func edited() migrate.Requirement {
-	return need(releaseWith("dao-test", "000_base", "A", "001_next", "b"))
-}
-
-// scene is a world in the making.
-type scene struct{ migrate.Snapshot }
-
-func newScene() *scene {
-	return &scene{migrate.Snapshot{Namespace: "kong", Now: noon, History: 1}}
-}
-
-// pod adds a pod: gated, starting, ready or ending.
-func (s *scene) pod(state string, need migrate.Requirement) *scene {
-	s.Pods = append(s.Pods, migrate.Pod{
-		Namespace: "kong", Name: fmt.Sprintf("pod-%d", len(s.Pods)+1), Requirement: need, Plugins: []string{"dao-test"},
-		Gated: state == "gated", Ready: state == "ready", Ending: state == "ending",
-	})
-	return s
-}
-
-// record adds the PluginMigration of a need. Pending makes it migrated; "" with
-// all finished.
-func (s *scene) record(need migrate.Requirement, phase v1alpha1.Phase, pending ...string) *scene {
-	made := v1alpha1.PluginMigration{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: need.MigrationName(), CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(len(s.Records)-100) * time.Minute))},
-		Spec:       need.Spec(), Status: v1alpha1.PluginMigrationStatus{Phase: phase, Pending: pending},
+	if c.of == nil {
+		return
 	}
-	switch phase {
-	case v1alpha1.Migrated, v1alpha1.Finishing, v1alpha1.Finished:
-		made.Status.MigratedTime = &made.CreationTimestamp
-		meta.SetStatusCondition(&made.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionMigrated, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonVerified})
+	name := c.of().MigrationName()
+	status, changed := plan.StatusUpdates[name]
+	if !changed {
+		at := slices.IndexFunc(c.snapshot.Migrations, func(migration v1alpha1.PluginMigration) bool { return migration.Name == name })
+		status = c.snapshot.Migrations[at].Status
 	}
-	s.Records = append(s.Records, made)
-	return s
+	if c.phase != "" && status.Phase != c.phase || !strings.Contains(status.Message, c.message) {
+		t.Errorf("%s: %q, want %s and %q: %s", status.Phase, status.Message, c.phase, c.message, c.reason)
+	}
 }
 
-// last changes the record that was added last.
-func (s *scene) last(change func(*v1alpha1.PluginMigration)) *scene {
-	change(&s.Records[len(s.Records)-1])
-	return s
+const next = "dao-test: 001_next"
+
+// withoutPlugins returns the requirement of a pod on the same database that was never injected.
+func withoutPlugins() migrate.Requirement {
+	return migrate.Requirement{Database: second().Database, Image: "kong:3.9"}
 }
 
-// job adds the first Job of the record that was added last. "" as its outcome is
-// of one that runs.
-func (s *scene) job(step migrate.Step, outcome migrate.Outcome, lines ...string) *scene {
-	record := &s.Records[len(s.Records)-1]
-	record.Status.Attempts = 1
-	s.Jobs = append(s.Jobs, migrate.Job{
-		Name: record.Name + "-" + string(step), Record: record.Name, Step: step, Attempt: 1,
-		Done: outcome != "", Result: migrate.Result{Outcome: outcome, Lines: lines},
-	})
-	return s
+// manual returns the second requirement, with an annotation that leaves finish to a person.
+func manual() migrate.Requirement {
+	requirement := second()
+	requirement.Mode = annotations.MigrationsUp
+	return requirement
 }
 
-// described is a plan in a few words: what a person would want to know.
-func described(plan migrate.Plan) string {
-	var words []string
-	for _, need := range plan.Create {
-		words = append(words, "create "+need.Set.Request())
-	}
-	for _, pod := range plan.Lift {
-		words = append(words, "lift "+pod.Name)
-	}
-	if start := plan.Start; start != nil {
-		words = append(words, fmt.Sprintf("start %s of %s from %s, finish %s", start.Step, start.Record, start.From.Name, start.Finish))
-	}
-	for _, name := range plan.Forget {
-		words = append(words, "forget "+name)
-	}
-	return strings.Join(words, "; ")
+func annotate(name, value string) func(*v1alpha1.PluginMigration) {
+	return func(migration *v1alpha1.PluginMigration) { migration.Annotations = map[string]string{name: value} }
 }
 
-// TestPlan proves what comes next in each state, and what is said of it.
-func TestPlan(t *testing.T) {
-	const next = "dao-test: 001_next"
-	one, two, three := first().MigrationName(), second().MigrationName(), third().MigrationName()
-	manual := second()
-	manual.Mode = annotations.MigrationsUp
-	older := migrate.Requirement{Database: second().Database, Image: "kong:3.9"}
-	for name, test := range map[string]struct {
-		world *scene
-		want  string
-		// of is a record of which phase and message are looked at.
-		of      string
-		phase   v1alpha1.Phase
-		message string
-		reason  string
-	}{
-		"a first pod":     {world: newScene().pod("gated", first()), want: "create dao-test"},
-		"its record":      {world: newScene().pod("gated", first()).record(first(), ""), want: "start up of " + one + " from pod-1, finish all", reason: "no Kong runs that could need anything (K31)"},
-		"beside another":  {world: newScene().pod("ready", older).pod("gated", first()).record(first(), ""), want: "start up of " + one + " from pod-2, finish none"},
-		"running":         {world: newScene().pod("gated", first()).record(first(), v1alpha1.Migrating).job(migrate.Up, ""), of: one, phase: v1alpha1.Migrating, message: "runs"},
-		"done":            {world: newScene().pod("gated", first()).record(first(), v1alpha1.Migrating).job(migrate.Up, migrate.Done), want: "lift pod-1", of: one, phase: v1alpha1.Finished},
-		"pending":         {world: newScene().pod("ready", first()).pod("gated", second()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Pending, next), want: "lift pod-2", of: two, phase: v1alpha1.Migrated, message: `pods run that do not carry them: "kong/pod-1"`},
-		"the old one end": {world: newScene().pod("ending", first()).pod("ready", second()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Migrated, next), of: two, phase: v1alpha1.Migrated, message: `"kong/pod-1"`, reason: "it serves until it is gone"},
-		"not ready yet":   {world: newScene().pod("starting", second()).record(second(), v1alpha1.Migrated, next), of: two, phase: v1alpha1.Migrated, message: `pods are not ready: "kong/pod-1"`},
-		"the old one is gone": {world: newScene().pod("ready", second()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Migrated, next),
-			want: "start finish of " + two + " from pod-1, finish named"},
-		"never injected": {world: newScene().pod("ready", older).pod("ready", second()).record(second(), v1alpha1.Migrated, next), of: two, phase: v1alpha1.Migrated, message: `"kong/pod-1"`,
-			reason: "Kong loads the plugin, by whatever way, and has not these migrations"},
-		"up comes to something for pods that serve": {world: newScene().pod("ready", second()).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Pending, next), of: two, phase: v1alpha1.Migrated,
-			reason: "what up came to is written down before finish starts: who ends between would not know of it"},
-		"left to a person":     {world: newScene().pod("ready", manual).record(second(), v1alpha1.Migrated, next), of: two, phase: v1alpha1.Migrated, message: "leaves \"kong migrations finish\" to a person"},
-		"the person says when": {world: newScene().pod("ready", manual).record(second(), v1alpha1.Migrated, next).last(func(r *v1alpha1.PluginMigration) { r.Annotations = map[string]string{annotations.Migrations: "auto"} }), want: "start finish of " + two + " from pod-1, finish named"},
-		"finished":             {world: newScene().pod("ready", second()).record(second(), v1alpha1.Finishing, next).job(migrate.Finish, migrate.Done), of: two, phase: v1alpha1.Finished},
-		"finish fails": {world: newScene().pod("gated", second()).record(second(), v1alpha1.Finishing, next).job(migrate.Finish, "failed", "Error: x"), want: "lift pod-1", of: two, phase: v1alpha1.Failed, message: "Error: x; mend it, then",
-			reason: "what was run is run, so pods start"},
-		"a third before the second is finished": {world: newScene().pod("ready", second()).pod("gated", third()).record(second(), v1alpha1.Migrated, next).record(third(), ""),
-			want: "start finish of " + two + " from pod-1, finish named", of: three, phase: v1alpha1.Waiting, message: "has to be finished first", reason: "up would deny (K11)"},
-		"a third while the first runs": {world: newScene().pod("ready", first()).pod("gated", third()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Migrated, next).record(third(), ""),
-			of: three, phase: v1alpha1.Waiting, message: `roll out the release that does to all of them`, reason: "Kong knows no other way than through the second"},
-		"blocked by others' pending": {world: newScene().pod("ready", first()).pod("gated", second()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Blocked, "acl: 004_x"),
-			want: "start up of " + two + " from pod-2, finish named", reason: "Kong's own are carried by all of one image"},
-		"blocked, and another Kong": {world: newScene().pod("ready", migrate.Requirement{Image: "kong:3.8"}).pod("gated", second()).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Blocked, "core: 025_x"),
-			of: two, phase: v1alpha1.Waiting, message: "core: 025_x"},
-		"unreachable": {world: newScene().pod("gated", first()).record(first(), v1alpha1.Migrating).job(migrate.Up, migrate.Deadline, "Error: no route"), of: one, phase: v1alpha1.Waiting, message: "is tried again at 12:00:10: Error: no route"},
-		"unlisted":    {world: newScene().pod("gated", first()).record(first(), v1alpha1.Migrating).job(migrate.Up, migrate.Unlisted, "dao-test: 000_base"), of: one, phase: v1alpha1.Failed, message: "Kong does not see dao-test: 000_base"},
-		"failed":      {world: newScene().pod("gated", first()).record(first(), v1alpha1.Migrating).job(migrate.Up, "failed", "Error: syntax"), of: one, phase: v1alpha1.Failed, message: "kubectl delete pluginmigration " + one},
-		"failed before": {world: newScene().pod("gated", first()).record(first(), v1alpha1.Failed), of: one,
-			reason: "it would fail again: a person deletes the record"},
-		"the Job is gone": {world: newScene().pod("gated", first()).record(first(), v1alpha1.Migrating).last(func(r *v1alpha1.PluginMigration) { r.Status.Attempts = 1 }), want: "start up of " + one + " from pod-1, finish all"},
-		"a Job nobody wrote down": {world: func() *scene {
-			s := newScene().pod("gated", first()).record(first(), "").job(migrate.Up, "")
-			s.Records[0].Status.Attempts = 0
-			return s
-		}(), of: one, phase: v1alpha1.Migrating, message: "runs", reason: "the controller ended between making it and saying so"},
-		"another set's Job runs": {world: newScene().pod("gated", first()).pod("gated", second()).record(first(), v1alpha1.Migrating).job(migrate.Up, "").record(second(), ""), of: two, phase: v1alpha1.Waiting, message: "runs on the same database"},
-		"an edited migration":    {world: newScene().pod("ready", second()).pod("gated", edited()).record(second(), v1alpha1.Finished).record(edited(), ""), of: edited().MigrationName(), phase: v1alpha1.Held, message: `"000_base" was executed from a file with digest sha256:a and its file now has sha256:A`},
-		"edited and accepted": {world: newScene().pod("ready", second()).pod("gated", edited()).record(second(), v1alpha1.Finished).record(edited(), v1alpha1.Held).last(func(r *v1alpha1.PluginMigration) {
-			r.Annotations = map[string]string{annotations.AcceptEdited: "true"}
-		}), want: "start up of " + edited().MigrationName() + " from pod-2, finish none"},
-		"nobody needs it":      {world: newScene().record(first(), ""), of: one, phase: v1alpha1.Waiting, message: "no pod needs it"},
-		"too much of history":  {world: newScene().pod("ready", third()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Finished).record(third(), v1alpha1.Finished), want: "forget " + one},
-		"what one alone knows": {world: newScene().record(first(), v1alpha1.Finished).record(need(releaseWith("other", "000", "x")), v1alpha1.Finished).record(need(releaseWith("third", "000", "x")), v1alpha1.Finished), reason: "each alone knows its migrations' files"},
-		"in another namespace": {world: func() *scene {
-			s := newScene().pod("ready", first()).pod("ready", second()).record(second(), v1alpha1.Migrated, next)
-			s.Pods[0].Namespace = "staging"
-			return s
-		}(), of: two, phase: v1alpha1.Migrated, message: `"staging/pod-1"`, reason: "one database, whoever uses it"},
-		"one that does not load it": {world: func() *scene {
-			s := newScene().pod("ready", older).pod("ready", second()).record(second(), v1alpha1.Migrated, next)
-			s.Pods[0].Plugins = []string{"bundled"}
-			return s
-		}(), want: "start finish of " + two + " from pod-2, finish named", reason: "it does not use what finishing may take away"},
+// TestPlanUp proves when `kong migrations up` starts, and what a migration waits for.
+func TestPlanUp(t *testing.T) {
+	one, two := first().MigrationName(), second().MigrationName()
+	for name, test := range map[string]planCase{
+		"pod without a migration": {snapshot: newBuilder().pod("gated", first()), want: "create dao-test"},
+		"new migration": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), ""),
+			want:     "start up of " + one + " from pod-1, finish all",
+			reason:   "no Kong runs that could need what finish removes (fact K31)",
+		},
+		"new migration, another pod runs": {
+			snapshot: newBuilder().pod("ready", withoutPlugins()).pod("gated", first()).migration(first(), ""),
+			want:     "start up of " + one + " from pod-2, finish none",
+		},
+		"Job runs": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), migrating).running(migrate.StepUp),
+			of:       first, phase: migrating, message: `runs "kong migrations up"`,
+		},
+		"Job done": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), migrating).ended(migrate.StepUp, migrate.OutcomeDone),
+			want:     "ungate pod-1", of: first, phase: finished,
+		},
+		"blocked by migrations of Kong itself": {
+			snapshot: newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
+				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomeBlocked, "acl: 004_x"),
+			want:   "start up of " + two + " from pod-2, finish named",
+			reason: "all pods with the same image have the migrations of Kong itself",
+		},
+		"blocked by migrations of Kong itself, another image runs": {
+			snapshot: newBuilder().pod("ready", migrate.Requirement{Image: "kong:3.8"}).pod("gated", second()).
+				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomeBlocked, "core: 025_x"),
+			of: second, phase: waiting, message: "core: 025_x",
+		},
+		"failed before": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), failed),
+			of:       first, phase: failed,
+			reason: "it would fail again: a person deletes the migration",
+		},
+		"Job deleted": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), migrating).
+				change(func(migration *v1alpha1.PluginMigration) { migration.Status.Attempts = 1 }),
+			want: "start up of " + one + " from pod-1, finish all",
+		},
+		"Job that the status does not have": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), "").running(migrate.StepUp).
+				change(func(migration *v1alpha1.PluginMigration) { migration.Status.Attempts = 0 }),
+			of: first, phase: migrating, message: "runs",
+			reason: "the controller stopped after it created the Job",
+		},
+		"Job of another set runs": {
+			snapshot: newBuilder().pod("gated", first()).pod("gated", second()).
+				migration(first(), migrating).running(migrate.StepUp).migration(second(), ""),
+			of: second, phase: waiting, message: "runs on the same database",
+		},
+		"edited migration": {
+			snapshot: newBuilder().pod("ready", second()).pod("gated", edited()).migration(second(), finished).migration(edited(), ""),
+			of:       edited, phase: held,
+			message: `Kong executed migration "000_base" from a file with digest sha256:a, but the file now has digest sha256:A`,
+		},
+		"edited migration, accepted": {
+			snapshot: newBuilder().pod("ready", second()).pod("gated", edited()).migration(second(), finished).
+				migration(edited(), held).change(annotate(annotations.AcceptEdited, "true")),
+			want: "start up of " + edited().MigrationName() + " from pod-2, finish none",
+		},
+		"no pod requires it": {
+			snapshot: newBuilder().migration(first(), ""),
+			of:       first, phase: waiting, message: "No pod requires this migration",
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			plan := test.world.Plan()
-			if got := described(plan); got != test.want {
-				t.Errorf("%q, want %q: %s", got, test.want, test.reason)
-			}
-			if test.of == "" {
-				return
-			}
-			status, changed := plan.Changes[test.of]
-			if !changed {
-				for _, record := range test.world.Records {
-					if record.Name == test.of {
-						status = record.Status
-					}
-				}
-			}
-			if test.phase != "" && status.Phase != test.phase || !strings.Contains(status.Message, test.message) {
-				t.Errorf("%s: %q, want %s and %q: %s", status.Phase, status.Message, test.phase, test.message, test.reason)
-			}
-		})
+		t.Run(name, test.check)
 	}
 }
 
-// TestPlanIsSteady proves of each plan of the model's start that making it again
-// changes nothing, and that nobody's world is changed by it.
-func TestPlanIsSteady(t *testing.T) {
-	world := newScene().pod("ready", first()).pod("gated", second()).record(first(), v1alpha1.Finished).record(second(), v1alpha1.Migrating).job(migrate.Up, migrate.Pending, "dao-test: 001_next")
-	before := world.Records[1].DeepCopy()
-	if diff := cmp.Diff(world.Plan(), world.Plan()); diff != "" {
-		t.Errorf("two plans of one world\n%s", diff)
+// TestPlanFinish proves when `kong migrations finish` starts, and what a migration waits for.
+func TestPlanFinish(t *testing.T) {
+	two := second().MigrationName()
+	for name, test := range map[string]planCase{
+		"older pod runs": {
+			snapshot: newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
+				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
+			want: "ungate pod-2", of: second, phase: migrated, message: `Pods without these migrations still run. Restart their ` +
+				`workloads with the new release: "kong/pod-1"`,
+		},
+		"older pod is shutting down": {
+			snapshot: newBuilder().pod("ending", first()).pod("ready", second()).migration(first(), finished).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: `"kong/pod-1"`,
+			reason: "it serves until it is gone",
+		},
+		"pod not ready": {
+			snapshot: newBuilder().pod("starting", second()).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: `Pods are not ready: "kong/pod-1"`,
+		},
+		"older pod is gone": {
+			snapshot: newBuilder().pod("ready", second()).migration(first(), finished).migration(second(), migrated, next),
+			want:     "start finish of " + two + " from pod-1, finish named",
+		},
+		"pod that was never injected": {
+			snapshot: newBuilder().pod("ready", withoutPlugins()).pod("ready", second()).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: `"kong/pod-1"`,
+			reason: "its Kong loads the plugin from elsewhere, without these migrations",
+		},
+		"up has just ended": {
+			snapshot: newBuilder().pod("ready", second()).migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
+			of:       second, phase: migrated,
+			reason: "the result of up is written before finish starts: otherwise a restarted controller would run up again",
+		},
+		"manual": {
+			snapshot: newBuilder().pod("ready", manual()).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: `kongdao does not run "kong migrations finish"`,
+		},
+		"manual, with permission": {
+			snapshot: newBuilder().pod("ready", manual()).migration(second(), migrated, next).change(annotate(annotations.Migrations, "auto")),
+			want:     "start finish of " + two + " from pod-1, finish named",
+		},
+		"finish done": {
+			snapshot: newBuilder().pod("ready", second()).migration(second(), finishing, next).ended(migrate.StepFinish, migrate.OutcomeDone),
+			of:       second, phase: finished,
+		},
+		"finish failed": {
+			snapshot: newBuilder().pod("gated", second()).migration(second(), finishing, next).
+				ended(migrate.StepFinish, migrate.OutcomeFailed, "Error: x"),
+			want: "ungate pod-1", of: second, phase: failed, message: "Error: x. Fix the cause, then",
+			reason: "up has succeeded, so the pods can start",
+		},
+		"third release before the second is finished": {
+			snapshot: newBuilder().pod("ready", second()).pod("gated", third()).migration(second(), migrated, next).migration(third(), ""),
+			want:     "start finish of " + two + " from pod-1, finish named", of: third, phase: waiting, message: "must be finished first",
+			reason: "Kong would not run up (fact K11)",
+		},
+		"third release while the first runs": {
+			snapshot: newBuilder().pod("ready", first()).pod("gated", third()).migration(first(), finished).
+				migration(second(), migrated, next).migration(third(), ""),
+			of: third, phase: waiting, message: `Restart their workloads with the new release: "kong/pod-1"`,
+			reason: "Kong must finish the second release first",
+		},
+		"older pod in another namespace": {
+			snapshot: func() *builder {
+				b := newBuilder().pod("ready", first()).pod("ready", second()).migration(second(), migrated, next)
+				b.Pods[0].Namespace = "staging"
+				return b
+			}(),
+			of: second, phase: migrated, message: `"staging/pod-1"`,
+			reason: "it uses the same database",
+		},
+		"pod that does not load the plugin": {
+			snapshot: func() *builder {
+				b := newBuilder().pod("ready", withoutPlugins()).pod("ready", second()).migration(second(), migrated, next)
+				b.Pods[0].Plugins = []string{"bundled"}
+				return b
+			}(),
+			want:   "start finish of " + two + " from pod-2, finish named",
+			reason: "it does not use what finish may remove",
+		},
+	} {
+		t.Run(name, test.check)
 	}
-	if diff := cmp.Diff(before, &world.Records[1]); diff != "" {
-		t.Errorf("a plan changes what it is made of\n%s", diff)
+}
+
+// TestPlanPrune proves which migrations are deleted.
+func TestPlanPrune(t *testing.T) {
+	for name, test := range map[string]planCase{
+		"more than the history limit": {
+			snapshot: newBuilder().pod("ready", third()).migration(first(), finished).migration(second(), finished).migration(third(), finished),
+			want:     "prune " + first().MigrationName(),
+		},
+		"each is the only one with its migrations": {
+			snapshot: newBuilder().migration(first(), finished).
+				migration(requirementOf(releaseWith("other", "000", "x")), finished).
+				migration(requirementOf(releaseWith("third", "000", "x")), finished),
+			reason: "only they know which files Kong executed",
+		},
+	} {
+		t.Run(name, test.check)
+	}
+}
+
+// TestPlanIsDeterministic proves that two plans of one snapshot are equal, and that a plan does not change its snapshot.
+func TestPlanIsDeterministic(t *testing.T) {
+	snapshot := newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
+		migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next)
+	before := snapshot.Migrations[1].DeepCopy()
+	if diff := cmp.Diff(snapshot.Plan(), snapshot.Plan()); diff != "" {
+		t.Errorf("two plans of one snapshot differ (-first +second):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, &snapshot.Migrations[1]); diff != "" {
+		t.Errorf("the plan changed its snapshot (-before +after):\n%s", diff)
 	}
 }

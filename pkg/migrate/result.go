@@ -1,44 +1,59 @@
 package migrate
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// Outcome is how a Job's script ended, in its own word.
+// Outcome is the word with which the script of a Job reports how it ended.
 type Outcome string
 
 // The outcomes.
 const (
-	// Done: every expected migration is executed, and none of any kind is pending.
-	Done Outcome = "done"
-	// Pending: every expected migration is executed, and the Lines are pending.
-	Pending Outcome = "pending"
-	// Blocked: the Lines are pending and may not be finished.
-	Blocked Outcome = "blocked"
-	// Deadline: the database did not answer, or others held its lock, for too long.
-	Deadline Outcome = "deadline"
-	// Unlisted: Kong does not know of the Lines' migrations.
-	Unlisted Outcome = "unlisted"
-	// Unknown: the script did not come to say anything.
-	Unknown Outcome = ""
+	// OutcomeDone: Kong lists every migration as executed, and nothing is pending.
+	OutcomeDone Outcome = "done"
+	// OutcomePending: Kong lists every migration. The lines of the result are pending.
+	OutcomePending Outcome = "pending"
+	// OutcomeBlocked: the lines of the result are pending, and the Job may not finish them.
+	OutcomeBlocked Outcome = "blocked"
+	// OutcomeDeadline: the database did not answer, or another runner held its lock, until the deadline.
+	OutcomeDeadline Outcome = "deadline"
+	// OutcomeUnlisted: Kong does not list the migrations in the lines of the result.
+	OutcomeUnlisted Outcome = "unlisted"
+	// OutcomeFailed: the Kong command failed several times.
+	OutcomeFailed Outcome = "failed"
+	// OutcomeEmpty: the database was never bootstrapped, so there is nothing to finish.
+	OutcomeEmpty Outcome = "empty"
+	// OutcomeStopped: the pod was told to stop.
+	OutcomeStopped Outcome = "stopped"
+	// OutcomeUnknown: the script reported nothing.
+	OutcomeUnknown Outcome = ""
 )
 
-// Result is what a Job came to.
+// reportedOutcomes returns the outcomes that the script can report.
+func reportedOutcomes() []Outcome {
+	return []Outcome{
+		OutcomeDone, OutcomePending, OutcomeBlocked, OutcomeDeadline,
+		OutcomeUnlisted, OutcomeFailed, OutcomeEmpty, OutcomeStopped,
+	}
+}
+
+// Result is how a Job ended.
 type Result struct {
 	Outcome Outcome
-	// Lines are migrations, a line a plugin, or Kong's last words.
+	// Lines are migrations, one line for each plugin, or the last output of Kong.
 	Lines []string
 }
 
-// ParseResult reads the termination message of a Job's container. Whatever it
-// is, there is a result.
+// ParseResult reads the termination message of a Job's container. It accepts any text.
 func ParseResult(message string) Result {
 	lines := strings.Split(strings.TrimSpace(message), "\n")
-	switch outcome := Outcome(lines[0]); outcome {
-	case Done, Pending, Blocked, Deadline, Unlisted, "failed", "empty", "stopped":
+	if outcome := Outcome(lines[0]); slices.Contains(reportedOutcomes(), outcome) {
 		return Result{outcome, lines[1:]}
 	}
-	// Not of the script: what the kubelet took from the log.
-	return Result{Unknown, lines}
+	// The script wrote nothing. The kubelet then takes the end of the log, or the controller another message.
+	return Result{OutcomeUnknown, lines}
 }
 
-// words are the lines as Kong said them.
-func (r Result) words() string { return strings.TrimSpace(strings.Join(r.Lines, "\n")) }
+// output returns the lines as one text.
+func (r Result) output() string { return strings.TrimSpace(strings.Join(r.Lines, "\n")) }

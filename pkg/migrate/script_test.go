@@ -55,33 +55,33 @@ func TestScript(t *testing.T) {
 		want    migrate.Result
 		reason  string
 	}{
-		"up to date":        {answers: []string{"list 0 both"}, want: migrate.Result{Outcome: migrate.Done}},
-		"empty":             {answers: []string{"list 3", "bootstrap 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}},
-		"new":               {answers: []string{"list 5 new", "up 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}},
-		"new with teardown": {answers: []string{"list 5 new", "up 0", "list 4 pending"}, want: migrate.Result{Outcome: migrate.Pending, Lines: []string{"dao-test: 001_next"}}},
-		"pending":           {answers: []string{"list 4 pending"}, want: migrate.Result{Outcome: migrate.Pending, Lines: []string{"dao-test: 001_next"}}},
-		"pending and new":   {answers: []string{"list 4 pendingnew"}, code: 10, want: migrate.Result{Outcome: migrate.Blocked, Lines: []string{"dao-test: 001_next"}}, reason: "older pods may need what is pending (K11)"},
+		"up to date":        {answers: []string{"list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}},
+		"empty":             {answers: []string{"list 3", "bootstrap 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}},
+		"new":               {answers: []string{"list 5 new", "up 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}},
+		"new with teardown": {answers: []string{"list 5 new", "up 0", "list 4 pending"}, want: migrate.Result{Outcome: migrate.OutcomePending, Lines: []string{"dao-test: 001_next"}}},
+		"pending":           {answers: []string{"list 4 pending"}, want: migrate.Result{Outcome: migrate.OutcomePending, Lines: []string{"dao-test: 001_next"}}},
+		"pending and new":   {answers: []string{"list 4 pendingnew"}, code: 10, want: migrate.Result{Outcome: migrate.OutcomeBlocked, Lines: []string{"dao-test: 001_next"}}, reason: "older pods may need what is pending (K11)"},
 		"pending and new, may finish it": {env: map[string]string{"KONGDAO_FINISH": "named", "KONGDAO_PENDING": "acl: x\ndao-test: 001_next"},
-			answers: []string{"list 4 pendingnew", "finish 0", "list 5 new", "up 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}},
+			answers: []string{"list 4 pendingnew", "finish 0", "list 5 new", "up 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}},
 		"may finish another": {env: map[string]string{"KONGDAO_FINISH": "named", "KONGDAO_PENDING": "dao-test: 001_next"},
-			answers: []string{"list 4 other"}, want: migrate.Result{Outcome: migrate.Pending, Lines: []string{"acl: 004_x", "dao-test: 001_next"}}, reason: "more is pending than was allowed"},
-		"may finish all": {env: map[string]string{"KONGDAO_FINISH": "all"}, answers: []string{"list 4 other", "finish 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}, reason: "no Kong has ever served (K31)"},
-		"finish":         {env: map[string]string{"KONGDAO_STEP": "finish", "KONGDAO_FINISH": "named", "KONGDAO_PENDING": "dao-test: 001_next"}, answers: []string{"list 4 pending", "finish 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}},
+			answers: []string{"list 4 other"}, want: migrate.Result{Outcome: migrate.OutcomePending, Lines: []string{"acl: 004_x", "dao-test: 001_next"}}, reason: "more is pending than was allowed"},
+		"may finish all": {env: map[string]string{"KONGDAO_FINISH": "all"}, answers: []string{"list 4 other", "finish 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}, reason: "no Kong has ever served (K31)"},
+		"finish":         {env: map[string]string{"KONGDAO_STEP": "finish", "KONGDAO_FINISH": "named", "KONGDAO_PENDING": "dao-test: 001_next"}, answers: []string{"list 4 pending", "finish 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}},
 		"finish, more is pending": {env: map[string]string{"KONGDAO_STEP": "finish", "KONGDAO_FINISH": "named", "KONGDAO_PENDING": "dao-test: 001_next"},
-			answers: []string{"list 4 other"}, code: 10, want: migrate.Result{Outcome: migrate.Blocked, Lines: []string{"acl: 004_x", "dao-test: 001_next"}}},
-		"finish, empty":     {env: map[string]string{"KONGDAO_STEP": "finish"}, answers: []string{"list 3"}, code: 14, want: migrate.Result{Outcome: "empty", Lines: []string{"the database has not been bootstrapped"}}},
-		"finish, done":      {env: map[string]string{"KONGDAO_STEP": "finish"}, answers: []string{"list 0 both"}, want: migrate.Result{Outcome: migrate.Done}, reason: "somebody else did it"},
-		"not visible":       {answers: []string{"list 0 core"}, code: 12, want: migrate.Result{Outcome: migrate.Unlisted, Lines: []string{"dao-test: 000_base", "dao-test: 001_next"}}, reason: "up would exit 0 (K10)"},
-		"similar names":     {answers: []string{"list 0 similar"}, code: 12, want: migrate.Result{Outcome: migrate.Unlisted, Lines: []string{"dao-test: 000_base", "dao-test: 001_next"}}},
-		"names not known":   {env: map[string]string{"KONGDAO_EXPECT": "dao-test:"}, answers: []string{"list 0 both"}, want: migrate.Result{Outcome: migrate.Done}},
-		"not known, absent": {env: map[string]string{"KONGDAO_EXPECT": "dao-test:\nother: a"}, answers: []string{"list 0 core"}, code: 12, want: migrate.Result{Outcome: migrate.Unlisted, Lines: []string{"dao-test", "other: a"}}},
+			answers: []string{"list 4 other"}, code: 10, want: migrate.Result{Outcome: migrate.OutcomeBlocked, Lines: []string{"acl: 004_x", "dao-test: 001_next"}}},
+		"finish, empty":     {env: map[string]string{"KONGDAO_STEP": "finish"}, answers: []string{"list 3"}, code: 14, want: migrate.Result{Outcome: migrate.OutcomeEmpty, Lines: []string{"the database has not been bootstrapped"}}},
+		"finish, done":      {env: map[string]string{"KONGDAO_STEP": "finish"}, answers: []string{"list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}, reason: "somebody else did it"},
+		"not visible":       {answers: []string{"list 0 core"}, code: 12, want: migrate.Result{Outcome: migrate.OutcomeUnlisted, Lines: []string{"dao-test: 000_base", "dao-test: 001_next"}}, reason: "up would exit 0 (K10)"},
+		"similar names":     {answers: []string{"list 0 similar"}, code: 12, want: migrate.Result{Outcome: migrate.OutcomeUnlisted, Lines: []string{"dao-test: 000_base", "dao-test: 001_next"}}},
+		"names not known":   {env: map[string]string{"KONGDAO_EXPECT": "dao-test:"}, answers: []string{"list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}},
+		"not known, absent": {env: map[string]string{"KONGDAO_EXPECT": "dao-test:\nother: a"}, answers: []string{"list 0 core"}, code: 12, want: migrate.Result{Outcome: migrate.OutcomeUnlisted, Lines: []string{"dao-test", "other: a"}}},
 		"failing SQL": {answers: []string{"list 5 new", "up 1 sql", "list 5 new", "up 1 sql"}, code: 13,
-			want: migrate.Result{Outcome: "failed", Lines: []string{`Error: [PostgreSQL error] syntax error at or near "CREAT"`}}, reason: "running it again is safe, and comes to the same (K17)"},
-		"fails once":         {answers: []string{"list 5 new", "up 1 sql", "list 5 new", "up 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}},
-		"locked":             {answers: []string{"list 5 new", "up 0 locked", "list 5 new", "up 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}, reason: "it exits 0, having done nothing (K10)"},
-		"locked for long":    {answers: []string{"list 5 new", "up 1 lock", "list 5 new", "up 1 lock", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}, reason: "waiting for the lock is no failure (K28)"},
-		"unreachable":        {answers: []string{"list 1 route", "list 1 route", "list 0 both"}, want: migrate.Result{Outcome: migrate.Done}},
-		"unreachable to end": {env: map[string]string{"KONGDAO_DEADLINE": "2"}, answers: []string{"list 1 route", "list 1 route"}, code: 11, want: migrate.Result{Outcome: migrate.Deadline, Lines: []string{"kong migrations list: " + strings.TrimSpace(noRoute)}}},
+			want: migrate.Result{Outcome: migrate.OutcomeFailed, Lines: []string{`Error: [PostgreSQL error] syntax error at or near "CREAT"`}}, reason: "running it again is safe, and comes to the same (K17)"},
+		"fails once":         {answers: []string{"list 5 new", "up 1 sql", "list 5 new", "up 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}},
+		"locked":             {answers: []string{"list 5 new", "up 0 locked", "list 5 new", "up 0", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}, reason: "it exits 0, having done nothing (K10)"},
+		"locked for long":    {answers: []string{"list 5 new", "up 1 lock", "list 5 new", "up 1 lock", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}, reason: "waiting for the lock is no failure (K28)"},
+		"unreachable":        {answers: []string{"list 1 route", "list 1 route", "list 0 both"}, want: migrate.Result{Outcome: migrate.OutcomeDone}},
+		"unreachable to end": {env: map[string]string{"KONGDAO_DEADLINE": "2"}, answers: []string{"list 1 route", "list 1 route"}, code: 11, want: migrate.Result{Outcome: migrate.OutcomeDeadline, Lines: []string{"kong migrations list: " + strings.TrimSpace(noRoute)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -161,8 +161,8 @@ func readFile(t *testing.T, path string) string {
 // TestParseResult proves that whatever a container leaves is a result.
 func TestParseResult(t *testing.T) {
 	for message, want := range map[string]migrate.Outcome{
-		"": migrate.Unknown, "done\n\n": migrate.Done, "pending\ndao-test: 001_next\n": migrate.Pending, "blocked\na: b": migrate.Blocked,
-		"OOMKilled, exit code 137": migrate.Unknown, "Done\n": migrate.Unknown, "failed\nError: x": "failed", "done and more": migrate.Unknown,
+		"": migrate.OutcomeUnknown, "done\n\n": migrate.OutcomeDone, "pending\ndao-test: 001_next\n": migrate.OutcomePending, "blocked\na: b": migrate.OutcomeBlocked,
+		"OOMKilled, exit code 137": migrate.OutcomeUnknown, "Done\n": migrate.OutcomeUnknown, "failed\nError: x": migrate.OutcomeFailed, "done and more": migrate.OutcomeUnknown,
 	} {
 		if got := migrate.ParseResult(message); got.Outcome != want {
 			t.Errorf("%q: %+v", message, got)

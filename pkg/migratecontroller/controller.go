@@ -3,12 +3,9 @@ package migratecontroller
 import (
 	"context"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/util/workqueue"
@@ -18,21 +15,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/migrate"
 )
-
-// Sources finds the releases of a plugin in a namespace.
-type Sources interface {
-	Releases(namespace, plugin string) []*catalog.Release
-}
 
 // Controller migrates databases. It reconciles one database in one namespace at a time.
 type Controller struct {
@@ -41,16 +31,16 @@ type Controller struct {
 	// Live reads from the API server.
 	Live     client.Reader
 	Pods     *clusterstate.InjectedPods
-	Sources  Sources
+	Sources  *clusterstate.Sources
 	Settings migrate.Settings
 	Events   *events.Recorder
 	Metrics  *Metrics
 	Log      logr.Logger
 
-	looks looks
+	waitingReasons waitingReasons
 }
 
-// JobCache selects the Jobs of PluginMigrations for the cache.
+// JobCache returns the cache options for Jobs. The cache holds only the Jobs of PluginMigrations.
 func JobCache(namespaces ...string) (cache.ByObject, error) {
 	hasMigration, err := labels.NewRequirement(annotations.Migration, selection.Exists, nil)
 	if err != nil {
@@ -96,8 +86,8 @@ func (c *Controller) SetUp(to manager.Manager) error {
 	return nil
 }
 
-// logConstructor returns a function that adds the reconciled database to log lines. The builder's own function does
-// this only for keys of type reconcile.Request.
+// logConstructor returns a function that adds the reconciled database to log lines. The function of the builder adds
+// only keys of type reconcile.Request.
 func logConstructor(log logr.Logger) func(*clusterstate.DatabaseKey) logr.Logger {
 	log = log.WithValues("controller", "migrations")
 	return func(key *clusterstate.DatabaseKey) logr.Logger {
@@ -115,55 +105,4 @@ func databaseKeyOf(_ context.Context, object client.Object) []clusterstate.Datab
 		return nil
 	}
 	return []clusterstate.DatabaseKey{{Namespace: object.GetNamespace(), Database: database}}
-}
-
-// Reconcile plans the next actions for one database in one namespace, and takes them.
-func (c *Controller) Reconcile(ctx context.Context, where clusterstate.DatabaseKey) (reconcile.Result, error) {
-	world, err := c.gather(ctx, c.Client, where)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	plan := world.Plan()
-	if !onlyLifts(plan) {
-		// The cache may be older than what was done last.
-		if world, err = c.gather(ctx, c.Live, where); err != nil {
-			return reconcile.Result{}, err
-		}
-		plan = world.Plan()
-	}
-	held := false
-	if plan.Start != nil {
-		if err := c.addUnwatched(ctx, where, &world); err != nil {
-			return reconcile.Result{}, err
-		}
-		plan = world.Plan()
-		held = plan.Start == nil
-	}
-	if err := c.do(ctx, where, world, plan); err != nil {
-		if apierrors.IsConflict(err) {
-			c.Log.V(1).Info("something has changed meanwhile", "namespace", where.Namespace, "database", where.Database, "why", err.Error())
-			return reconcile.Result{RequeueAfter: 100 * time.Millisecond}, nil
-		}
-		return reconcile.Result{}, err
-	}
-	return reconcile.Result{RequeueAfter: again(world, plan, held)}, nil
-}
-
-func onlyLifts(plan migrate.Plan) bool {
-	return plan.Start == nil && len(plan.Create) == 0 && len(plan.Changes) == 0 && len(plan.Forget) == 0
-}
-
-// lookAgain is how often is looked at what no watch here tells: that a Job's pod
-// cannot start, and that a pod is gone which was never injected, or outlived its Job.
-const lookAgain = 15 * time.Second
-
-// again is when to look again though nothing has happened. held says that pods
-// which are not watched keep a Job from being started.
-func again(world migrate.Snapshot, plan migrate.Plan, held bool) time.Duration {
-	after := time.Duration(plan.Again) * time.Second
-	unwatched := held || slices.ContainsFunc(world.Jobs, func(job migrate.Job) bool { return !job.Done })
-	if unwatched && (after == 0 || lookAgain < after) {
-		return lookAgain
-	}
-	return after
 }

@@ -1,11 +1,10 @@
-// Package controller owns the doing of migrations: the shell around package
-// migrate.
+// Package migratecontroller migrates databases. It reads snapshots, lets package migrate plan, and applies the plans.
 //
-//	pods -> clusterstate.InjectedPods, by database --+
-//	PluginMigrations, Jobs --------------+-> gather -> migrate.Snapshot -> Plan -> do
+//	pods                    --clusterstate.InjectedPods--+
+//	PluginMigrations, Jobs  -----------------------------+--> migrate.Snapshot --> migrate.Plan --> API server
 //
-// One reconciliation is about one database in one namespace. A plan is made of
-// what the cache holds; where it says more than to lift gates it is made again
-// of what the API server holds, and before a Job is started of all pods of the
-// namespace too. Only the leader does it.
+// A reconcile key is a database in one namespace. The first plan uses the cache. If it does more than remove gates, the
+// controller reads the API server and plans again, because the cache may be older than the last change of the controller.
+// Before it starts a Job, it also reads all pods of the namespace, because pods that were never injected are not in the
+// cache. Only the leader runs the controller.
 package migratecontroller

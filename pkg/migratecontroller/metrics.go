@@ -12,29 +12,28 @@ import (
 	"kongdao.io/kongdao/pkg/clusterstate"
 )
 
-// Metrics count what Jobs there were and what failed, and show how far
-// migrations are. Every label is of a small fixed set.
+// Metrics are the metrics of migrations. Each label has a small, fixed set of values.
 type Metrics struct {
 	jobs     *prometheus.CounterVec
 	failures *prometheus.CounterVec
 	phases   *prometheus.Desc
 	gated    *prometheus.Desc
-	reader   client.Reader
+	cached   client.Reader
 	pods     *clusterstate.InjectedPods
 }
 
-// NewMetrics registers the metrics. reader is a cache.
-func NewMetrics(registry prometheus.Registerer, reader client.Reader, pods *clusterstate.InjectedPods) (*Metrics, error) {
+// NewMetrics registers the metrics. It reads PluginMigrations through cached, which must read from a cache.
+func NewMetrics(registry prometheus.Registerer, cached client.Reader, pods *clusterstate.InjectedPods) (*Metrics, error) {
 	metrics := &Metrics{
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "kongdao_migration_jobs_total", Help: "Jobs started, by what they run: up or finish.",
+			Name: "kongdao_migration_jobs_total", Help: "Number of migration Jobs started, by step: up or finish.",
 		}, []string{"step"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "kongdao_migration_failures_total", Help: "Migrations that failed or are held, by reason.",
+			Name: "kongdao_migration_failures_total", Help: "Number of times that a migration failed or was held, by reason.",
 		}, []string{"reason"}),
-		phases: prometheus.NewDesc("kongdao_plugin_migrations", "PluginMigrations, by phase.", []string{"phase"}, nil),
-		gated:  prometheus.NewDesc("kongdao_gated_pods", "Pods that wait for a migration.", nil, nil),
-		reader: reader, pods: pods,
+		phases: prometheus.NewDesc("kongdao_plugin_migrations", "Number of PluginMigrations, by phase.", []string{"phase"}, nil),
+		gated:  prometheus.NewDesc("kongdao_gated_pods", "Number of pods that wait for a migration.", nil, nil),
+		cached: cached, pods: pods,
 	}
 	for _, collector := range []prometheus.Collector{metrics.jobs, metrics.failures, metrics} {
 		if err := registry.Register(collector); err != nil {
@@ -44,35 +43,35 @@ func NewMetrics(registry prometheus.Registerer, reader client.Reader, pods *clus
 	return metrics, nil
 }
 
-// Describe is that of a prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- m.phases
 	descriptions <- m.gated
 }
 
-// collectLimit is how long the cache is waited for.
-const collectLimit = time.Second
+// collectTimeout limits how long a scrape waits for the cache.
+const collectTimeout = time.Second
 
-// Collect is that of a prometheus.Collector.
-func (m *Metrics) Collect(collected chan<- prometheus.Metric) {
-	collected <- prometheus.MustNewConstMetric(m.gated, prometheus.GaugeValue, float64(m.pods.CountGated()))
-	// A cache that is not filled yet, or cannot be, must not keep all other metrics back.
-	ctx, cancel := context.WithTimeout(context.Background(), collectLimit)
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
+	metrics <- prometheus.MustNewConstMetric(m.gated, prometheus.GaugeValue, float64(m.pods.CountGated()))
+	// A cache that does not sync must not delay the other metrics.
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	var records v1alpha1.PluginMigrationList
-	if err := m.reader.List(ctx, &records); err != nil {
+	var migrations v1alpha1.PluginMigrationList
+	if err := m.cached.List(ctx, &migrations); err != nil {
 		return
 	}
 	counts := map[v1alpha1.Phase]int{}
-	for _, phase := range []v1alpha1.Phase{v1alpha1.Waiting, v1alpha1.Migrating, v1alpha1.Migrated, v1alpha1.Finishing, v1alpha1.Finished, v1alpha1.Held, v1alpha1.Failed} {
-		counts[phase] = 0 // an alert wants to see it fall to nothing
+	for _, phase := range v1alpha1.Phases() {
+		counts[phase] = 0 // an alert must see the count return to 0
 	}
-	for _, record := range records.Items {
-		if record.Status.Phase != "" {
-			counts[record.Status.Phase]++
+	for _, migration := range migrations.Items {
+		if migration.Status.Phase != "" {
+			counts[migration.Status.Phase]++
 		}
 	}
 	for phase, count := range counts {
-		collected <- prometheus.MustNewConstMetric(m.phases, prometheus.GaugeValue, float64(count), string(phase))
+		metrics <- prometheus.MustNewConstMetric(m.phases, prometheus.GaugeValue, float64(count), string(phase))
 	}
 }

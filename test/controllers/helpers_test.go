@@ -149,35 +149,46 @@ func change[T client.Object](t *testing.T, object T, how func(T)) {
 	})
 }
 
-// kubectl runs the real one as an administrator and yields what it prints.
+// kubectl runs kubectl as an administrator and returns what it prints. It fails the test if kubectl fails.
 func kubectl(t *testing.T, namespace string, arguments ...string) string {
 	t.Helper()
-	out, _ := runKubectl(t.Context(), t, namespace, arguments...)
-	return out
+	stdout, _ := runKubectl(t.Context(), t, namespace, arguments...)
+	return stdout
 }
 
-// kubectlSays is kubectl that yields what it says beside, warnings above all.
+// kubectlSays is kubectl that returns the messages on standard error, such as warnings.
 func kubectlSays(ctx context.Context, t *testing.T, namespace string, arguments ...string) string {
 	t.Helper()
-	_, errs := runKubectl(ctx, t, namespace, arguments...)
-	return errs
+	_, stderr := runKubectl(ctx, t, namespace, arguments...)
+	return stderr
 }
 
-func runKubectl(ctx context.Context, t *testing.T, namespace string, arguments ...string) (printed, said string) {
+func runKubectl(ctx context.Context, t *testing.T, namespace string, arguments ...string) (stdout, stderr string) {
 	t.Helper()
-	arguments = append([]string{"--kubeconfig", plane.Kubeconfig(), "--cache-dir", t.TempDir(), "--namespace", namespace}, arguments...)
+	stdout, stderr, err := tryKubectl(ctx, t, namespace, arguments...)
+	if err != nil {
+		t.Fatalf("kubectl %s: %v: %s", strings.Join(arguments, " "), err, stderr)
+	}
+	return stdout, stderr
+}
+
+func tryKubectl(ctx context.Context, t *testing.T, namespace string, arguments ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	flags := []string{"--kubeconfig", plane.Kubeconfig(), "--cache-dir", t.TempDir(), "--namespace", namespace}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), arguments...)
-	// Nothing of the environment of who runs the tests, and no kubeconfig of theirs.
+	program := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")
+	command := exec.CommandContext(ctx, program, append(flags, arguments...)...)
+	// Without the environment and the kubeconfig of the user who runs the tests.
 	command.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
-	if err := command.Run(); err != nil {
-		t.Fatalf("kubectl %s: %v: %s", strings.Join(arguments, " "), err, errs.String())
-	}
-	return out.String(), errs.String()
+	err = command.Run()
+	return out.String(), errs.String(), err
 }
+
+// containsLine reports whether a text has a line.
+func containsLine(text, line string) bool { return slices.Contains(strings.Split(text, "\n"), line) }
 
 // inParallel calls work for 0 to count-1 from some workers at once, and yields
 // all errors.

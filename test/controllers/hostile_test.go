@@ -89,7 +89,7 @@ func TestJobsOfOthers(t *testing.T) {
 	create(t, first)
 	up := job(t, ns, "up")
 	end(t, up, failed("Error: x"))
-	of := record(t, ns, "dao-test@1.0.0", v1alpha1.Failed)
+	of := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed)
 	theirs := func(name, attempt, step string, owned bool) *batchv1.Job {
 		made := &batchv1.Job{
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, Labels: map[string]string{
@@ -113,7 +113,7 @@ func TestJobsOfOthers(t *testing.T) {
 	}
 	second := pod(ns, "second", "dao-test@1.1.0")
 	create(t, second)
-	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherRuns, "runs on the same database")
+	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "runs on the same database")
 	wantJobs(t, ns, "up")
 	for _, other := range jobs {
 		remove(t, other)
@@ -121,7 +121,7 @@ func TestJobsOfOthers(t *testing.T) {
 	end(t, job(t, ns, "up"), done())
 	lifted(t, second)
 	wantJobs(t, ns, "up", "up")
-	if now := record(t, ns, "dao-test@1.0.0", v1alpha1.Failed); now.Status.Attempts != 1 {
+	if now := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed); now.Status.Attempts != 1 {
 		t.Errorf("it has had %d attempts, want the one", now.Status.Attempts)
 	}
 }
@@ -136,7 +136,7 @@ func TestRecordsOfOthers(t *testing.T) {
 	create(t, made)
 	end(t, job(t, ns, "up"), done())
 	lifted(t, made)
-	ours := record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
+	ours := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 	for i, labels := range []map[string]string{
 		nil, {annotations.Database: ""}, {annotations.Database: "x"}, {annotations.Database: "a.b_c"}, {annotations.Database: ours.Spec.Database.Key},
 	} {
@@ -150,9 +150,9 @@ func TestRecordsOfOthers(t *testing.T) {
 		other.Spec.Request = other.Name
 		create(t, other)
 	}
-	waitsFor(t, ns, "other-4", v1alpha1.ReasonNoPods, "no pod needs it")
+	waitsFor(t, ns, "other-4", v1alpha1.ReasonNoPods, "No pod requires this migration")
 
-	const words = "is there without label " + annotations.Database
+	const words = "exists without label " + annotations.Database
 	expect(words)
 	change(t, ours, func(ours *v1alpha1.PluginMigration) { ours.Labels = nil })
 	second := pod(ns, "second", "dao-test@1.1.0")

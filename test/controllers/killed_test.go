@@ -36,14 +36,14 @@ func TestKilledAtEachStep(t *testing.T) {
 		{lacks: &records, begins: func() { create(t, first) }, reached: signs{hasGate(first, true), logged(records.missed())}},
 		{lacks: &jobs, reached: signs{phaseIs(ns, ""), logged(jobs.missed())}},
 		{lacks: &statuses, reached: signs{phaseIs(ns, ""), jobsAre(ns, 1), logged(statuses.missed())}},
-		{reached: signs{phaseIs(ns, v1alpha1.Migrating), jobsAre(ns, 1)}, meanwhile: func() { end(t, job(t, ns, "up"), pending()) }},
+		{reached: signs{phaseIs(ns, v1alpha1.PhaseMigrating), jobsAre(ns, 1)}, meanwhile: func() { end(t, job(t, ns, "up"), pending()) }},
 		{lacks: &gates, reached: signs{hasGate(first, true), logged(gates.missed())}},
-		{lacks: &statuses, reached: signs{hasGate(first, false), phaseIs(ns, v1alpha1.Migrating)}, meanwhile: func() { serve(t, first) }},
+		{lacks: &statuses, reached: signs{hasGate(first, false), phaseIs(ns, v1alpha1.PhaseMigrating)}, meanwhile: func() { serve(t, first) }},
 		// What "up" came to is written down before "finish" begins.
-		{lacks: &jobs, reached: signs{phaseIs(ns, v1alpha1.Migrated), jobsAre(ns, 1)}},
-		{lacks: &statuses, reached: signs{phaseIs(ns, v1alpha1.Migrated), jobsAre(ns, 2)}},
-		{reached: signs{phaseIs(ns, v1alpha1.Finishing), jobsAre(ns, 2)}, meanwhile: func() { end(t, job(t, ns, "finish"), done()) }},
-		{reached: signs{phaseIs(ns, v1alpha1.Finished)}},
+		{lacks: &jobs, reached: signs{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 1)}},
+		{lacks: &statuses, reached: signs{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 2)}},
+		{reached: signs{phaseIs(ns, v1alpha1.PhaseFinishing), jobsAre(ns, 2)}, meanwhile: func() { end(t, job(t, ns, "finish"), done()) }},
+		{reached: signs{phaseIs(ns, v1alpha1.PhaseFinished)}},
 	}
 	giveBack := steps[0].take(t)
 	for i, at := range steps {
@@ -64,7 +64,7 @@ func TestKilledAtEachStep(t *testing.T) {
 			}
 		})
 	}
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	wantJobs(t, ns, "up", "finish")
 }
 

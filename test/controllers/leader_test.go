@@ -48,7 +48,7 @@ func TestNobodyLeads(t *testing.T) {
 	giveUpLease(t)
 	end(t, job(t, ns, "up"), done())
 	lifted(t, other)
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
 // TestTheOtherReplicaTakesOver proves that of two replicas one does what there is
@@ -77,7 +77,7 @@ func TestTheOtherReplicaTakesOver(t *testing.T) {
 	}
 	end(t, up, done())
 	lifted(t, second)
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	wantJobs(t, ns, "up", "up")
 	if err := errors.Join(other.Kill(), checkLog(other)); err != nil {
 		t.Error(err)
@@ -105,7 +105,7 @@ func TestTheLeaseIsGivenUp(t *testing.T) {
 	}
 	create(t, pod(ns, "second", "dao-test@1.1.0"))
 	end(t, job(t, ns, "up"), done())
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("the next has led after %v, which is when the Lease expires", took)
 	}

@@ -89,7 +89,7 @@ func TestALibrarysMigrations(t *testing.T) {
 	supplied(t, made)
 	end(t, job(t, ns, "up"), done())
 	lifted(t, made)
-	found := record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	found := record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	var names []string
 	for _, migration := range found.Spec.Plugins[0].Migrations {
 		names = append(names, migration.Name)

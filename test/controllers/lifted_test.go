@@ -48,7 +48,7 @@ func TestManyPodsAreLifted(t *testing.T) {
 		daoTest(t, ns)
 		began := time.Now()
 		pods := crowdOn(t, ns, databases)
-		waitForRecords(t, ns, databases, v1alpha1.Migrating)
+		waitForRecords(t, ns, databases, v1alpha1.PhaseMigrating)
 		t.Logf("%d pods on %d databases wait after %v", crowd, databases, time.Since(began).Round(time.Millisecond))
 		jobs := wantJobs(t, ns, steps("up", databases)...)
 		for i := range jobs[1:] {
@@ -58,7 +58,7 @@ func TestManyPodsAreLifted(t *testing.T) {
 		end(t, &jobs[0], done())
 		lifted(t, pods...)
 		took := time.Since(began)
-		waitForRecords(t, ns, databases, v1alpha1.Finished)
+		waitForRecords(t, ns, databases, v1alpha1.PhaseFinished)
 		calls := callsIn(t, ns)
 		patches := calls["patch pods"]
 		for _, count := range calls {

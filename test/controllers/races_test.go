@@ -24,7 +24,7 @@ func TestTwoDeploymentsOnOneDatabase(t *testing.T) {
 	waiting := slices.Concat(podsOf(t, ns, "blue", 2, isGated), podsOf(t, ns, "green", 2, isGated))
 	end(t, job(t, ns, "up"), done())
 	lifted(t, waiting...)
-	record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 	wantJobs(t, ns, "up")
 	if records, err := recordsOf(t.Context(), ns); err != nil || len(records) != 1 {
 		t.Errorf("%d PluginMigrations, want 1: %v", len(records), err)
@@ -50,7 +50,7 @@ func TestSetsThatRace(t *testing.T) {
 	for range sets {
 		running := job(t, ns, "up")
 		for _, other := range recordsNot(t, ns, running.Labels[annotations.Migration]) {
-			waitsFor(t, ns, other.Spec.Request, v1alpha1.ReasonOtherRuns, running.Name, "runs on the same database")
+			waitsFor(t, ns, other.Spec.Request, v1alpha1.ReasonOtherJobRunning, running.Name, "runs on the same database")
 		}
 		end(t, running, done())
 	}
@@ -83,7 +83,7 @@ func TestAThirdReleaseBeforeTheSecondIsFinished(t *testing.T) {
 	end(t, job(t, ns, "up"), pending())
 	lifted(t, second)
 	create(t, third)
-	waitsFor(t, ns, "dao-test@1.2.0", v1alpha1.ReasonPendingFirst, "has to be finished first (dao-test: "+next+")")
+	waitsFor(t, ns, "dao-test@1.2.0", v1alpha1.ReasonPendingMigrations, "must be finished first. Pending: dao-test: "+next)
 	serve(t, second)
 	end(t, job(t, ns, "finish"), done())
 	end(t, job(t, ns, "up"), done())
@@ -113,7 +113,7 @@ func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 	waitsFor(t, other, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, `"`+one+`/old"`)
 	remove(t, old)
 	end(t, job(t, other, "finish"), done())
-	record(t, other, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, other, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
 // TestARunnerThatOutlivesItsJob proves that no second runner starts beside a pod
@@ -138,8 +138,8 @@ func TestARunnerThatOutlivesItsJob(t *testing.T) {
 	})
 	const held = "kongdao.io/held-by-a-test"
 	change(t, runner, func(pod *corev1.Pod) { pod.Finalizers = append(pod.Finalizers, held) })
-	remove(t, record(t, ns, "dao-test@1.1.0", v1alpha1.Migrating))
-	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherRuns, "pod", runner.Name)
+	remove(t, record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseMigrating))
+	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "Pod", runner.Name)
 	wantJobs(t, ns)
 	change(t, runner, func(pod *corev1.Pod) {
 		pod.Finalizers = slices.DeleteFunc(pod.Finalizers, func(name string) bool { return name == held })

@@ -143,5 +143,5 @@ func migrated(t *testing.T, namespace, name, plugins string) {
 	end(t, job(t, namespace, "up"), done())
 	lifted(t, first)
 	serve(t, first)
-	record(t, namespace, plugins, v1alpha1.Finished)
+	record(t, namespace, plugins, v1alpha1.PhaseFinished)
 }

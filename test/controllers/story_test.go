@@ -47,7 +47,7 @@ func TestAFirstRelease(t *testing.T) {
 	create(t, kong)
 	waiting := podsOf(t, ns, "kong", 3, isGated)
 	up := job(t, ns, "up")
-	made := record(t, ns, "dao-test@1.0.0", v1alpha1.Migrating)
+	made := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseMigrating)
 	wantTable(t, ns, `dao-test-*|Migrating|dao-test@1.0.0|postgres.NAMESPACE:5432/kong|AGES|Job "`+
 		regexp.MustCompile(`[0-9a-f]{10}\b`).ReplaceAllString(up.Name, "*")+`" runs "kong migrations up"`)
 	if !regexp.MustCompile("^" + made.Name + "-up-[0-9a-f]{8}$").MatchString(up.Name) {
@@ -71,7 +71,7 @@ func TestAFirstRelease(t *testing.T) {
 	}
 	end(t, up, done())
 	lifted(t, waiting...)
-	record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 	wantTable(t, ns, "dao-test-*|Finished|dao-test@1.0.0|postgres.NAMESPACE:5432/kong|AGES")
 
 	later := pod(ns, "later", "dao-test@1.0.0")
@@ -103,7 +103,7 @@ func TestASecondRelease(t *testing.T) {
 	waiting := podsOf(t, ns, "kong", 1, isGated)
 	end(t, job(t, ns, "up"), pending())
 	lifted(t, waiting...)
-	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, "pending: dao-test: "+next, old[0].Name, old[1].Name, "roll out the release")
+	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, "Pending: dao-test: "+next, old[0].Name, old[1].Name, "Restart their workloads with the new release")
 	serve(t, waiting...)
 	second := podsOf(t, ns, "kong", 1, func(pod *corev1.Pod) bool {
 		return pod.Status.Phase == corev1.PodPending && pod.DeletionTimestamp == nil
@@ -120,9 +120,9 @@ func TestASecondRelease(t *testing.T) {
 	change(t, last[0], func(pod *corev1.Pod) { pod.Finalizers = nil })
 
 	finish := job(t, ns, "finish")
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finishing)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinishing)
 	end(t, finish, done())
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	wantJobs(t, ns, "up", "up", "finish")
 	wantTable(t, ns,
 		"dao-test-*|Finished|dao-test@1.0.0|postgres.NAMESPACE:5432/kong|AGES",
@@ -141,11 +141,11 @@ func TestFinishWaitsForReadyPods(t *testing.T) {
 	end(t, job(t, ns, "up"), pending())
 	lifted(t, first, second)
 	serve(t, first)
-	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonNotReady, fmt.Sprintf(`pods are not ready: "%s/second"`, ns))
+	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonPodsNotReady, fmt.Sprintf(`Pods are not ready: "%s/second"`, ns))
 	wantJobs(t, ns, "up")
 	serve(t, second)
 	end(t, job(t, ns, "finish"), done())
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
 // TestOneThatWasNeverInjected proves that an older pod counts whose plugin came
@@ -167,5 +167,5 @@ func TestOneThatWasNeverInjected(t *testing.T) {
 	t.Parallel()
 	remove(t, byHand)
 	end(t, job(t, ns, "finish"), done())
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }

@@ -70,7 +70,7 @@ func TestAFailedMigration(t *testing.T) {
 	first := job(t, ns, "up")
 	const words = `Error: [PostgreSQL error] relation "x" does not exist`
 	end(t, first, failed(words))
-	failedRecord := record(t, ns, "dao-test@1.0.0", v1alpha1.Failed)
+	failedRecord := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed)
 	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobFailed, words, "kubectl delete pluginmigration "+failedRecord.Name)
 	wantEvent(t, ns, "PluginMigration", "MigrationFailed", words)
 	wantEvent(t, ns, "ReplicaSet", "MigrationFailed", words, failedRecord.Name)
@@ -91,7 +91,7 @@ func TestAFailedMigration(t *testing.T) {
 	}
 	end(t, second, done())
 	lifted(t, waiting...)
-	record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 }
 
 // TestEndings proves of each way in which a Job may end what becomes of it.
@@ -103,11 +103,11 @@ func TestEndings(t *testing.T) {
 		reason string
 		words  string
 	}{
-		"unlisted":                {ending{12, "unlisted\ndao-test: " + base}, v1alpha1.Failed, v1alpha1.ReasonNotListed, "Kong does not see dao-test: " + base},
-		"empty":                   {ending{14, "empty\nthe database has not been bootstrapped"}, v1alpha1.Failed, v1alpha1.ReasonJobFailed, "has not been bootstrapped"},
-		"in words of the kubelet": {ending{13, "sh: kong: not found"}, v1alpha1.Failed, v1alpha1.ReasonJobFailed, "sh: kong: not found"},
-		"without a word":          {ending{13, ""}, v1alpha1.Failed, v1alpha1.ReasonJobFailed, "exit code 13"},
-		"blocked by another's, with no Kong there": {blocked("acl: 004_x"), v1alpha1.Migrating, v1alpha1.ReasonRunning, "kong migrations up"},
+		"unlisted":                {ending{12, "unlisted\ndao-test: " + base}, v1alpha1.PhaseFailed, v1alpha1.ReasonMigrationsNotListed, "Kong does not list dao-test: " + base},
+		"empty":                   {ending{14, "empty\nthe database has not been bootstrapped"}, v1alpha1.PhaseFailed, v1alpha1.ReasonJobFailed, "has not been bootstrapped"},
+		"in words of the kubelet": {ending{13, "sh: kong: not found"}, v1alpha1.PhaseFailed, v1alpha1.ReasonJobFailed, "sh: kong: not found"},
+		"without a word":          {ending{13, ""}, v1alpha1.PhaseFailed, v1alpha1.ReasonJobFailed, "exit code 13"},
+		"blocked by another's, with no Kong there": {blocked("acl: 004_x"), v1alpha1.PhaseMigrating, v1alpha1.ReasonJobRunning, "kong migrations up"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,7 +134,7 @@ func TestTheDatabaseDoesNotAnswer(t *testing.T) {
 	made := pod(ns, "kong", "dao-test@1.0.0")
 	create(t, made)
 	end(t, job(t, ns, "up"), ending{11, "deadline\nError: [PostgreSQL error] failed to retrieve PostgreSQL server_version_num: connection denied"})
-	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonUnreachable, "is tried again at", "connection denied")
+	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonDatabaseUnreachable, "The next Job starts at", "connection denied")
 	end(t, job(t, ns, "up"), done())
 	lifted(t, made)
 	wantJobs(t, ns, "up", "up")
@@ -156,7 +156,7 @@ func TestAPodOfTheJobThatIsLost(t *testing.T) {
 		}
 		return fmt.Errorf("the Job does not count %s: %+v", lost.Name, up.Status)
 	})
-	record(t, ns, "dao-test@1.0.0", v1alpha1.Migrating)
+	record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseMigrating)
 	end(t, up, done())
 	lifted(t, made)
 	wantJobs(t, ns, "up")
@@ -185,9 +185,9 @@ func TestAJobThatCannotRun(t *testing.T) {
 		})
 	}
 	set(corev1.ConditionFalse, why)
-	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonRunning, up.Name, "cannot run yet: "+why)
+	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobRunning, up.Name, "cannot start: "+why)
 	set(corev1.ConditionTrue, "")
-	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonRunning, `runs "kong migrations up"`)
+	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobRunning, `runs "kong migrations up"`)
 	end(t, up, done())
-	record(t, ns, "dao-test@1.0.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 }

@@ -27,7 +27,7 @@ func library(t *testing.T) {
 	g := f.gateway
 	g.serves()
 	t.Logf("and the one with a database serves after %v", time.Since(began).Round(100*time.Millisecond))
-	g.reaches("dao-test@1.1.0", v1alpha1.Finished, "")
+	g.reaches("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
 	g.configure()
 	eventually(t, func() error { return g.insert(t.Context(), "first") })
 	want := map[string][]string{}
@@ -105,7 +105,7 @@ func (f *fleet) nextRelease(want map[string][]string) {
 	rolled.restarts("kong")
 	rolled.wantFiles(release120(t))
 	g.serves()
-	g.reaches("dao-test@1.2.0", v1alpha1.Finished, "")
+	g.reaches("dao-test@1.2.0", v1alpha1.PhaseFinished, "")
 	g.wantMigrations(t, "000_base_my_plugin,001_100_to_110,002_110_to_120", "")
 	eventually(t, func() error { return g.insert(t.Context(), "second") })
 	for _, s := range []space{robbed, left} {

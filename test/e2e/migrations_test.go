@@ -59,7 +59,7 @@ func releases(t *testing.T) {
 	s.publish(release100(t))
 	g := d.startGateway(gatewayOptions{plugins: "dao-test@1.0.0"})
 	g.serves()
-	first := s.reaches("dao-test@1.0.0", v1alpha1.Finished, "")
+	first := s.reaches("dao-test@1.0.0", v1alpha1.PhaseFinished, "")
 	g.configure()
 	eventually(t, func() error { return g.insert(t.Context(), "first") })
 	if row := d.mustSQL(`SELECT mykey FROM my_plugin_table`); row != "first" {
@@ -69,11 +69,11 @@ func releases(t *testing.T) {
 
 	flow := g.traffic()
 	g.rolls("dao-test@1.1.0", release110(t))
-	second := s.reaches("dao-test@1.1.0", v1alpha1.Finished, "")
+	second := s.reaches("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
 	d.wantMigrations(t, "000_base_my_plugin,001_100_to_110", "")
 	// With a Job that runs "up" alone this is where it ends (K11).
 	g.rolls("dao-test@1.2.0", release120(t))
-	third := s.reaches("dao-test@1.2.0", v1alpha1.Finished, "")
+	third := s.reaches("dao-test@1.2.0", v1alpha1.PhaseFinished, "")
 	d.wantMigrations(t, "000_base_my_plugin,001_100_to_110,002_110_to_120", "")
 	flow.end("two further releases")
 	if rows := d.mustSQL(`SELECT count(*) FROM my_plugin_table WHERE mykey = 'first' AND origin = 'before 1.1.0' AND seen = 1`); rows != "1" {
@@ -115,7 +115,7 @@ func (g gateway) rolls(request string, release files) {
 				g.t.Fatalf("pod %s started before the database was migrated: %+v", pod.Name, record.Status)
 			}
 		}
-		if record.Status.Phase != v1alpha1.Finished {
+		if record.Status.Phase != v1alpha1.PhaseFinished {
 			return fmt.Errorf("%s is %s: %s", record.Name, record.Status.Phase, record.Status.Message)
 		}
 		if slices.ContainsFunc(after, isOld) {
@@ -149,7 +149,7 @@ func slowMigration(t *testing.T) {
 	s.publish(release110(t).version("1.3.0").with("002_slow", `return { postgres = { up = [[ SELECT pg_sleep(8); ]] } }`))
 	g := d.startGateway(gatewayOptions{plugins: "dao-test@1.3.0"})
 	g.serves()
-	record := s.reaches("dao-test@1.3.0", v1alpha1.Finished, "")
+	record := s.reaches("dao-test@1.3.0", v1alpha1.PhaseFinished, "")
 	if record.Status.Attempts != 1 || record.Status.MigratedTime.Sub(record.CreationTimestamp.Time) < 8*time.Second {
 		t.Errorf("%d Jobs, in %v", record.Status.Attempts, record.Status.MigratedTime.Sub(record.CreationTimestamp.Time))
 	}
@@ -165,11 +165,11 @@ func leftToAPerson(t *testing.T) {
 	s.publish(release110(t))
 	s.run("", "annotate", "deployment", g.name, annotations.Migrations+"=up")
 	g.ask("dao-test@1.1.0")
-	record := s.reaches("dao-test@1.1.0", v1alpha1.Migrated, `leaves "kong migrations finish" to a person`)
+	record := s.reaches("dao-test@1.1.0", v1alpha1.PhaseMigrated, `leaves "kong migrations finish" to a person`)
 	d.wantMigrations(t, "000_base_my_plugin", "001_100_to_110")
 	g.serves()
 	s.run("", "annotate", "pluginmigration", record.Name, annotations.Migrations+"=auto")
-	s.reaches("dao-test@1.1.0", v1alpha1.Finished, "")
+	s.reaches("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
 	d.wantMigrations(t, "000_base_my_plugin,001_100_to_110", "")
 }
 
@@ -200,7 +200,7 @@ func nobodyLeads(t *testing.T, r release) {
 	s.publish(release110(t))
 	g := d.startGateway(gatewayOptions{plugins: "dao-test"})
 	g.serves()
-	s.reaches("dao-test@1.1.0", v1alpha1.Finished, "")
+	s.reaches("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
 	lease := fmt.Sprintf(`{"spec":{"holderIdentity":"nobody","leaseDurationSeconds":3600,"renewTime":%q}}`, time.Now().UTC().Format(metav1.RFC3339Micro))
 	r.run("patch", "lease", "kongdao-migrations", "--type=merge", "--patch="+lease)
 	t.Cleanup(func() {

@@ -49,7 +49,7 @@ func startsFrom(t *testing.T, start startingPoint) {
 	}
 	g := d.startGateway(gatewayOptions{plugins: request})
 	g.serves()
-	s.reaches(request, v1alpha1.Finished, "")
+	s.reaches(request, v1alpha1.PhaseFinished, "")
 	d.wantMigrations(t, want, "")
 	g.configure()
 	eventually(t, func() error { return g.insert(t.Context(), "row") })
@@ -113,7 +113,7 @@ func besideTheChartsJobs(t *testing.T) {
 		g := d.startGateway(gatewayOptions{plugins: fixtures.Plugin})
 		g.serves()
 		s.run("", "wait", "job/kong-init-migrations", "--for=condition=Complete", "--timeout="+patience.String())
-		s.reaches("dao-test@1.1.0", v1alpha1.Finished, "")
+		s.reaches("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
 		d.wantMigrations(t, "000_base_my_plugin,001_100_to_110", "")
 		for _, step := range []string{"up", "finish"} { // as an upgrade of the chart's runs them
 			s.runKong("kong-"+step, request, step)

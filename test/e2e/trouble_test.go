@@ -26,9 +26,9 @@ func failingSQL(t *testing.T) {
 	g.configure()
 	s.publish(release100(t).version("1.0.1").with("001_broken", `return { postgres = { up = [[ CREAT TABLE x (); ]] } }`))
 	g.ask("dao-test@1.0.1")
-	record := s.reaches("dao-test@1.0.1", v1alpha1.Failed, "syntax error")
-	if !strings.Contains(record.Status.LastWords, "CREAT") {
-		t.Errorf("Kong's last words: %q", record.Status.LastWords)
+	record := s.reaches("dao-test@1.0.1", v1alpha1.PhaseFailed, "syntax error")
+	if !strings.Contains(record.Status.LastOutput, "CREAT") {
+		t.Errorf("the last output is %q", record.Status.LastOutput)
 	}
 	if waiting := g.waiting(); len(waiting) != 1 {
 		t.Errorf("pods that wait: %q", waiting)
@@ -45,7 +45,7 @@ func failingSQL(t *testing.T) {
 	}
 	s.publish(release100(t).version("1.0.2").with("001_broken", `return { postgres = { up = [[ CREATE TABLE IF NOT EXISTS x (); ]] } }`))
 	g.ask("dao-test@1.0.2")
-	s.reaches("dao-test@1.0.2", v1alpha1.Finished, "")
+	s.reaches("dao-test@1.0.2", v1alpha1.PhaseFinished, "")
 	g.serves()
 }
 
@@ -60,16 +60,16 @@ func editedMigration(t *testing.T) {
 	changed["migrations/000_base_my_plugin.lua"] += "-- one column more\n"
 	s.publish(changed)
 	g.ask("dao-test@1.1.1")
-	record := s.reaches("dao-test@1.1.1", v1alpha1.Held, "Kong never runs an edited migration again")
+	record := s.reaches("dao-test@1.1.1", v1alpha1.PhaseHeld, "Kong never runs a migration twice")
 	condition := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionMigrated)
-	if condition == nil || condition.Reason != v1alpha1.ReasonEdited || !strings.Contains(condition.Message, `"000_base_my_plugin"`) || strings.Count(condition.Message, "sha256:") != 2 {
+	if condition == nil || condition.Reason != v1alpha1.ReasonEditedMigration || !strings.Contains(condition.Message, `"000_base_my_plugin"`) || strings.Count(condition.Message, "sha256:") != 2 {
 		t.Errorf("the condition is %+v", condition)
 	}
 	if waiting := g.waiting(); len(waiting) != 1 {
 		t.Errorf("pods that wait: %q", waiting)
 	}
 	s.run("", "annotate", "pluginmigration", record.Name, "kongdao.io/accept-edited=true")
-	s.reaches("dao-test@1.1.1", v1alpha1.Finished, "")
+	s.reaches("dao-test@1.1.1", v1alpha1.PhaseFinished, "")
 	g.serves()
 }
 
@@ -82,14 +82,14 @@ func unreachable(t *testing.T) {
 	s.run("", "scale", "deployment/postgres", "--replicas=0")
 	s.run("", "wait", "pods", "--for=delete", "-l", "app=postgres", "--timeout="+patience.String())
 	g := d.startGateway(gatewayOptions{plugins: fixtures.Plugin})
-	record := s.reaches("dao-test@1.1.0", v1alpha1.Waiting, "is tried again at")
-	if record.Status.LastWords == "" {
+	record := s.reaches("dao-test@1.1.0", v1alpha1.PhaseWaiting, "The next Job starts at")
+	if record.Status.LastOutput == "" {
 		t.Error("Kong has said nothing")
 	}
 	s.run("", "scale", "deployment/postgres", "--replicas=1")
 	d.up()
 	began := time.Now()
-	s.reaches("dao-test@1.1.0", v1alpha1.Finished, "")
+	s.reaches("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
 	g.serves()
 	t.Logf("migrated %v after the database was back", time.Since(began).Round(time.Second))
 }
@@ -103,8 +103,8 @@ func notVisible(t *testing.T) {
 	g := d.startGateway(gatewayOptions{
 		plugins: fixtures.Plugin, mounts: ", {name: hides, mountPath: " + root + "/migrations}", volumes: ", {name: hides, emptyDir: {}}",
 	})
-	record := s.reaches("dao-test@1.1.0", v1alpha1.Failed, "Kong does not see")
-	if condition := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionMigrated); condition == nil || condition.Reason != v1alpha1.ReasonNotListed {
+	record := s.reaches("dao-test@1.1.0", v1alpha1.PhaseFailed, "Kong does not list")
+	if condition := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionMigrated); condition == nil || condition.Reason != v1alpha1.ReasonMigrationsNotListed {
 		t.Errorf("the condition is %+v", condition)
 	}
 	if waiting := g.waiting(); len(waiting) != 1 {
@@ -129,16 +129,16 @@ func killed(t *testing.T, r release) {
 	s.publish(first)
 	began := time.Now()
 	g := d.startGateway(gatewayOptions{plugins: "dao-test@1.0.0"})
-	killAt(t, r, s, "dao-test@1.0.0", v1alpha1.Migrating)
+	killAt(t, r, s, "dao-test@1.0.0", v1alpha1.PhaseMigrating)
 	g.serves()
-	s.reaches("dao-test@1.0.0", v1alpha1.Finished, "")
+	s.reaches("dao-test@1.0.0", v1alpha1.PhaseFinished, "")
 	t.Logf("bootstrapped in %v", time.Since(began).Round(time.Second))
 
 	s.publish(second)
 	g.ask("dao-test@1.0.1")
-	killAt(t, r, s, "dao-test@1.0.1", v1alpha1.Migrating)
-	killAt(t, r, s, "dao-test@1.0.1", v1alpha1.Finishing)
-	s.reaches("dao-test@1.0.1", v1alpha1.Finished, "")
+	killAt(t, r, s, "dao-test@1.0.1", v1alpha1.PhaseMigrating)
+	killAt(t, r, s, "dao-test@1.0.1", v1alpha1.PhaseFinishing)
+	s.reaches("dao-test@1.0.1", v1alpha1.PhaseFinished, "")
 	g.serves()
 	d.wantMigrations(t, "000_base_my_plugin,c1,c2", "")
 	t.Logf("done after %v, with the runner and the controller killed three times each", time.Since(began).Round(time.Second))

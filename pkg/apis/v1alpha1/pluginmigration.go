@@ -2,13 +2,12 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// PluginMigration brings one database up to what one set of plugins needs. It is
-// made by the controller for pods that need it. Deleting one has it tried again,
-// as long as there are such pods.
+// PluginMigration migrates one database for one set of plugins. The controller creates it when a pod requires these
+// migrations. Delete a PluginMigration to try it again: the controller creates a new one while pods require it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=kongdao,shortName=pm
+// +kubebuilder:resource:categories=kongdao,shortName=kdmig
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Plugins",type=string,JSONPath=`.spec.request`
 // +kubebuilder:printcolumn:name="Database",type=string,JSONPath=`.spec.database.description`
@@ -19,14 +18,15 @@ type PluginMigration struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// What has to be migrated: it never changes.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="what has to be migrated never changes: delete this PluginMigration to have it tried again"
+	// Spec is the database and the migrations that it needs. It is immutable.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable: delete this PluginMigration to try the migration again"
 	Spec PluginMigrationSpec `json:"spec"`
-	// How far it is.
+	// Status is what the controller last observed. It is read-only.
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status PluginMigrationStatus `json:"status,omitempty"`
 }
 
-// PluginMigrationList is several of them.
+// PluginMigrationList is a list of PluginMigration objects.
 //
 // +kubebuilder:object:root=true
 type PluginMigrationList struct {
@@ -35,153 +35,163 @@ type PluginMigrationList struct {
 	Items           []PluginMigration `json:"items"`
 }
 
-// PluginMigrationSpec says which database needs which migrations.
+// PluginMigrationSpec is the database and the migrations that it needs.
 type PluginMigrationSpec struct {
-	// The releases, as a pod asks for them: "dao-test@1.1.0, my_plugin".
+	// Request lists the plugins as the annotation of a pod does: "dao-test@1.1.0, my_plugin".
 	// +kubebuilder:validation:MinLength=1
 	Request string `json:"request"`
-	// The database.
+	// Database is the database to migrate.
 	Database Database `json:"database"`
-	// The plugins that bring migrations, sorted by name.
+	// Plugins are the plugins that have migrations, sorted by name.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	Plugins []PluginMigrations `json:"plugins"`
-	// The image of Kong in the pod that this was made for.
+	// Image is the Kong image of the pod that this PluginMigration was created for.
 	Image string `json:"image,omitempty"`
 }
 
-// Database is what a Kong container's KONG_PG_* variables point to: each either
-// a value, or the place that it comes from, which is never read.
+// Database identifies a database by the KONG_PG_* variables of a Kong container. Each field is the value of a variable,
+// or a reference to the Secret or ConfigMap that holds the value. The controller does not read Secrets or ConfigMaps.
 type Database struct {
-	// Tells databases apart: 16 hexadecimal digits.
+	// Key identifies the database. It has 16 hexadecimal digits.
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{16}$`
 	Key string `json:"key"`
-	// The others in one line: "postgres:5432/kong".
+	// Description is a summary of the other fields: "postgres:5432/kong".
 	Description string `json:"description"`
-	// KONG_PG_HOST.
+	// Host is the value of KONG_PG_HOST.
 	Host string `json:"host"`
-	// KONG_PG_PORT.
+	// Port is the value of KONG_PG_PORT.
 	Port string `json:"port"`
-	// KONG_PG_DATABASE.
+	// Name is the value of KONG_PG_DATABASE.
 	Name string `json:"name"`
-	// KONG_PG_SCHEMA, empty for PostgreSQL's own choice.
+	// Schema is the value of KONG_PG_SCHEMA. If empty, PostgreSQL chooses the schema.
 	Schema string `json:"schema,omitempty"`
 }
 
-// PluginMigrations are those of one plugin.
+// PluginMigrations are the migrations of one release of a plugin.
 type PluginMigrations struct {
-	// The plugin's Kong name.
+	// Name is the name of the plugin in Kong, for example "dao-test".
 	Name string `json:"name"`
-	// The version of the release, empty where it has none.
+	// Version is the version of the release. It is empty if the release has none.
 	Version string `json:"version,omitempty"`
-	// The digest of the release.
-	Release string `json:"release"`
-	// The digest of the release's migrations.
-	Digest string `json:"digest"`
-	// The migrations, in the order in which Kong runs them; none where only Lua
-	// could tell their names.
+	// ReleaseDigest is the digest of all files of the release.
+	ReleaseDigest string `json:"releaseDigest"`
+	// MigrationsDigest is the digest of the migrations of the release.
+	MigrationsDigest string `json:"migrationsDigest"`
+	// Migrations lists the migrations in the order in which Kong runs them. It is empty if only Lua code can tell their
+	// names.
 	// +listType=atomic
 	Migrations []Migration `json:"migrations,omitempty"`
 }
 
-// Migration is one of a plugin's.
+// Migration is one migration of a plugin.
 type Migration struct {
-	// Its name, as Kong lists it.
+	// Name is the name that "kong migrations list" prints.
 	Name string `json:"name"`
-	// The digest of its file.
+	// Digest is the digest of the file of the migration.
 	Digest string `json:"digest"`
 }
 
-// Phase is how far a PluginMigration is, in one word.
+// Phase summarizes the state of a PluginMigration.
 //
 // +kubebuilder:validation:Enum=Waiting;Migrating;Migrated;Finishing;Finished;Held;Failed
 type Phase string
 
-// The phases.
+// The phases of a PluginMigration.
 const (
-	// Waiting: something has to happen before; the message says what.
-	Waiting Phase = "Waiting"
-	// Migrating: the Job runs "kong migrations up".
-	Migrating Phase = "Migrating"
-	// Migrated: Kong has named every migration; some wait to be finished.
-	Migrated Phase = "Migrated"
-	// Finishing: the Job runs "kong migrations finish".
-	Finishing Phase = "Finishing"
-	// Finished: nothing is left to do.
-	Finished Phase = "Finished"
-	// Held: running it would hide trouble.
-	Held Phase = "Held"
-	// Failed: the Job has failed, and would again.
-	Failed Phase = "Failed"
+	// PhaseWaiting: no Job can start yet. The message says why.
+	PhaseWaiting Phase = "Waiting"
+	// PhaseMigrating: a Job runs "kong migrations up".
+	PhaseMigrating Phase = "Migrating"
+	// PhaseMigrated: Kong lists every migration. Some are pending: "kong migrations finish" has not run yet.
+	PhaseMigrated Phase = "Migrated"
+	// PhaseFinishing: a Job runs "kong migrations finish".
+	PhaseFinishing Phase = "Finishing"
+	// PhaseFinished: no migration is pending.
+	PhaseFinished Phase = "Finished"
+	// PhaseHeld: the controller does not start a Job until a person decides. The message says what to do.
+	PhaseHeld Phase = "Held"
+	// PhaseFailed: a Job failed, and would fail again. The message says what to do.
+	PhaseFailed Phase = "Failed"
 )
 
-// The types of conditions.
+// Phases returns all phases of a PluginMigration.
+func Phases() []Phase {
+	return []Phase{
+		PhaseWaiting, PhaseMigrating, PhaseMigrated, PhaseFinishing, PhaseFinished, PhaseHeld, PhaseFailed,
+	}
+}
+
+// The condition types that only a PluginMigration has.
 const (
-	// ConditionMigrated is true once Kong itself has named every migration as
-	// executed or pending. It stays so.
+	// ConditionMigrated is True when Kong lists every migration as executed or pending. It then stays True.
 	ConditionMigrated = "Migrated"
-	// ConditionFinished is true once none of them is pending.
+	// ConditionFinished is True when no migration is pending.
 	ConditionFinished = "Finished"
 )
 
-// The reasons of conditions.
+// The reasons of the conditions of a PluginMigration.
 const (
-	// ReasonVerified: Kong has named the migrations.
+	// ReasonVerified: Kong lists the migrations.
 	ReasonVerified = "Verified"
-	// ReasonNotStarted: nothing has been tried yet.
+	// ReasonNotStarted: no Job has started yet.
 	ReasonNotStarted = "NotStarted"
-	// ReasonRunning: the Job runs.
-	ReasonRunning = "Running"
-	// ReasonOtherRuns: another Job runs on the database.
-	ReasonOtherRuns = "OtherJobRuns"
-	// ReasonPendingFirst: migrations that are pending have to be finished before.
-	ReasonPendingFirst = "PendingMigrations"
-	// ReasonOlderPods: pods run that need what finishing may take away.
+	// ReasonJobRunning: the Job runs.
+	ReasonJobRunning = "JobRunning"
+	// ReasonOtherJobRunning: another Job uses the database.
+	ReasonOtherJobRunning = "OtherJobRunning"
+	// ReasonPendingMigrations: other migrations are pending and must be finished first.
+	ReasonPendingMigrations = "PendingMigrations"
+	// ReasonOlderPods: running pods may need what "kong migrations finish" removes.
 	ReasonOlderPods = "OlderPods"
-	// ReasonNotReady: pods that carry the migrations are not ready.
-	ReasonNotReady = "PodsNotReady"
-	// ReasonNoPods: no pod runs to take the Job's container from.
+	// ReasonPodsNotReady: pods that have the migrations are not ready.
+	ReasonPodsNotReady = "PodsNotReady"
+	// ReasonNoPods: there is no pod that the Job could be made from.
 	ReasonNoPods = "NoPods"
-	// ReasonManual: annotation kongdao.io/migrations leaves it to a person.
-	ReasonManual = "LeftToAPerson"
-	// ReasonUnreachable: the database did not answer in time; it is tried again.
-	ReasonUnreachable = "DatabaseUnreachable"
-	// ReasonEdited: a migration was executed from another file.
-	ReasonEdited = "EditedMigration"
-	// ReasonNotListed: Kong does not see migrations of the plugin.
-	ReasonNotListed = "NotListed"
-	// ReasonJobFailed: the Job has failed otherwise; the last words say why.
+	// ReasonManualFinish: the annotation kongdao.io/migrations leaves "kong migrations finish" to you.
+	ReasonManualFinish = "ManualFinish"
+	// ReasonDatabaseUnreachable: the database did not answer in time. The controller tries again.
+	ReasonDatabaseUnreachable = "DatabaseUnreachable"
+	// ReasonEditedMigration: a file of a migration changed after Kong executed the migration.
+	ReasonEditedMigration = "EditedMigration"
+	// ReasonMigrationsNotListed: Kong does not list the migrations of the plugin.
+	ReasonMigrationsNotListed = "MigrationsNotListed"
+	// ReasonJobFailed: the Job failed for another reason. The last output of Kong says why.
 	ReasonJobFailed = "JobFailed"
 )
 
-// PluginMigrationStatus says how far a PluginMigration is.
+// PluginMigrationStatus is the observed state of a PluginMigration.
 type PluginMigrationStatus struct {
-	// In one word.
+	// ObservedGeneration is the metadata.generation that the controller last reconciled. It is -1 before that.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Phase summarizes the state of the migration.
 	Phase Phase `json:"phase,omitempty"`
-	// What it waits for, or what is wrong, and the way out.
+	// Message says what the migration waits for, or what is wrong and what to do.
 	Message string `json:"message,omitempty"`
-	// The Job that runs, or ran last.
+	// Job is the name of the Job that runs or ran last.
 	Job string `json:"job,omitempty"`
-	// How many Jobs there were.
+	// Attempts is the number of Jobs that the controller has started.
 	Attempts int32 `json:"attempts,omitempty"`
-	// The migrations that "up" left pending, a line a plugin: "dao-test: 001_100_to_110".
+	// Pending lists the migrations that "kong migrations up" left pending. Each entry is a plugin with its migrations:
+	// "dao-test: 001_100_to_110".
 	// +listType=atomic
 	Pending []string `json:"pending,omitempty"`
-	// Migrations of others that were pending when "up" was tried, and have to be finished before.
+	// BlockedBy lists the pending migrations that must be finished before "kong migrations up" can run.
 	// +listType=atomic
-	Blocked []string `json:"blocked,omitempty"`
-	// What Kong said last, where it failed.
-	LastWords string `json:"lastWords,omitempty"`
-	// When the last Job was started.
+	BlockedBy []string `json:"blockedBy,omitempty"`
+	// LastOutput is the last output of Kong in a Job that failed.
+	LastOutput string `json:"lastOutput,omitempty"`
+	// StartTime is when the last Job started.
 	StartTime *metav1.Time `json:"startTime,omitempty"`
-	// When Kong had named every migration.
+	// MigratedTime is when Kong first listed every migration.
 	MigratedTime *metav1.Time `json:"migratedTime,omitempty"`
-	// When none was pending any more.
+	// FinishedTime is when no migration was pending any longer.
 	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`
-	// When it is tried again, after the database did not answer.
+	// RetryTime is when the next Job can start after a Job that timed out.
 	RetryTime *metav1.Time `json:"retryTime,omitempty"`
-	// The conditions Migrated and Finished.
+	// Conditions are Ready, Migrated and Finished. While they are True, also Reconciling and Stalled. Pods that wait for
+	// the migration start when Migrated is True.
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`

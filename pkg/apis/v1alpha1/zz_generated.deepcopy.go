@@ -129,8 +129,8 @@ func (in *PluginMigrationStatus) DeepCopyInto(out *PluginMigrationStatus) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
-	if in.Blocked != nil {
-		in, out := &in.Blocked, &out.Blocked
+	if in.BlockedBy != nil {
+		in, out := &in.BlockedBy, &out.BlockedBy
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}

@@ -20,11 +20,11 @@ func TestLeftToAPerson(t *testing.T) {
 	end(t, up, pending())
 	lifted(t, careful)
 	serve(t, careful)
-	left := waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonManual, "pending: dao-test: "+next, "kubectl annotate pluginmigration")
+	left := waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonManualFinish, "Pending: dao-test: "+next, "kubectl annotate pluginmigration")
 	wantJobs(t, ns, "up")
 	kubectl(t, ns, "annotate", "pluginmigration", left.Name, annotations.Migrations+"=auto")
 	end(t, job(t, ns, "finish"), done())
-	record(t, ns, "dao-test@1.1.0", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
 // TestAnEditedMigration proves that one which was executed is held, in words that
@@ -39,13 +39,13 @@ func TestAnEditedMigration(t *testing.T) {
 	before := counted(t, metric)
 	edited := pod(ns, "edited", "dao-test@1.0.1")
 	create(t, edited)
-	held := record(t, ns, "dao-test@1.0.1", v1alpha1.Held)
-	was := record(t, ns, "dao-test@1.0.0", v1alpha1.Finished).Spec.Plugins[0].Migrations[0].Digest
+	held := record(t, ns, "dao-test@1.0.1", v1alpha1.PhaseHeld)
+	was := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished).Spec.Plugins[0].Migrations[0].Digest
 	now := held.Spec.Plugins[0].Migrations[0].Digest
 	if was == now {
 		t.Fatalf("both files have digest %s", was)
 	}
-	waitsFor(t, ns, "dao-test@1.0.1", v1alpha1.ReasonEdited, base, was, now, annotations.AcceptEdited+"=true")
+	waitsFor(t, ns, "dao-test@1.0.1", v1alpha1.ReasonEditedMigration, base, was, now, annotations.AcceptEdited+"=true")
 	wantEvent(t, ns, "PluginMigration", "MigrationHeld", base, was, now)
 	if counted := counted(t, metric); counted <= before {
 		t.Errorf("%s is %v, and was %v", metric, counted, before)
@@ -53,5 +53,5 @@ func TestAnEditedMigration(t *testing.T) {
 	wantJobs(t, ns, "up")
 	kubectl(t, ns, "annotate", "pluginmigration", held.Name, annotations.AcceptEdited+"=true")
 	end(t, job(t, ns, "up"), done())
-	record(t, ns, "dao-test@1.0.1", v1alpha1.Finished)
+	record(t, ns, "dao-test@1.0.1", v1alpha1.PhaseFinished)
 }

@@ -88,9 +88,9 @@ func TestRecord(t *testing.T) {
 		change func(*migrate.Requirement)
 		same   bool
 	}{
-		"another version":   {func(n *migrate.Requirement) { n.Set[0].Version, n.Set[0].Release = "9", "sha256:other" }, true},
+		"another version":   {func(n *migrate.Requirement) { n.Set[0].Version, n.Set[0].ReleaseDigest = "9", "sha256:other" }, true},
 		"another image":     {func(n *migrate.Requirement) { n.Image = "kong:3.10" }, true},
-		"another migration": {func(n *migrate.Requirement) { n.Set[0].Digest = "sha256:other" }, false},
+		"another migration": {func(n *migrate.Requirement) { n.Set[0].MigrationsDigest = "sha256:other" }, false},
 		"another database":  {func(n *migrate.Requirement) { n.Database.Key = "fedcba9876543210" }, false},
 		"another plugin":    {func(n *migrate.Requirement) { n.Set = append(n.Set, releaseWith("other", "000", "x")) }, false},
 	} {
@@ -101,7 +101,7 @@ func TestRecord(t *testing.T) {
 		}
 	}
 	for _, plugin := range []string{"a", "A_b", "0", strings.Repeat("long_", 12) + "abc"} {
-		name := need(releaseWith(plugin, "000", "x"), releaseWith("z", "000", "x")).MigrationName()
+		name := requirementOf(releaseWith(plugin, "000", "x"), releaseWith("z", "000", "x")).MigrationName()
 		if problems := validation.IsDNS1123Label(name); len(problems) > 0 || len(name) > 48 {
 			t.Errorf("%q makes %q: %v", plugin, name, problems)
 		}
@@ -114,7 +114,7 @@ func TestNamed(t *testing.T) {
 	release := func(plugin string) []*catalog.Release {
 		return catalog.Assemble(plugin, []catalog.Source{{Name: "a", Plugin: plugin, Keys: []catalog.Key{{Name: "migrations.init.lua", List: &catalog.List{Literal: true, Names: []string{"000_base"}}}}}})
 	}
-	set := migrate.Set{{Name: "dao-test", Digest: release("dao-test")[0].MigrationsDigest}, {Name: "gone", Digest: "sha256:gone"}}
+	set := migrate.Set{{Name: "dao-test", MigrationsDigest: release("dao-test")[0].MigrationsDigest}, {Name: "gone", MigrationsDigest: "sha256:gone"}}
 	named := set.Named(release)
 	if len(named[0].Migrations) != 1 || named[0].Migrations[0].Name != "000_base" || len(named[1].Migrations) != 0 {
 		t.Errorf("%+v", named)

@@ -53,7 +53,7 @@ func RequirementOfInjected(namespace string, pod mutate.Pod) (Requirement, bool)
 		seen[marked.Plugin] = true
 		if marked.Migrations != "" {
 			set = append(set, v1alpha1.PluginMigrations{
-				Name: marked.Plugin, Version: marked.Version, Release: marked.Digest, Digest: marked.Migrations,
+				Name: marked.Plugin, Version: marked.Version, ReleaseDigest: marked.Digest, MigrationsDigest: marked.Migrations,
 			})
 		}
 	}
@@ -88,7 +88,7 @@ func setOfReleases(releases []*catalog.Release) Set {
 
 func pluginOf(release *catalog.Release) v1alpha1.PluginMigrations {
 	plugin := v1alpha1.PluginMigrations{
-		Name: release.Plugin, Version: release.Version, Release: release.Digest, Digest: release.MigrationsDigest,
+		Name: release.Plugin, Version: release.Version, ReleaseDigest: release.Digest, MigrationsDigest: release.MigrationsDigest,
 	}
 	for _, migration := range release.Migrations() {
 		plugin.Migrations = append(plugin.Migrations, v1alpha1.Migration{Name: migration.Name, Digest: migration.Digest})
@@ -102,7 +102,7 @@ func (s Set) Named(find catalog.Finder) Set {
 	named := slices.Clone(s)
 	for i := range named {
 		for _, release := range find(named[i].Name) {
-			if release.MigrationsDigest == named[i].Digest {
+			if release.MigrationsDigest == named[i].MigrationsDigest {
 				named[i].Migrations = pluginOf(release).Migrations
 			}
 		}
@@ -130,7 +130,7 @@ func (n Requirement) MigrationName() string {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%s\n", n.Database.Key)
 	for _, plugin := range n.Set {
-		fmt.Fprintf(hash, "%s %s\n", plugin.Name, plugin.Digest)
+		fmt.Fprintf(hash, "%s %s\n", plugin.Name, plugin.MigrationsDigest)
 	}
 	return prefix(n.Set) + hex.EncodeToString(hash.Sum(nil))[:10]
 }

@@ -1,0 +1,108 @@
+package migrate
+
+import (
+	"slices"
+	"strings"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/denial"
+)
+
+// canFinish returns the pod to finish pending migrations with, or why they cannot be finished yet. `kong migrations
+// finish` may remove what older Kongs use (fact K12), and it needs the files that made the migrations pending (fact
+// K30). So every running pod that uses the database and loads the plugin must have these migrations and be ready.
+func (p *planner) canFinish(migration *v1alpha1.PluginMigration, pending []string) (*Pod, *blocker) {
+	from := p.podToFinishWith(migration, pending)
+	if from == nil {
+		return nil, &blocker{v1alpha1.ReasonNoPods, "\"kong migrations finish\" needs a pod that has these migrations"}
+	}
+	var older, unready []string
+	for _, pod := range p.running {
+		switch {
+		case !p.toleratesFinish(pod, from, migration, pending):
+			older = append(older, pod.key())
+		case !pod.Ready && !pod.Ending:
+			unready = append(unready, pod.key())
+		}
+	}
+	switch {
+	case len(older) > 0:
+		return nil, &blocker{v1alpha1.ReasonOlderPods,
+			"Pods without these migrations still run. Restart their workloads with the new release: " + denial.QuoteNames(older)}
+	case len(unready) > 0:
+		return nil, &blocker{v1alpha1.ReasonPodsNotReady, "Pods are not ready: " + denial.QuoteNames(unready)}
+	}
+	return from, nil
+}
+
+// podToFinishWith returns a pod whose container can finish pending migrations, or nil. It prefers pods that require the
+// migration, then pods that run.
+func (p *planner) podToFinishWith(migration *v1alpha1.PluginMigration, pending []string) *Pod {
+	var best *Pod
+	bestRank := 0
+	for i := range p.Pods {
+		pod := &p.Pods[i]
+		if pod.Namespace != p.Namespace || pod.Ending || !p.toleratesFinish(pod, pod, migration, pending) {
+			continue
+		}
+		rank := 1
+		if !pod.Gated {
+			rank++
+		}
+		if pod.migrationName() == migration.Name {
+			rank += 2
+		}
+		if rank > bestRank {
+			best, bestRank = pod, rank
+		}
+	}
+	return best
+}
+
+// toleratesFinish reports whether the Kong of a pod can use the database after a finish with the container of pod from.
+// The pod must have the pending migrations of each plugin that it loads. The migrations of Kong itself are in no
+// release: for these, the pod must have the same image as from.
+func (p *planner) toleratesFinish(pod, from *Pod, migration *v1alpha1.PluginMigration, pending []string) bool {
+	for _, line := range pending {
+		plugin, names, _ := strings.Cut(line, ": ")
+		at := slices.IndexFunc(pod.Requirement.Set, func(own v1alpha1.PluginMigrations) bool { return own.Name == plugin })
+		switch {
+		case at >= 0:
+			if !hasMigrations(pod.Requirement.Set[at], migration, strings.Split(names, ", ")) {
+				return false
+			}
+		case p.isManaged(plugin):
+			// The pod that finishes needs the files. Other pods do not if they do not load the plugin.
+			if pod == from || pod.Plugins == nil || slices.Contains(pod.Plugins, plugin) {
+				return false
+			}
+		case pod.Requirement.Image != from.Requirement.Image:
+			return false
+		}
+	}
+	return true
+}
+
+// hasMigrations reports whether a release has migrations, by their names. If the names are unknown, the release must
+// have exactly the migrations of the PluginMigration.
+func hasMigrations(own v1alpha1.PluginMigrations, migration *v1alpha1.PluginMigration, names []string) bool {
+	if slices.ContainsFunc(migration.Spec.Plugins, func(other v1alpha1.PluginMigrations) bool {
+		return other.Name == own.Name && other.MigrationsDigest == own.MigrationsDigest
+	}) {
+		return true
+	}
+	return !slices.ContainsFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(own.Migrations, func(file v1alpha1.Migration) bool { return file.Name == name })
+	})
+}
+
+// isManaged reports whether a PluginMigration or a pod has a plugin from our sources. Otherwise the plugin is a part of
+// Kong.
+func (p *planner) isManaged(plugin string) bool {
+	has := func(set []v1alpha1.PluginMigrations) bool {
+		return slices.ContainsFunc(set, func(other v1alpha1.PluginMigrations) bool { return other.Name == plugin })
+	}
+	return slices.ContainsFunc(p.migrations, func(migration *v1alpha1.PluginMigration) bool {
+		return has(migration.Spec.Plugins)
+	}) || slices.ContainsFunc(p.Pods, func(pod Pod) bool { return has(pod.Requirement.Set) })
+}

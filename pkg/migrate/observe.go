@@ -1,0 +1,114 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+// observe updates the status of a migration from its last Job.
+func (p *planner) observe(migration *v1alpha1.PluginMigration) {
+	status := &migration.Status
+	job := p.lastJob(migration)
+	switch {
+	case job != nil && job.Attempt > status.Attempts:
+		// The controller stopped after it created the Job and before it wrote the status.
+		setJobStarted(status, job.Name, job.Step, job.Attempt, p.Now)
+	case job == nil || job.Attempt < status.Attempts:
+		// The Job in the status was deleted: a new one starts.
+		status.Phase = phaseWithoutJob(status.Phase)
+	}
+	switch {
+	case job == nil || status.Phase != v1alpha1.PhaseMigrating && status.Phase != v1alpha1.PhaseFinishing:
+	case job.Done:
+		p.observeResult(migration, job)
+	case job.WaitingReason != "":
+		setMessage(status, p.Now, v1alpha1.ReasonJobRunning, fmt.Sprintf("The pod of Job %q cannot start: %s", job.Name, job.WaitingReason))
+	default:
+		setMessage(status, p.Now, v1alpha1.ReasonJobRunning, jobRunsMessage(job.Name, job.Step))
+	}
+}
+
+// lastJob returns the Job of a migration with the most attempts. It returns nil if the migration has no Job.
+func (p *planner) lastJob(migration *v1alpha1.PluginMigration) *Job {
+	var last *Job
+	for i := range p.Jobs {
+		if job := &p.Jobs[i]; job.Migration == migration.Name && (last == nil || job.Attempt > last.Attempt) {
+			last = job
+		}
+	}
+	return last
+}
+
+// phaseWithoutJob returns the phase in which the next Job can start.
+func phaseWithoutJob(phase v1alpha1.Phase) v1alpha1.Phase {
+	switch phase {
+	case v1alpha1.PhaseMigrating:
+		return v1alpha1.PhaseWaiting
+	case v1alpha1.PhaseFinishing:
+		return v1alpha1.PhaseMigrated
+	default:
+		return phase
+	}
+}
+
+// observeResult updates the status of a migration from the result of a Job that is done.
+func (p *planner) observeResult(migration *v1alpha1.PluginMigration, job *Job) {
+	status, next := &migration.Status, transitionFor(job.Step, job.Result.Outcome)
+	if next.verified {
+		status.BlockedBy, status.Pending = nil, nil
+	}
+	switch next.lines {
+	case fieldNone:
+	case fieldPending:
+		status.Pending = slices.Clone(job.Result.Lines)
+	case fieldBlockedBy:
+		status.BlockedBy = slices.Clone(job.Result.Lines)
+	case fieldLastOutput:
+		status.LastOutput = job.Result.output()
+	}
+	if next.verified {
+		setMigrated(status, p.Now)
+		p.observePending(migration)
+		return
+	}
+	status.Phase = next.phase
+	if p.backsOff(migration, next.retry) {
+		retry := metav1.NewTime(p.Now.Add(backoff(status.Attempts)))
+		status.RetryTime = &retry
+	}
+	if next.reason != "" {
+		setMessage(status, p.Now, next.reason, jobEndedMessage(migration, job, next.reason))
+	}
+}
+
+// backsOff reports whether the next Job of a migration waits for a backoff.
+func (p *planner) backsOff(migration *v1alpha1.PluginMigration, policy retryPolicy) bool {
+	return policy == retryAfterBackoff ||
+		policy == retryAfterBackoffIfManual && p.mode(migration) != annotations.MigrationsAuto
+}
+
+// observePending updates other migrations whose pending migrations Kong no longer lists as pending: a person or another
+// Job has finished them. This applies only if Kong has just listed the same migrations.
+func (p *planner) observePending(listed *v1alpha1.PluginMigration) {
+	for _, other := range p.migrations {
+		if other == listed || !IsMigrated(other) || len(other.Status.Pending) == 0 {
+			continue
+		}
+		stillPending := slices.ContainsFunc(other.Status.Pending, func(line string) bool {
+			plugin, names, _ := strings.Cut(line, ": ")
+			at := slices.IndexFunc(listed.Spec.Plugins, func(own v1alpha1.PluginMigrations) bool { return own.Name == plugin })
+			return at < 0 || slices.Contains(listed.Status.Pending, line) ||
+				!hasMigrations(listed.Spec.Plugins[at], other, strings.Split(names, ", "))
+		})
+		if !stillPending {
+			other.Status.Pending = nil
+			setMigrated(&other.Status, p.Now)
+		}
+	}
+}

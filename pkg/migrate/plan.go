@@ -1,0 +1,172 @@
+package migrate
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+// Plan is what to do next. To apply it twice does no harm.
+type Plan struct {
+	// Create are requirements without a PluginMigration.
+	Create []Requirement
+	// Ungate are the pods that can start: their gate is to be removed.
+	Ungate []Pod
+	// StatusUpdates are the statuses to write, by the name of the PluginMigration. They always include the one of StartJob.
+	StatusUpdates map[string]v1alpha1.PluginMigrationStatus
+	// StartJob is the only Job to start. It is nil if there is none.
+	StartJob *JobStart
+	// Prune are the names of old PluginMigrations to delete.
+	Prune []string
+	// RequeueAfter is when to plan again even if nothing changes. It is 0 if this is not necessary.
+	RequeueAfter time.Duration
+}
+
+// FinishMode says which pending migrations a Job may finish.
+type FinishMode string
+
+// The finish modes.
+const (
+	FinishNone  FinishMode = "none"
+	FinishNamed FinishMode = "named"
+	FinishAll   FinishMode = "all"
+)
+
+// JobStart describes a Job to start.
+type JobStart struct {
+	// Migration is the name of the PluginMigration.
+	Migration string
+	Step      Step
+	Attempt   int32
+	Finish    FinishMode
+	// Pending are the migrations that the Job may finish, if Finish is FinishNamed.
+	Pending []string
+	// From is the pod whose Kong container the Job runs.
+	From Pod
+}
+
+// planner makes one plan.
+type planner struct {
+	Snapshot
+	plan Plan
+	// migrations are copies of the snapshot's, the oldest first. The planner changes their statuses.
+	migrations []*v1alpha1.PluginMigration
+	// running are the pods without our gate, and those whose gate this plan removes.
+	running []*Pod
+	// activeJob names the Job that runs on the database. It is empty if none does.
+	activeJob string
+}
+
+// Plan returns what to do next. It does not change the snapshot.
+func (s Snapshot) Plan() Plan {
+	p := newPlanner(s)
+	p.createMigrations()
+	// First update all statuses from Jobs, because the decisions about one migration depend on the others.
+	for _, migration := range p.migrations {
+		p.observe(migration)
+	}
+	p.ungatePods()
+	for _, migration := range p.migrations {
+		p.planNextJob(migration)
+	}
+	p.collectStatusUpdates()
+	p.prune()
+	return p.plan
+}
+
+func newPlanner(s Snapshot) *planner {
+	p := &planner{Snapshot: s, plan: Plan{StatusUpdates: map[string]v1alpha1.PluginMigrationStatus{}}}
+	for i := range s.Migrations {
+		migration := s.Migrations[i].DeepCopy()
+		migration.Status.ObservedGeneration = migration.Generation
+		p.migrations = append(p.migrations, migration)
+	}
+	slices.SortFunc(p.migrations, func(a, b *v1alpha1.PluginMigration) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	for _, job := range s.Jobs {
+		if !job.Done {
+			p.activeJob = job.String()
+		}
+	}
+	return p
+}
+
+// createMigrations plans a PluginMigration for each requirement without one. Running pods count too: if you delete a
+// PluginMigration, the controller tries it again.
+func (p *planner) createMigrations() {
+	known := map[string]bool{}
+	for _, migration := range p.migrations {
+		known[migration.Name] = true
+	}
+	for i := range p.Pods {
+		pod := &p.Pods[i]
+		name := pod.migrationName()
+		if name == "" || pod.Namespace != p.Namespace || pod.Ending || known[name] {
+			continue
+		}
+		known[name] = true
+		p.plan.Create = append(p.plan.Create, pod.Requirement)
+	}
+}
+
+// ungatePods plans to remove the gates of pods whose migration is complete, and sets p.running.
+func (p *planner) ungatePods() {
+	migrated := map[string]bool{}
+	for _, migration := range p.migrations {
+		migrated[migration.Name] = IsMigrated(migration)
+	}
+	for i := range p.Pods {
+		pod := &p.Pods[i]
+		if pod.Gated {
+			if pod.Namespace != p.Namespace || !migrated[pod.migrationName()] {
+				continue
+			}
+			p.plan.Ungate = append(p.plan.Ungate, *pod)
+		}
+		p.running = append(p.running, pod)
+	}
+}
+
+// collectStatusUpdates adds to the plan the statuses that differ from the stored ones.
+func (p *planner) collectStatusUpdates() {
+	for _, migration := range p.migrations {
+		summarize(&migration.Status, p.Now)
+		starts := p.plan.StartJob != nil && p.plan.StartJob.Migration == migration.Name
+		if starts || !equality.Semantic.DeepEqual(p.stored(migration).Status, migration.Status) {
+			p.plan.StatusUpdates[migration.Name] = migration.Status
+		}
+	}
+}
+
+// stored returns a migration as the API server has it.
+func (p *planner) stored(migration *v1alpha1.PluginMigration) *v1alpha1.PluginMigration {
+	return &p.Migrations[slices.IndexFunc(p.Migrations, func(stored v1alpha1.PluginMigration) bool {
+		return stored.Name == migration.Name
+	})]
+}
+
+// podsRequiring returns the pods in the namespace that require a migration.
+func (p *planner) podsRequiring(migration *v1alpha1.PluginMigration) []*Pod {
+	var pods []*Pod
+	for i := range p.Pods {
+		if p.Pods[i].Namespace == p.Namespace && p.Pods[i].migrationName() == migration.Name {
+			pods = append(pods, &p.Pods[i])
+		}
+	}
+	return pods
+}
+
+// requeueAt plans again just after a time. The earliest time of a plan counts.
+func (p *planner) requeueAt(at metav1.Time) {
+	after := time.Duration(max(at.Unix()-p.Now.Unix()+1, 1)) * time.Second
+	if p.plan.RequeueAfter == 0 || after < p.plan.RequeueAfter {
+		p.plan.RequeueAfter = after
+	}
+}

@@ -1,0 +1,82 @@
+package migrate
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+// Snapshot is what the controller knows about one database in one namespace.
+type Snapshot struct {
+	Namespace string
+	Now       metav1.Time
+	// Migrations are the PluginMigrations of the database in the namespace.
+	Migrations []v1alpha1.PluginMigration
+	// Pods are the pods whose Kong uses the database, in all namespaces. They do not include pods that have ended.
+	Pods []Pod
+	// Jobs are the Jobs on the database in the namespace.
+	Jobs []Job
+	// HistoryLimit is the number of migrations to keep that no pod requires.
+	HistoryLimit int
+}
+
+// Pod is what a plan needs to know about a pod.
+type Pod struct {
+	Namespace, Name string
+	// Requirement has no plugins if the pod requires no migration.
+	Requirement Requirement
+	// Plugins are all plugins that Kong in the pod loads. It is nil if only Kong can tell.
+	Plugins []string
+	// Gated reports whether the pod waits for its migration.
+	Gated bool
+	// Ready reports whether the pod serves requests.
+	Ready bool
+	// Ending reports whether the pod was deleted and is shutting down.
+	Ending bool
+}
+
+// migrationName returns the name of the PluginMigration that the pod requires, or "".
+func (p *Pod) migrationName() string {
+	if len(p.Requirement.Set) == 0 {
+		return ""
+	}
+	return p.Requirement.MigrationName()
+}
+
+// key returns "namespace/name".
+func (p *Pod) key() string { return p.Namespace + "/" + p.Name }
+
+// Step is the Kong command that a Job runs.
+type Step string
+
+// The steps of a migration.
+const (
+	StepUp     Step = "up"
+	StepFinish Step = "finish"
+)
+
+// Job is what a plan needs to know about a Job.
+type Job struct {
+	Name string
+	// Migration is the name of the PluginMigration that owns the Job. It is empty if none does.
+	Migration string
+	Step      Step
+	Attempt   int32
+	// Done reports whether no pod of the Job runs or will run.
+	Done bool
+	// Result is how the Job ended, if it is done.
+	Result Result
+	// WaitingReason says why the pod of the Job does not run. It is empty if the pod runs.
+	WaitingReason string
+	// OrphanedPod is the name of a pod that still runs although its Job was deleted. The other fields are then unknown.
+	OrphanedPod string
+}
+
+func (j *Job) String() string {
+	if j.OrphanedPod != "" {
+		return fmt.Sprintf("Pod %q of a deleted Job", j.OrphanedPod)
+	}
+	return fmt.Sprintf("Job %q", j.Name)
+}

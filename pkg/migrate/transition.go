@@ -1,0 +1,141 @@
+package migrate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+// transition is what a Job that ended does to the status of its PluginMigration.
+type transition struct {
+	// verified: Kong lists every migration. The next phase is Migrated, or Finished if nothing is pending. The other
+	// fields then do not count, except lines.
+	verified bool
+	// phase is the next phase.
+	phase v1alpha1.Phase
+	// lines is the status field that gets the lines of the result.
+	lines statusField
+	// retry says when the next Job may start.
+	retry retryPolicy
+	// reason is the reason of the condition that is not True yet. If empty, reason and message stay as they are.
+	reason string
+}
+
+// statusField is a field of a PluginMigrationStatus.
+type statusField int
+
+const (
+	fieldNone statusField = iota
+	fieldPending
+	fieldBlockedBy
+	fieldLastOutput
+)
+
+// retryPolicy says when the next Job of a PluginMigration may start.
+type retryPolicy int
+
+const (
+	// retryWhenPossible: as soon as nothing else prevents it. After phase Failed there is no next Job.
+	retryWhenPossible retryPolicy = iota
+	// retryAfterBackoff: after a time that grows with the number of attempts.
+	retryAfterBackoff
+	// retryAfterBackoffIfManual: as retryAfterBackoff, if a person runs `kong migrations finish`. Only Kong knows when this
+	// has happened.
+	retryAfterBackoffIfManual
+)
+
+// transitionFor returns the transition for a step and an outcome. Every other pair fails the migration.
+func transitionFor(step Step, outcome Outcome) transition {
+	finished := transition{verified: true}
+	failed := transition{
+		phase: v1alpha1.PhaseFailed, lines: fieldLastOutput, reason: v1alpha1.ReasonJobFailed,
+	}
+	notListed := transition{
+		phase: v1alpha1.PhaseFailed, lines: fieldLastOutput, reason: v1alpha1.ReasonMigrationsNotListed,
+	}
+	table := map[Step]map[Outcome]transition{
+		StepUp: {
+			OutcomeDone:    finished,
+			OutcomePending: {verified: true, lines: fieldPending},
+			OutcomeBlocked: {
+				phase: v1alpha1.PhaseWaiting, lines: fieldBlockedBy, retry: retryAfterBackoffIfManual,
+				reason: v1alpha1.ReasonPendingMigrations,
+			},
+			OutcomeDeadline: {
+				phase: v1alpha1.PhaseWaiting, lines: fieldLastOutput, retry: retryAfterBackoff,
+				reason: v1alpha1.ReasonDatabaseUnreachable,
+			},
+			OutcomeUnlisted: notListed,
+			OutcomeFailed:   failed,
+			OutcomeEmpty:    failed,
+			OutcomeStopped:  failed,
+			OutcomeUnknown:  failed,
+		},
+		StepFinish: {
+			OutcomeDone:    finished,
+			OutcomePending: failed, // a Job that may not finish what is pending reports OutcomeBlocked
+			// More migrations are pending than before. The next plan decides about all of them.
+			OutcomeBlocked: {phase: v1alpha1.PhaseMigrated, lines: fieldPending},
+			OutcomeDeadline: {
+				phase: v1alpha1.PhaseMigrated, lines: fieldLastOutput, retry: retryAfterBackoff,
+				reason: v1alpha1.ReasonDatabaseUnreachable,
+			},
+			OutcomeUnlisted: notListed,
+			OutcomeFailed:   failed,
+			OutcomeEmpty:    failed,
+			OutcomeStopped:  failed,
+			OutcomeUnknown:  failed,
+		},
+	}
+	if next, ok := table[step][outcome]; ok {
+		return next
+	}
+	return failed
+}
+
+// The first retry starts after minBackoff. Each further one waits twice as long, up to maxBackoff.
+const (
+	minBackoff = 10 * time.Second
+	maxBackoff = 5 * time.Minute
+)
+
+// backoff returns how long to wait after a number of attempts.
+func backoff(attempts int32) time.Duration {
+	const maxDoublings = 10 // more would overflow, and are above maxBackoff
+	return min(minBackoff<<max(min(attempts-1, maxDoublings), 0), maxBackoff)
+}
+
+// jobEndedMessage returns the message for a Job that ended with a reason.
+func jobEndedMessage(migration *v1alpha1.PluginMigration, job *Job, reason string) string {
+	output := oneLine(job.Result.output())
+	retry := fmt.Sprintf("run \"kubectl delete pluginmigration %s -n %s\" to try again", migration.Name, migration.Namespace)
+	switch reason {
+	case v1alpha1.ReasonPendingMigrations:
+		return "Pending migrations must be finished first: " + joinLines(job.Result.Lines)
+	case v1alpha1.ReasonDatabaseUnreachable:
+		return fmt.Sprintf("Job %q reached its deadline. The next Job starts at %s. Last output: %s",
+			job.Name, migration.Status.RetryTime.UTC().Format(time.TimeOnly), output)
+	case v1alpha1.ReasonMigrationsNotListed:
+		return fmt.Sprintf("Job %q: Kong does not list %s. Check that the container finds the files of the plugin, then %s",
+			job.Name, output, retry)
+	}
+	if output == "" {
+		output = "no output, see the logs of its pods"
+	}
+	return fmt.Sprintf("Job %q failed: %s. Fix the cause, then %s", job.Name, output, retry)
+}
+
+// joinLines returns lines as a part of a sentence.
+func joinLines(lines []string) string { return oneLine(strings.Join(lines, "; ")) }
+
+// oneLine returns a text as a part of a sentence. It shortens long texts.
+func oneLine(text string) string {
+	const maxLength = 500
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > maxLength {
+		text = strings.ToValidUTF8(text[:maxLength], "") + "..."
+	}
+	return text
+}

@@ -1,0 +1,167 @@
+package migrate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+// pair is a step and how its Job ended.
+type pair struct {
+	step    Step
+	outcome Outcome
+}
+
+// after is what a status must be after a Job ended.
+type after struct {
+	phase v1alpha1.Phase
+	// migrated and finished are the conditions: "True", or "False" and the reason. They are empty if a condition is missing.
+	migrated, finished string
+	pending, blockedBy []string
+	lastOutput         string
+	retries            bool
+	message            string
+}
+
+// TestTransitions proves what each outcome of each step does to the status of a migration.
+func TestTransitions(t *testing.T) {
+	lines := []string{"dao-test: 001_next", "other: 000_base"}
+	const (
+		output   = "dao-test: 001_next\nother: 000_base"
+		sentence = "dao-test: 001_next other: 000_base"
+		deleteIt = `run "kubectl delete pluginmigration dao-test-1 -n kong" to try again`
+		jobFails = `Job "job-1" failed: ` + sentence + `. Fix the cause, then ` + deleteIt
+		notSeen  = `Job "job-1": Kong does not list ` + sentence + `. Check that the container finds the files of the plugin, then ` + deleteIt
+		timedOut = `Job "job-1" reached its deadline. The next Job starts at 12:00:20. Last output: ` + sentence
+	)
+	upFailed := after{phase: v1alpha1.PhaseFailed, migrated: "False JobFailed", blockedBy: []string{"acl: 1"}, lastOutput: output, message: jobFails}
+	finishFailed := after{
+		phase: v1alpha1.PhaseFailed, migrated: "True", finished: "False JobFailed",
+		pending: []string{"dao-test: 001_next"}, lastOutput: output, message: jobFails,
+	}
+	upNotListed, finishNotListed := upFailed, finishFailed
+	upNotListed.migrated, upNotListed.message = "False MigrationsNotListed", notSeen
+	finishNotListed.finished, finishNotListed.message = "False MigrationsNotListed", notSeen
+	wants := map[pair]after{
+		{StepUp, OutcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
+		{StepUp, OutcomePending}: {phase: v1alpha1.PhaseMigrated, migrated: "True", pending: lines},
+		{StepUp, OutcomeBlocked}: {
+			phase: v1alpha1.PhaseWaiting, migrated: "False PendingMigrations", blockedBy: lines,
+			message: "Pending migrations must be finished first: dao-test: 001_next; other: 000_base",
+		},
+		{StepUp, OutcomeDeadline}: {
+			phase: v1alpha1.PhaseWaiting, migrated: "False DatabaseUnreachable", blockedBy: []string{"acl: 1"},
+			lastOutput: output, retries: true, message: timedOut,
+		},
+		{StepUp, OutcomeUnlisted}: upNotListed,
+		{StepUp, OutcomeFailed}:   upFailed,
+		{StepUp, OutcomeEmpty}:    upFailed,
+		{StepUp, OutcomeStopped}:  upFailed,
+		{StepUp, OutcomeUnknown}:  upFailed,
+
+		{StepFinish, OutcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
+		{StepFinish, OutcomePending}: finishFailed,
+		{StepFinish, OutcomeBlocked}: {
+			phase: v1alpha1.PhaseMigrated, migrated: "True", finished: "False JobRunning", pending: lines,
+			message: `Job "job-1" runs "kong migrations finish"`,
+		},
+		{StepFinish, OutcomeDeadline}: {
+			phase: v1alpha1.PhaseMigrated, migrated: "True", finished: "False DatabaseUnreachable",
+			pending: []string{"dao-test: 001_next"}, lastOutput: output, retries: true, message: timedOut,
+		},
+		{StepFinish, OutcomeUnlisted}: finishNotListed,
+		{StepFinish, OutcomeFailed}:   finishFailed,
+		{StepFinish, OutcomeEmpty}:    finishFailed,
+		{StepFinish, OutcomeStopped}:  finishFailed,
+		{StepFinish, OutcomeUnknown}:  finishFailed,
+
+		// Somebody changed the label of the Job.
+		{"dance", OutcomeDone}: upFailed,
+	}
+	for _, step := range []Step{StepUp, StepFinish} {
+		for _, outcome := range append(reportedOutcomes(), OutcomeUnknown) {
+			if _, ok := wants[pair{step, outcome}]; !ok {
+				t.Errorf("no row for step %q and outcome %q", step, outcome)
+			}
+		}
+	}
+	for given, want := range wants {
+		t.Run(string(given.step)+" "+string(given.outcome), func(t *testing.T) {
+			p := newPlanner(snapshotOfRunningJob(given.step))
+			p.Jobs[0].Done, p.Jobs[0].Result = true, Result{given.outcome, lines}
+			p.observe(p.migrations[0])
+			got := summaryOf(p.migrations[0].Status)
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(after{}), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// snapshotOfRunningJob returns a snapshot with one migration whose second Job runs a step.
+func snapshotOfRunningJob(step Step) Snapshot {
+	now := metav1.NewTime(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
+	migration := v1alpha1.PluginMigration{ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: "dao-test-1", Generation: 1}}
+	status := &migration.Status
+	status.BlockedBy = []string{"acl: 1"}
+	if step == StepFinish {
+		status.BlockedBy, status.Pending = nil, []string{"dao-test: 001_next"}
+		setMigrated(status, now)
+	}
+	setJobStarted(status, "job-1", step, 2, now)
+	return Snapshot{
+		Namespace: "kong", Now: now, Migrations: []v1alpha1.PluginMigration{migration},
+		Jobs: []Job{{Name: "job-1", Migration: "dao-test-1", Step: step, Attempt: 2}},
+	}
+}
+
+func summaryOf(status v1alpha1.PluginMigrationStatus) after {
+	return after{
+		phase:    status.Phase,
+		migrated: textOf(status, v1alpha1.ConditionMigrated), finished: textOf(status, v1alpha1.ConditionFinished),
+		pending: status.Pending, blockedBy: status.BlockedBy, lastOutput: status.LastOutput,
+		retries: status.RetryTime != nil, message: status.Message,
+	}
+}
+
+// textOf returns "True", or "False" and the reason of a condition.
+func textOf(status v1alpha1.PluginMigrationStatus, conditionType string) string {
+	condition := meta.FindStatusCondition(status.Conditions, conditionType)
+	switch {
+	case condition == nil:
+		return ""
+	case condition.Status == metav1.ConditionTrue:
+		return "True"
+	default:
+		return string(condition.Status) + " " + condition.Reason
+	}
+}
+
+// TestBlockedManualMigrationBacksOff proves that a blocked Job is retried later if a person finishes migrations.
+func TestBlockedManualMigrationBacksOff(t *testing.T) {
+	p := newPlanner(snapshotOfRunningJob(StepUp))
+	p.migrations[0].Annotations = map[string]string{annotations.Migrations: string(annotations.MigrationsUp)}
+	p.Jobs[0].Done, p.Jobs[0].Result = true, Result{OutcomeBlocked, []string{"acl: 1"}}
+	p.observe(p.migrations[0])
+	if retry := p.migrations[0].Status.RetryTime; retry == nil || !retry.Equal(new(metav1.NewTime(p.Now.Add(20*time.Second)))) {
+		t.Errorf("the next Job can start at %v, want 20 seconds later", retry)
+	}
+}
+
+// TestBackoff proves that the time between attempts doubles up to its limit.
+func TestBackoff(t *testing.T) {
+	for attempts, want := range map[int32]time.Duration{
+		0: 10 * time.Second, 1: 10 * time.Second, 2: 20 * time.Second, 5: 160 * time.Second, 6: 5 * time.Minute, 1 << 20: 5 * time.Minute,
+	} {
+		if got := backoff(attempts); got != want {
+			t.Errorf("after %d attempts: %v, want %v", attempts, got, want)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package migratecontroller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/migrate"
+)
+
+// apply does what a plan says. The controller can stop after any step: the next plan continues from there.
+func (c *Controller) apply(ctx context.Context, key clusterstate.DatabaseKey, snapshot migrate.Snapshot, plan migrate.Plan) error {
+	if err := c.ungate(ctx, plan.Ungate); err != nil {
+		return err
+	}
+	// An error here must not prevent the steps for the other migrations.
+	createErr := c.create(ctx, key, plan.Create)
+	if plan.StartJob != nil {
+		if err := c.startJob(ctx, snapshot, plan); err != nil {
+			return err
+		}
+	}
+	for i := range snapshot.Migrations {
+		if status, ok := plan.StatusUpdates[snapshot.Migrations[i].Name]; ok {
+			if err := c.updateStatus(ctx, &snapshot.Migrations[i], status); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.prune(ctx, snapshot, plan.Prune); err != nil {
+		return err
+	}
+	return createErr
+}
+
+// maxConcurrentUngates limits how many gates are removed at the same time.
+const maxConcurrentUngates = 8
+
+// ungate removes our gate from pods.
+func (c *Controller) ungate(ctx context.Context, pods []migrate.Pod) error {
+	if len(pods) == 0 {
+		return nil
+	}
+	work := make(chan migrate.Pod)
+	errs := make([]error, min(maxConcurrentUngates, len(pods)))
+	var workers sync.WaitGroup
+	for i := range errs {
+		workers.Go(func() {
+			for pod := range work {
+				name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
+				errs[i] = errors.Join(errs[i], clusterstate.RemoveGate(ctx, c.Client, name, annotations.MigrationsGate))
+			}
+		})
+	}
+	for _, pod := range pods {
+		work <- pod
+	}
+	close(work)
+	workers.Wait()
+	c.Log.Info("Removed the gates of pods whose database is migrated", "namespace", pods[0].Namespace, "pods", len(pods))
+	return errors.Join(errs...)
+}
+
+// create creates the PluginMigrations of requirements.
+func (c *Controller) create(ctx context.Context, key clusterstate.DatabaseKey, requirements []migrate.Requirement) error {
+	var errs []error
+	for _, requirement := range requirements {
+		migration := &v1alpha1.PluginMigration{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: key.Namespace, Name: requirement.MigrationName(),
+				Labels: map[string]string{annotations.Database: key.Database},
+			},
+			Spec: requirement.Spec(),
+		}
+		switch err := c.Client.Create(ctx, migration); {
+		case apierrors.IsAlreadyExists(err):
+			errs = append(errs, fmt.Errorf("PluginMigration %q exists without label %s, so the controller does not see it: "+
+				"set the label to %q, or delete the PluginMigration", qualified(migration), annotations.Database, key.Database))
+		case err != nil:
+			errs = append(errs, fmt.Errorf("create PluginMigration %q: %w", qualified(migration), err))
+		default:
+			c.Log.Info("Created a PluginMigration", "namespace", key.Namespace, "pluginMigration", migration.Name,
+				"plugins", migration.Spec.Request, "database", migration.Spec.Database.Description)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// startJob creates the Job of a plan and records it in the plan.
+func (c *Controller) startJob(ctx context.Context, snapshot migrate.Snapshot, plan migrate.Plan) error {
+	start := *plan.StartJob
+	at := slices.IndexFunc(snapshot.Migrations, func(migration v1alpha1.PluginMigration) bool {
+		return migration.Name == start.Migration
+	})
+	var pod corev1.Pod
+	if err := c.Live.Get(ctx, client.ObjectKey{Namespace: start.From.Namespace, Name: start.From.Name}, &pod); err != nil {
+		return fmt.Errorf("read the pod whose container the Job runs: %w", err)
+	}
+	job, err := migrate.NewJob(&snapshot.Migrations[at], start, &pod, c.Settings)
+	if err != nil {
+		return err
+	}
+	if err := c.Client.Create(ctx, job); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create Job %q: %w", qualified(job), err)
+	}
+	c.Log.Info("Started a Job", "namespace", job.Namespace, "job", job.Name, "step", string(start.Step),
+		"finish", string(start.Finish), "pod", start.From.Name)
+	c.Metrics.jobs.WithLabelValues(string(start.Step)).Inc()
+	plan.RecordJobStart(job.Name, snapshot.Now)
+	return nil
+}
+
+// prune deletes migrations.
+func (c *Controller) prune(ctx context.Context, snapshot migrate.Snapshot, names []string) error {
+	for i := range snapshot.Migrations {
+		migration := &snapshot.Migrations[i]
+		if !slices.Contains(names, migration.Name) {
+			continue
+		}
+		// With the resource version, the API server keeps a migration that changed after the plan.
+		unchanged := client.Preconditions{UID: &migration.UID, ResourceVersion: &migration.ResourceVersion}
+		err := c.Client.Delete(ctx, migration, unchanged, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete PluginMigration %q, which no pod requires: %w", qualified(migration), err)
+		}
+	}
+	return nil
+}
+
+// qualified returns "namespace/name".
+func qualified(object client.Object) string { return client.ObjectKeyFromObject(object).String() }

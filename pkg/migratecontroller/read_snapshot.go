@@ -1,0 +1,86 @@
+package migratecontroller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/migrate"
+)
+
+// readSnapshot returns the snapshot of a database. It reads PluginMigrations and Jobs through reader, and pods from the
+// index of injected pods.
+func (c *Controller) readSnapshot(ctx context.Context, reader client.Reader, key clusterstate.DatabaseKey) (migrate.Snapshot, error) {
+	snapshot := migrate.Snapshot{Namespace: key.Namespace, Now: metav1.Now(), HistoryLimit: c.Settings.HistoryLimit}
+	selected := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingLabels{annotations.Database: key.Database}}
+	var migrations v1alpha1.PluginMigrationList
+	var jobs batchv1.JobList
+	if err := errors.Join(reader.List(ctx, &migrations, selected...), reader.List(ctx, &jobs, selected...)); err != nil {
+		return snapshot, fmt.Errorf("read the PluginMigrations and Jobs of database %q in namespace %q: %w", key.Database, key.Namespace, err)
+	}
+	for _, migration := range migrations.Items {
+		if migration.DeletionTimestamp == nil {
+			snapshot.Migrations = append(snapshot.Migrations, migration)
+		}
+	}
+	for i := range jobs.Items {
+		job, err := c.readJob(ctx, &jobs.Items[i], snapshot.Migrations)
+		if err != nil {
+			return snapshot, err
+		}
+		snapshot.Jobs = append(snapshot.Jobs, job)
+	}
+	for _, injected := range c.Pods.OfDatabase(key.Database) {
+		pod := injected.Migration
+		pod.Requirement.Set = pod.Requirement.Set.Named(func(plugin string) []*catalog.Release {
+			return c.Sources.Releases(injected.SourceNamespace(plugin), plugin)
+		})
+		snapshot.Pods = append(snapshot.Pods, pod)
+	}
+	return snapshot, nil
+}
+
+// addUnwatchedPods adds to a snapshot the pods of its namespace that no watch reports: pods that were never injected,
+// and pods of Jobs that were deleted.
+func (c *Controller) addUnwatchedPods(ctx context.Context, key clusterstate.DatabaseKey, snapshot *migrate.Snapshot) error {
+	for pod, err := range clusterstate.PodsIn(ctx, c.Live, key.Namespace) {
+		if err != nil {
+			return fmt.Errorf("read the pods that may use database %q in namespace %q: %w", key.Database, key.Namespace, err)
+		}
+		if err := addUnwatchedPod(pod, key, snapshot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addUnwatchedPod(pod *corev1.Pod, key clusterstate.DatabaseKey, snapshot *migrate.Snapshot) error {
+	switch {
+	case pod.Labels[annotations.Injected] == "true":
+		return nil // the index of injected pods has it
+	case isRunner(pod, key):
+		snapshot.Jobs = append(snapshot.Jobs, migrate.Job{
+			Step: migrate.Step(pod.Labels[annotations.Step]), OrphanedPod: pod.Name,
+		})
+		return nil
+	}
+	read, hasDatabase, err := clusterstate.MigrationPod(pod)
+	if err == nil && hasDatabase && read.Requirement.Database.Key == key.Database {
+		snapshot.Pods = append(snapshot.Pods, read)
+	}
+	return err
+}
+
+// isRunner reports whether a pod belongs to one of our Jobs on a database and has not ended.
+func isRunner(pod *corev1.Pod, key clusterstate.DatabaseKey) bool {
+	return !clusterstate.HasEnded(pod) && pod.Labels[annotations.Database] == key.Database && pod.Labels[annotations.Step] != ""
+}

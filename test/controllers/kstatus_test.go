@@ -1,0 +1,163 @@
+package controllers
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+// kstatusOf returns the status of an object by the generic rules of kstatus, which Flux and other tools apply to every
+// kind that they do not know (fact P9).
+func kstatusOf(t *testing.T, object *unstructured.Unstructured) string {
+	t.Helper()
+	if object.GetDeletionTimestamp() != nil {
+		return "Terminating"
+	}
+	observed, found, err := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found && observed != object.GetGeneration() {
+		return "InProgress"
+	}
+	conditions, _, err := unstructured.NestedSlice(object.Object, "status", "conditions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := map[any]any{}
+	for _, condition := range conditions {
+		fields := condition.(map[string]any)
+		status[fields["type"]] = fields["status"]
+	}
+	switch {
+	case status["Reconciling"] == "True":
+		return "InProgress"
+	case status["Stalled"] == "True":
+		return "Failed"
+	case status["Ready"] == nil || status["Ready"] == "True":
+		return "Current"
+	default:
+		return "InProgress"
+	}
+}
+
+// wantKstatus fails the test unless a PluginMigration has a status for generic tools.
+func wantKstatus(t *testing.T, migration *v1alpha1.PluginMigration, want string) {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind("PluginMigration"))
+	object.SetNamespace(migration.Namespace)
+	object.SetName(migration.Name)
+	get(t, object)
+	if got := kstatusOf(t, object); got != want {
+		t.Errorf("%s in phase %q is %s for kstatus, want %s: %v", migration.Name, migration.Status.Phase, got, want, object.Object["status"])
+	}
+}
+
+// wantConditions fails the test unless a PluginMigration has exactly these conditions, for its current generation.
+func wantConditions(t *testing.T, migration *v1alpha1.PluginMigration, want map[string]metav1.ConditionStatus) {
+	t.Helper()
+	if migration.Status.ObservedGeneration != migration.Generation {
+		t.Errorf("the status of %s is about generation %d, want %d", migration.Name, migration.Status.ObservedGeneration, migration.Generation)
+	}
+	got := map[string]metav1.ConditionStatus{}
+	for _, condition := range migration.Status.Conditions {
+		got[condition.Type] = condition.Status
+		if condition.ObservedGeneration != migration.Generation {
+			t.Errorf("condition %s of %s is about generation %d", condition.Type, migration.Name, condition.ObservedGeneration)
+		}
+		if want[condition.Type] != condition.Status {
+			t.Errorf("%s in phase %s: condition %s is %s", migration.Name, migration.Status.Phase, condition.Type, condition.Status)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%s in phase %s has conditions %v, want %v", migration.Name, migration.Status.Phase, got, want)
+	}
+}
+
+// TestMigrationStatusForGenericTools proves what `kubectl wait` and kstatus see of a PluginMigration in each phase.
+func TestMigrationStatusForGenericTools(t *testing.T) {
+	t.Parallel()
+	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
+	type conditions = map[string]metav1.ConditionStatus
+	ns := namespace(t)
+	daoTest(t, ns)
+	source(t, ns, "dao-test", "1.0.1", base, "CREATE, edited")
+	first := pod(ns, "first", "dao-test@1.0.0")
+	create(t, first)
+	up := job(t, ns, "up")
+	migrating := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseMigrating)
+	wantKstatus(t, migrating, "InProgress")
+	wantConditions(t, migrating, conditions{"Ready": no, "Reconciling": yes, "Migrated": no})
+	if _, _, err := tryKubectl(t.Context(), t, ns, "wait", "--for=condition=Ready", "--timeout=1s", "kdmig/"+migrating.Name); err == nil {
+		t.Error("kubectl wait does not wait for the Job")
+	}
+
+	// The controller does not see a PluginMigration without a label.
+	unseen := &v1alpha1.PluginMigration{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "unseen"}, Spec: migrating.Spec}
+	create(t, unseen)
+	wantKstatus(t, unseen, "InProgress")
+	remove(t, unseen)
+
+	end(t, up, done())
+	finished := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
+	wantKstatus(t, finished, "Current")
+	wantConditions(t, finished, conditions{"Ready": yes, "Migrated": yes, "Finished": yes})
+	kubectl(t, ns, "wait", "--for=condition=Ready", "--timeout=1s", "kdmig/"+finished.Name)
+	serve(t, first)
+
+	edited := pod(ns, "edited", "dao-test@1.0.1")
+	create(t, edited)
+	held := record(t, ns, "dao-test@1.0.1", v1alpha1.PhaseHeld)
+	wantKstatus(t, held, "Failed")
+	wantConditions(t, held, conditions{"Ready": no, "Stalled": yes, "Migrated": no})
+	remove(t, edited)
+
+	second := pod(ns, "second", "dao-test@1.1.0")
+	create(t, second)
+	end(t, job(t, ns, "up"), pending())
+	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, "first")
+	migrated := record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseMigrated)
+	wantKstatus(t, migrated, "Current")
+	wantConditions(t, migrated, conditions{"Ready": yes, "Migrated": yes, "Finished": no})
+	serve(t, second)
+	remove(t, first)
+	finish := job(t, ns, "finish")
+	finishing := record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinishing)
+	wantKstatus(t, finishing, "InProgress")
+	wantConditions(t, finishing, conditions{"Ready": no, "Reconciling": yes, "Migrated": yes, "Finished": no})
+	end(t, finish, failed("Error: x"))
+	failed := record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFailed)
+	wantKstatus(t, failed, "Failed")
+	wantConditions(t, failed, conditions{"Ready": no, "Stalled": yes, "Migrated": yes, "Finished": no})
+	kubectl(t, ns, "wait", "--for=condition=Stalled", "--timeout=1s", "kdmig/"+failed.Name)
+}
+
+// TestMigrationWaitsWithConditions proves that a PluginMigration that waits is in progress.
+func TestMigrationWaitsWithConditions(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	daoTest(t, ns)
+	create(t, pod(ns, "first", "dao-test@1.0.0"))
+	up := job(t, ns, "up")
+	create(t, pod(ns, "second", "dao-test@1.1.0"))
+	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, up.Name)
+	waiting := record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseWaiting)
+	wantKstatus(t, waiting, "InProgress")
+	wantConditions(t, waiting, map[string]metav1.ConditionStatus{
+		"Ready": metav1.ConditionFalse, "Reconciling": metav1.ConditionTrue, "Migrated": metav1.ConditionFalse,
+	})
+	var all v1alpha1.PluginMigrationList
+	if err := webhook.Admin.List(t.Context(), &all, client.InNamespace(ns)); err != nil || len(all.Items) != 2 {
+		t.Fatalf("%d PluginMigrations: %v", len(all.Items), err)
+	}
+	for _, migration := range all.Items {
+		if listed := kubectl(t, ns, "get", "kongdao", "--output=name"); !containsLine(listed, "pluginmigration.kongdao.io/"+migration.Name) {
+			t.Errorf("`kubectl get kongdao` does not list %s: %s", migration.Name, listed)
+		}
+	}
+}
