@@ -62,8 +62,8 @@ func (p *bundlePublisher) read(ctx context.Context) (webhookConfigurations, erro
 	return configurations, nil
 }
 
-// publishedFor returns how long a CA has been in all bundles, as far as this process knows. After a restart it starts
-// again at zero. The result is then too short, which is safe.
+// publishedFor returns how long this process has seen a CA in all bundles. After a restart it starts again at zero. The
+// result is then too short, which is safe.
 func (p *bundlePublisher) publishedFor(
 	configurations webhookConfigurations, ca *x509.Certificate, now time.Time,
 ) time.Duration {

@@ -22,9 +22,9 @@ func newConfiguration(name string, webhooks ...string) *admissionregistrationv1.
 	return configuration
 }
 
-// TestPublishedTimeStartsWhenAllWebhooksHaveTheCA proves that a CA counts as published only while every webhook of every
-// configuration trusts it. An optional configuration that is missing or has no webhooks has no effect. Without the
-// required configuration, nothing is published.
+// TestPublishedTimeStartsWhenAllWebhooksHaveTheCA proves that a CA counts as published only while every webhook of
+// every configuration trusts it. An optional configuration that is missing or has no webhooks has no effect. Without
+// the required configuration, nothing is published.
 func TestPublishedTimeStartsWhenAllWebhooksHaveTheCA(t *testing.T) {
 	ctx := t.Context()
 	cluster := fake.NewClientBuilder().WithScheme(scheme.Scheme).

@@ -68,8 +68,8 @@ func (s *fakeAPIServer) edit(key string) {
 	s.objects[key] = metadata
 }
 
-// TestEnsureCertificateAppliesOnlyWhatChanged proves that the objects are applied once, and that only those are applied
-// again that somebody has changed or deleted.
+// TestEnsureCertificateAppliesOnlyWhatChanged proves that each object is applied once, and again only after it was
+// changed or deleted.
 func TestEnsureCertificateAppliesOnlyWhatChanged(t *testing.T) {
 	all := []string{
 		"Issuer certificate-root", "Certificate certificate-ca", "Issuer certificate-ca", "Certificate certificate",

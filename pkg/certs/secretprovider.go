@@ -25,7 +25,7 @@ type Config struct {
 	// WebhookConfiguration is the MutatingWebhookConfiguration that calls the webhook. The provider becomes ready when
 	// it has published its CA there.
 	WebhookConfiguration string
-	// OptionalConfigurations are further configurations that call the webhook. They need not exist.
+	// OptionalConfigurations are further configurations that call the webhook. They may not exist yet.
 	OptionalConfigurations []string
 	// Now returns the current time.
 	Now     func() time.Time

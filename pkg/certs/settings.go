@@ -4,7 +4,7 @@ import "time"
 
 // Settings describe the certificates to create.
 type Settings struct {
-	// DNSNames are the names by which API servers call the webhook.
+	// DNSNames are the names that API servers use to call the webhook.
 	DNSNames []string
 	// CALifetime is the validity of a CA, and Lifetime that of a serving certificate. Each is renewed when a third of
 	// it is left.

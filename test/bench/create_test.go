@@ -15,117 +15,117 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// BenchmarkCreatePod is what one client waits for the creation of a pod: with
-// no webhook in the way, with one that its matchConditions keep away, with one
-// that does nothing, and with the plugin injected, into
-// the chart's pod that mounts the plugin's folder itself, and into one that
-// knows nothing of the plugin. One after the other in each
-// round, so that all meet the same machine.
+// BenchmarkCreatePod measures how long a client waits for the creation of a pod:
+//   - none: no webhook is called
+//   - not-asking: the matchConditions exclude the pod
+//   - noop: a webhook that does nothing is called
+//   - injected: the plugin is injected into a chart's pod that mounts the plugin's root folder
+//   - injected-plain: the plugin is injected into a chart's pod without the plugin, compared to none-plain
+//
+// Each round creates one pod of each kind, so that changes of the machine's speed affect all kinds.
 func BenchmarkCreatePod(b *testing.B) {
-	const rounds = 600
+	const rounds, warmUpRounds = 600, 20
 	ctx := b.Context()
-	injected, noop := newNamespace(ctx, b, "create"), newNamespace(ctx, b, "noop")
-	publish(ctx, b, injected)
-	configuration := noopConfiguration("noop", "https://"+shared.noopAddress+"/noop", noop)
-	if err := shared.webhook.Admin.Create(ctx, configuration); err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := shared.webhook.Admin.Delete(ctx, configuration); err != nil {
-			b.Error(err)
-		}
-	}()
-	silent := func(namespace string, chart fixtures.ChartValues) *corev1.Pod {
-		pod := chartPod(b, namespace, chart)
-		delete(pod.Annotations, annotations.Plugins)
-		return pod
-	}
-	ways := []struct {
-		name string
-		pod  *corev1.Pod
-	}{
-		// kube-system is excluded by the namespaceSelector: nothing is asked at all.
-		{"none", silent("kube-system", fixtures.WithMountedPlugin)},
-		{"not-asking", silent(injected, fixtures.WithMountedPlugin)},
-		{"noop", silent(noop, fixtures.WithMountedPlugin)},
-		{"injected", chartPod(b, injected, fixtures.WithMountedPlugin)},
-		{"none-plain", silent("kube-system", fixtures.WithoutPlugin)},
-		{"injected-plain", chartPod(b, injected, fixtures.WithoutPlugin)},
-	}
-	took := map[string][]float64{}
+	kinds, namespaces := podKinds(ctx, b)
+	noopNamespace := namespaces["noop"]
+	defer createConfiguration(ctx, b, shared.noop.configuration("/noop", noopNamespace))()
+	seconds := map[string][]float64{}
 	b.ResetTimer()
-	for round := range rounds + 20 {
-		for _, way := range ways {
-			began := time.Now()
-			pod := create(ctx, b, way.pod)
-			if round < 20 {
+	for round := range rounds + warmUpRounds {
+		for _, kind := range kinds {
+			start, pod := time.Now(), kind.pod.DeepCopy()
+			if err := shared.webhook.Admin.Create(ctx, pod); err != nil {
+				b.Fatal(err)
+			}
+			if round < warmUpRounds {
 				continue // the API server compiles conditions and opens connections
 			}
-			took[way.name] = append(took[way.name], time.Since(began).Seconds())
-			if got := pod.Labels[annotations.Injected] == "true"; got != strings.HasPrefix(way.name, "injected") {
-				b.Fatalf("a pod that is to be %s is injected: %t", way.name, got)
+			seconds[kind.name] = append(seconds[kind.name], time.Since(start).Seconds())
+			want := strings.HasPrefix(kind.name, "injected")
+			if got := pod.Labels[annotations.Injected] == "true"; got != want {
+				b.Fatalf("%s: the pod is injected: %t, want %t", kind.name, got, want)
 			}
 		}
 	}
 	b.StopTimer()
-	none := median(took["none"])
-	for _, way := range []string{"not-asking", "noop", "injected"} {
-		b.ReportMetric(median(took[way])/none, "x-none-"+way)
+	none := median(seconds["none"])
+	for _, name := range []string{"not-asking", "noop", "injected"} {
+		b.ReportMetric(median(seconds[name])/none, "x-none-"+name)
 	}
-	b.ReportMetric(median(took["injected-plain"])/median(took["none-plain"]), "x-none-injected-plain")
+	b.ReportMetric(median(seconds["injected-plain"])/median(seconds["none-plain"]), "x-none-injected-plain")
 	b.ReportMetric(none*1e3, "ms-none-p50")
 	b.ReportMetric(0, "ns/op")
-	for _, namespace := range []string{"kube-system", noop, injected} {
+	for _, namespace := range namespaces {
 		deletePods(ctx, b, namespace)
 	}
 }
 
-// BenchmarkBurst creates 1,000 pods that ask, from eight clients at once: all
-// are injected and none is denied.
+// podKind is a pod of BenchmarkCreatePod.
+type podKind struct {
+	name string
+	pod  *corev1.Pod
+}
+
+// podKinds returns the pods of BenchmarkCreatePod, and their namespaces by purpose.
+func podKinds(ctx context.Context, b *testing.B) ([]podKind, map[string]string) {
+	b.Helper()
+	injected, noop := newNamespace(ctx, b, "create"), newNamespace(ctx, b, "noop")
+	none := "kube-system" // the namespaceSelector excludes this namespace
+	createSources(ctx, b, injected)
+	withoutRequest := func(namespace string, values fixtures.ChartValues) *corev1.Pod {
+		pod := chartPod(b, namespace, values)
+		delete(pod.Annotations, annotations.Plugins)
+		return pod
+	}
+	return []podKind{
+		{"none", withoutRequest(none, fixtures.WithMountedPlugin)},
+		{"not-asking", withoutRequest(injected, fixtures.WithMountedPlugin)},
+		{"noop", withoutRequest(noop, fixtures.WithMountedPlugin)},
+		{"injected", chartPod(b, injected, fixtures.WithMountedPlugin)},
+		{"none-plain", withoutRequest(none, fixtures.WithoutPlugin)},
+		{"injected-plain", chartPod(b, injected, fixtures.WithoutPlugin)},
+	}, map[string]string{"none": none, "injected": injected, "noop": noop}
+}
+
+// BenchmarkBurst creates 1,000 pods that request the plugin, with several concurrent clients. All pods must be
+// injected.
 func BenchmarkBurst(b *testing.B) {
 	const pods = 1000
 	ctx := b.Context()
 	namespace := newNamespace(ctx, b, "burst")
-	publish(ctx, b, namespace)
-	wanted := chartPod(b, namespace, fixtures.WithoutPlugin)
-	took := make([]float64, pods)
-	var denied sync.Map
+	createSources(ctx, b, namespace)
+	template := chartPod(b, namespace, fixtures.WithoutPlugin)
+	seconds := make([]float64, pods)
+	var notInjected sync.Map
 	b.ResetTimer()
-	concurrently(b, pods, func(i int) error {
-		pod, began := wanted.DeepCopy(), time.Now()
+	runConcurrently(b, pods, func(i int) error {
+		pod, start := template.DeepCopy(), time.Now()
 		if err := shared.webhook.Admin.Create(ctx, pod); err != nil {
 			return err
 		}
-		took[i] = time.Since(began).Seconds()
+		seconds[i] = time.Since(start).Seconds()
 		if pod.Labels[annotations.Injected] != "true" {
-			denied.Store(pod.Name, true)
+			notInjected.Store(pod.Name, true)
 		}
 		return nil
 	})
 	b.StopTimer()
-	denied.Range(func(name, _ any) bool {
+	notInjected.Range(func(name, _ any) bool {
 		b.Errorf("pod %s is not injected", name)
 		return true
 	})
-	slices.Sort(took)
-	b.ReportMetric(took[pods*99/100]/took[pods/2], "x-p50-p99")
+	slices.Sort(seconds)
+	b.ReportMetric(seconds[pods*99/100]/seconds[pods/2], "x-p50-p99")
 	b.ReportMetric(pods/b.Elapsed().Seconds(), "pods/s")
 	b.ReportMetric(0, "ns/op")
 	deletePods(ctx, b, namespace)
 }
 
-func create(ctx context.Context, b *testing.B, wanted *corev1.Pod) *corev1.Pod {
-	b.Helper()
-	pod := wanted.DeepCopy()
-	if err := shared.webhook.Admin.Create(ctx, pod); err != nil {
-		b.Fatal(err)
-	}
-	return pod
-}
-
 func deletePods(ctx context.Context, b *testing.B, namespace string) {
 	b.Helper()
-	if err := shared.webhook.Admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0)); err != nil {
+	err := shared.webhook.Admin.DeleteAllOf(
+		ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0))
+	if err != nil {
 		b.Error(err)
 	}
 }

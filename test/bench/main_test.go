@@ -1,7 +1,6 @@
-// Package bench measures kongdao as a whole process, beside a control plane:
-// what an admission costs against a webhook that does nothing, what it adds to
-// the creation of a pod, and what memory a large catalog takes. Figures are
-// ratios within one run; absolute times are those of the machine.
+// Package bench measures kongdao's webhook process next to a control plane. It measures the cost of an admission
+// compared to a webhook that does nothing, the additional time to create a pod, and the memory for a large catalog. The
+// results are ratios within one run, because absolute times depend on the machine.
 package bench
 
 import (
@@ -18,22 +17,18 @@ import (
 
 	"kongdao.io/kongdao/test/controlplane"
 	"kongdao.io/kongdao/test/installation"
-	"kongdao.io/kongdao/test/process"
 )
 
-// stage is what all benchmarks share.
-type stage struct {
+// environment is what all benchmarks share.
+type environment struct {
 	plane   *controlplane.ControlPlane
 	webhook *installation.Webhook
-	// noop is the webhook that does nothing; its paths are /noop and /capture.
-	noop        *process.Process
-	noopAddress string
-	noopMetrics string
-	captured    string
-	client      *http1
+	noop    *noopWebhook
+	client  *reviewClient
 }
 
-var shared stage
+// shared is set by TestMain before the benchmarks run.
+var shared environment
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -57,26 +52,21 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	say := func(format string, arguments ...any) { fmt.Fprintf(os.Stderr, format+"\n", arguments...) }
 
-	say("building the webhook as it is released, and one that does nothing")
-	program, err := installation.Build(ctx, "webhook", dir, "-trimpath", "-ldflags", "-s -w")
+	program, err := buildWebhook(ctx, dir)
 	if err != nil {
 		return 0, err
 	}
-	if info, err := os.Stat(program); err == nil {
-		say("the webhook's program has %.1f MB", float64(info.Size())/1e6)
-	}
-	// Room for a gigabyte of sources, and their history until etcd is compacted.
 	shared.plane, err = controlplane.Start(ctx, controlplane.Options{
 		Assets: os.Getenv("KUBEBUILDER_ASSETS"), Log: os.Stderr,
+		// 8 GiB, for a gigabyte of sources and their history until etcd compacts it.
 		EtcdFlags: map[string]string{"quota-backend-bytes": "8589934592"},
 	})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, shared.plane.Stop()) }()
-	// One core each for the webhooks: the API server and this program have the rest.
+	// One core for each webhook, because the API server and this program need the other cores.
 	if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 		return 0, err
 	}
@@ -84,16 +74,36 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, shared.webhook.Kill()) }()
-	shared.captured = filepath.Join(dir, "review.json")
-	if err := shared.startNoop(ctx, dir); err != nil {
+	if shared.noop, err = startNoopWebhook(ctx, dir); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, shared.noop.Kill()) }()
+	defer func() { err = errors.Join(err, shared.noop.process.Kill()) }()
 	if err := os.Unsetenv("GOMAXPROCS"); err != nil {
 		return 0, err
 	}
-	if shared.client, err = newHTTP1(shared.plane.CA()); err != nil {
+	if shared.client, err = newReviewClient(shared.plane.CA()); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil
 }
+
+// buildWebhook builds the webhook as in a release, and prints the size of the program.
+func buildWebhook(ctx context.Context, dir string) (string, error) {
+	fmt.Fprintln(os.Stderr, "building the webhook and the webhook that does nothing")
+	program, err := installation.Build(ctx, "webhook", dir, releaseFlags()...)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(os.Stderr, "size of the webhook program: %.1f MB\n", float64(info.Size())/1e6)
+	return program, nil
+}
+
+// releaseFlags are the flags of go build for a release.
+func releaseFlags() []string { return []string{"-trimpath", "-ldflags", "-s -w"} }
+
+// reviewFile is the file in dir where the webhook that does nothing stores a captured review.
+func reviewFile(dir string) string { return filepath.Join(dir, "review.json") }

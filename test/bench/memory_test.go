@@ -1,17 +1,14 @@
 package bench
 
 import (
-	"fmt"
-	"os"
 	"testing"
 	"time"
 )
 
 const mebibyte = 1 << 20
 
-// BenchmarkMemory is what a catalog of a gigabyte takes: the webhook's resident
-// memory on an empty cluster, its highest while it reads 10,000 sources of 100
-// KiB anew, and what remains; and how long it takes to be ready.
+// BenchmarkMemory measures the memory and the start time of the webhook, first without sources and then with 10,000
+// sources of 100 KiB each. For each it reports the resident memory and its maximum after a restart.
 func BenchmarkMemory(b *testing.B) {
 	const sources, size = 10_000, 100 << 10
 	ctx := b.Context()
@@ -20,37 +17,33 @@ func BenchmarkMemory(b *testing.B) {
 	b.ReportMetric(memory(b, "VmHWM"), "MiB-empty-peak")
 	b.ReportMetric(float64(restart(b).Milliseconds()), "ms-ready-empty")
 
-	defer fill(ctx, b, sources, size)()
-	took := restart(b)
+	defer fillCatalog(ctx, b, sources, size)()
+	startTime := restart(b)
 	b.ReportMetric(memory(b, "VmHWM"), "MiB-full-peak")
 	b.ReportMetric(memory(b, "VmRSS"), "MiB-full")
-	b.ReportMetric(took.Seconds(), "s-ready-full")
+	b.ReportMetric(startTime.Seconds(), "s-ready-full")
 	b.ReportMetric(0, "ns/op")
 }
 
-// restart starts the webhook anew, and yields how long it took until it was ready.
+// restart restarts the webhook and returns how long it took to become ready.
 func restart(b *testing.B) time.Duration {
 	b.Helper()
 	if err := shared.webhook.Terminate(); err != nil {
 		b.Fatal(err)
 	}
-	began := time.Now()
+	start := time.Now()
 	if err := shared.webhook.StartAndWait(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	return time.Since(began)
+	return time.Since(start)
 }
 
-// memory is a figure of the webhook's process, in MiB.
+// memory returns a value of the webhook's memory usage in MiB.
 func memory(b *testing.B, name string) float64 {
 	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", shared.webhook.PID()))
+	bytes, err := readMemory(shared.webhook.PID(), name)
 	if err != nil {
 		b.Fatal(err)
 	}
-	figure, err := statusOf(string(status), name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return figure / mebibyte
+	return bytes / mebibyte
 }

@@ -3,149 +3,118 @@ package bench
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
+	"io/fs"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/test/fixtures"
+	"kongdao.io/kongdao/test/wait"
 )
 
-// BenchmarkReview is what a whole admission of a chart's pod costs the process,
-// HTTP and TLS included, against a controller-runtime webhook that allows
-// everything undecoded: with 10 releases in the catalog, then with 10,000.
-// Both webhooks have one core, and are asked in turn.
+// BenchmarkReview measures the CPU time of the admission of a chart's pod, including HTTP and TLS. It compares this
+// with a controller-runtime webhook that allows each request without decoding the object. The first part has only the
+// sources of the test plugin, the second part 10,000 more releases.
 func BenchmarkReview(b *testing.B) {
 	ctx := b.Context()
 	namespace := newNamespace(ctx, b, "review")
-	publish(ctx, b, namespace)
-	review := capture(ctx, b, namespace)
-	b.Logf("the review has %d bytes", len(review))
+	createSources(ctx, b, namespace)
+	review := captureReview(ctx, b, namespace)
+	b.Logf("size of the review: %d bytes", len(review))
 	b.ResetTimer()
 
-	few := compare(ctx, b, review)
+	few := compareToNoop(ctx, b, review)
 	few.report(b)
-	defer fill(ctx, b, 10_000, 100)()
-	many := compare(ctx, b, review)
+	defer fillCatalog(ctx, b, 10_000, 100)()
+	many := compareToNoop(ctx, b, review)
 	b.ReportMetric(many.ratio, "x-noop-10k-releases")
 	b.ReportMetric(many.ratio/few.ratio, "x-10k-vs-10-releases")
 }
 
-// comparison is what some rounds came to: medians.
+// comparison has the medians of several rounds.
 type comparison struct {
-	// ratio is CPU a request of kongdao to that of the webhook that does nothing.
-	ratio                     float64
-	microseconds, allocations float64
+	// ratio is the CPU time of kongdao divided by that of the webhook that does nothing.
+	ratio float64
+	// cpuMicroseconds and allocations are those of one review in kongdao.
+	cpuMicroseconds, allocations float64
 }
 
 func (c comparison) report(b *testing.B) {
 	b.ReportMetric(c.ratio, "x-noop")
-	b.ReportMetric(c.microseconds, "cpu-us/review")
+	b.ReportMetric(c.cpuMicroseconds, "cpu-us/review")
 	b.ReportMetric(c.allocations, "allocs/review")
 	b.ReportMetric(0, "ns/op")
 }
 
 const (
-	rounds   = 9
-	requests = 2000 // CPU time is told in steps of 10 ms: a round takes some 500 ms
+	reviewRounds = 9
+	// reviewsPerRound makes a round use about 500 ms of CPU time, because the system measures it in steps of 10 ms.
+	reviewsPerRound = 2000
 )
 
-func compare(ctx context.Context, b *testing.B, review []byte) comparison {
+// compareToNoop sends reviews to both webhooks in turns.
+func compareToNoop(ctx context.Context, b *testing.B, review []byte) comparison {
 	b.Helper()
-	var ratios, costs, allocations []float64
-	for round := range rounds + 1 {
-		noop := spend(ctx, b, shared.noopMetrics, "https://"+shared.noopAddress+"/noop", review, nil)
-		ours := spend(ctx, b, shared.webhook.MetricsAddress(), shared.webhook.URL("/mutate/pods"), review, []byte(`"patchType":"JSONPatch"`))
+	var ratios, cpuSeconds, allocations []float64
+	for round := range reviewRounds + 1 {
+		noop := sendReviews(ctx, b, shared.noop.metricsAddress, shared.noop.url("/noop"), review, nil)
+		kongdao := sendReviews(ctx, b, shared.webhook.MetricsAddress(), shared.webhook.URL("/mutate/pods"), review,
+			[]byte(`"patchType":"JSONPatch"`))
 		if round == 0 {
-			continue // connections, caches and heaps are warm from here on
+			continue // to warm up connections, caches and heaps
 		}
-		ratios = append(ratios, ours.cpu.Seconds()/noop.cpu.Seconds())
-		costs = append(costs, ours.cpu.Seconds())
-		allocations = append(allocations, ours.allocations)
+		ratios = append(ratios, kongdao.cpu.Seconds()/noop.cpu.Seconds())
+		cpuSeconds = append(cpuSeconds, kongdao.cpu.Seconds())
+		allocations = append(allocations, kongdao.allocations)
 	}
 	return comparison{
-		ratio: median(ratios), microseconds: median(costs) * 1e6 / requests, allocations: median(allocations) / requests,
+		ratio:           median(ratios),
+		cpuMicroseconds: median(cpuSeconds) * 1e6 / reviewsPerRound,
+		allocations:     median(allocations) / reviewsPerRound,
 	}
 }
 
-// spend sends a round of reviews and yields what they cost the process.
-func spend(ctx context.Context, b *testing.B, metrics, url string, review, expected []byte) usage {
+// sendReviews sends a round of reviews and returns what the process has used for them. Each response must contain want.
+func sendReviews(ctx context.Context, b *testing.B, metricsAddress, url string, review, want []byte) usage {
 	b.Helper()
-	before, err := usageOf(ctx, metrics)
+	before, err := readUsage(ctx, metricsAddress)
 	if err != nil {
 		b.Fatal(err)
 	}
-	for range requests {
-		answer, err := shared.client.post(ctx, url, review)
+	for range reviewsPerRound {
+		response, err := shared.client.post(ctx, url, review)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if !bytes.Contains(answer, []byte(`"allowed":true`)) || !bytes.Contains(answer, expected) {
-			b.Fatalf("%s answered %s", url, answer)
+		if !bytes.Contains(response, []byte(`"allowed":true`)) || !bytes.Contains(response, want) {
+			b.Fatalf("%s returned %s, want it to allow the pod with %q", url, response, want)
 		}
 	}
-	after, err := usageOf(ctx, metrics)
+	after, err := readUsage(ctx, metricsAddress)
 	if err != nil {
 		b.Fatal(err)
 	}
 	return usage{cpu: after.cpu - before.cpu, allocations: after.allocations - before.allocations}
 }
 
-// capture yields the review that the API server sends for a chart's pod.
-func capture(ctx context.Context, b *testing.B, namespace string) []byte {
+// captureReview returns the review that the API server sends for a chart's pod.
+func captureReview(ctx context.Context, b *testing.B, namespace string) (review []byte) {
 	b.Helper()
-	url := "https://" + shared.noopAddress + "/capture"
-	configuration := noopConfiguration("capture", url, namespace)
-	if err := shared.webhook.Admin.Create(ctx, configuration); err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := shared.webhook.Admin.Delete(ctx, configuration); err != nil {
-			b.Error(err)
+	defer createConfiguration(ctx, b, shared.noop.configuration("/capture", namespace))()
+	// The API server notices the new webhook configuration some time later.
+	wait.For(b, 30*time.Second, func(ctx context.Context) error {
+		pod := chartPod(b, namespace, fixtures.WithMountedPlugin)
+		if err := shared.webhook.Admin.Create(ctx, pod, client.DryRunAll); err != nil {
+			return err
 		}
-	}()
-	// The webhook is asked in dry runs until the API server knows of it.
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if err := shared.webhook.Admin.Create(ctx, chartPod(b, namespace, fixtures.WithMountedPlugin), client.DryRunAll); err != nil {
-			b.Fatal(err)
+		var err error
+		if review, err = os.ReadFile(shared.noop.reviewFile); errors.Is(err, fs.ErrNotExist) {
+			return errors.New("the API server has not called the webhook that captures reviews")
 		}
-		if review, err := os.ReadFile(shared.captured); err == nil {
-			return review
-		}
-	}
-	b.Fatal("the API server never called the webhook that captures reviews")
-	return nil
-}
-
-// noopConfiguration registers a webhook for the pods of one namespace. Its name
-// makes it the first to be called.
-func noopConfiguration(name, url, namespace string) *admissionregistrationv1.MutatingWebhookConfiguration {
-	none, fail, seconds := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail, int32(5)
-	return &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: "a-" + name},
-		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: name + ".bench.kongdao.io", AdmissionReviewVersions: []string{"v1"}, SideEffects: &none,
-			FailurePolicy: &fail, TimeoutSeconds: &seconds,
-			ClientConfig:      admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: shared.plane.CA()},
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
-			Rules: []admissionregistrationv1.RuleWithOperations{{
-				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
-			}},
-		}},
-	}
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	if len(sorted) == 0 {
-		panic(fmt.Sprintf("the median of no values: %v", values))
-	}
-	return sorted[len(sorted)/2]
+		return err
+	})
+	return review
 }

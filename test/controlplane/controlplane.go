@@ -29,9 +29,9 @@ type Options struct {
 	// Dir is where state, keys, kubeconfigs and logs are stored. It must be empty or not exist, and Stop keeps it. The
 	// default is a temporary directory that Stop removes.
 	Dir string
-	// Log receives a line for each program that is ready. The default is no output.
+	// Log receives a line for each program that is ready. By default, nothing is written.
 	Log io.Writer
-	// AuditPolicy is a Policy of audit.k8s.io/v1 in YAML. It selects the entries of AuditEntries. The default is none.
+	// AuditPolicy is a Policy of audit.k8s.io/v1 in YAML. It selects what AuditEntries returns. By default, there is no audit log.
 	AuditPolicy string
 	// APIServerFlags, ControllerManagerFlags and EtcdFlags are flags by name, without dashes. They override the flags
 	// of this package.

@@ -4,7 +4,7 @@ package controlplane
 
 import "net"
 
-// reserve returns a port that is free now. Another program may take it before ours does.
+// reserve returns a port that is free now. Another program may take it before the caller uses it.
 func reserve() (number int, release func(), err error) {
 	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

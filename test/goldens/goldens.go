@@ -11,7 +11,6 @@
 package goldens
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,10 +19,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
-
-	"kongdao.io/kongdao/pkg/catalog"
-	"kongdao.io/kongdao/pkg/decision"
-	"kongdao.io/kongdao/pkg/mutate"
 )
 
 // The files of a case.
@@ -133,60 +128,6 @@ func readSources(t testing.TB, dir string) []*corev1.ConfigMap {
 		path = filepath.Join(filepath.Dir(dir), sourcesFile)
 	}
 	return ConfigMaps(t, path)
-}
-
-// ConfigMaps reads a file with one or more ConfigMaps as YAML documents.
-func ConfigMaps(t testing.TB, path string) []*corev1.ConfigMap {
-	t.Helper()
-	var configMaps []*corev1.ConfigMap
-	for document := range strings.SplitSeq("\n"+readFile(t, path), "\n---\n") {
-		document += "\n" // the separator has removed it, and a block scalar may end with it
-		if len(bytes.TrimSpace([]byte(document))) == 0 {
-			continue
-		}
-		configMap := &corev1.ConfigMap{}
-		if err := yaml.UnmarshalStrict([]byte(document), configMap); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		if configMap.Kind == "" { // the document has only comments
-			continue
-		}
-		if configMap.Namespace == "" {
-			configMap.Namespace = Namespace
-		}
-		configMaps = append(configMaps, configMap)
-	}
-	return configMaps
-}
-
-// Catalog returns an index of the ConfigMaps. It adds them in their order.
-func Catalog(configMaps []*corev1.ConfigMap) *catalog.Index {
-	index := &catalog.Index{}
-	for _, configMap := range configMaps {
-		index.Put(catalog.NewSource(configMap))
-	}
-	return index
-}
-
-// Admit returns the decision about the pod of the case without policies.
-func (c Case) Admit(t testing.TB) decision.Decision {
-	t.Helper()
-	view, err := mutate.DecodePod(c.Pod)
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", c.Name, err, c.Pod)
-	}
-	return Admit(t, c.Namespace, view, Catalog(c.Sources))
-}
-
-// Admit returns the decision about a pod without policies.
-func Admit(t testing.TB, namespace string, view mutate.Pod, index *catalog.Index) decision.Decision {
-	t.Helper()
-	admitted, err := decision.Admit(
-		decision.Pod{Namespace: namespace, View: view}, decision.Cluster{Releases: index.Releases})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return admitted
 }
 
 // entries lists a directory without the fuzzing corpora, which go test stores in the same directory.

@@ -66,8 +66,8 @@ func runAsParent(t *testing.T, dir string) {
 	<-p.Done()
 }
 
-// hasEnded reports whether a process that is not a child of this process has ended. It counts a zombie as ended, because
-// some machines have no init process that removes zombies.
+// hasEnded reports whether a process has ended. It counts a zombie as ended, because some machines have no init process
+// that removes zombies.
 func hasEnded(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return true

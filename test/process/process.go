@@ -70,8 +70,8 @@ func (p *Process) PID() int { return p.handle.Pid }
 // Done returns a channel that is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// WaitUntil calls check until it returns nil. It fails if ctx ends or the process ends first. The error then has the end
-// of the process's log.
+// WaitUntil calls check until it returns nil. It fails if ctx ends or the process ends first. Then the error contains
+// the end of the log.
 func (p *Process) WaitUntil(ctx context.Context, check func(ctx context.Context) error) error {
 	checkCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -127,7 +127,7 @@ func (p *Process) ExitError() error {
 	return fmt.Errorf("%s ended unexpectedly (%s); last lines of its log:\n%s", p.name, status, p.logTail())
 }
 
-// logTail returns the end of the log. Errors contain it because the log may be deleted before somebody reads the error.
+// logTail returns the end of the log. Errors contain it because tests delete the log when they end.
 func (p *Process) logTail() string {
 	const maxBytes, maxLines = 16 << 10, 15
 	file, err := os.Open(p.logFile)

@@ -1,6 +1,5 @@
-// Command noop is what benchmarks measure against: a controller-runtime
-// webhook that allows everything undecoded. It can keep what the API server
-// sends, for a benchmark to send it again.
+// Command noop is a controller-runtime webhook that allows each request without decoding the object. Benchmarks compare
+// kongdao with it. It can also store a review of the API server, so that a benchmark can send it again.
 package main
 
 import (
@@ -34,14 +33,16 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	certDir := flag.String("cert-dir", "", "the folder of tls.crt and tls.key")
-	port := flag.Int("port", 0, "the port of the webhook")
-	metrics := flag.String("metrics-address", "", "the address of /metrics")
-	capture := flag.String("capture", "", "the file that keeps the last review sent to /capture")
+	certDir := flag.String("cert-dir", "", "directory with tls.crt and tls.key")
+	port := flag.Int("port", 0, "port of the webhook")
+	metrics := flag.String("metrics-address", "", "HOST:PORT that serves /metrics")
+	capture := flag.String("capture", "", "file for the last review sent to /capture")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
 
-	allow := admission.HandlerFunc(func(_ context.Context, _ admission.Request) admission.Response { return admission.Allowed("") })
+	allow := admission.HandlerFunc(func(context.Context, admission.Request) admission.Response {
+		return admission.Allowed("")
+	})
 	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: *port, CertDir: *certDir})
 	noop := &webhook.Admission{Handler: allow}
 	server.Register("/noop", noop)
@@ -57,14 +58,14 @@ func run(ctx context.Context) error {
 		request.Body = io.NopCloser(bytes.NewReader(body))
 		noop.ServeHTTP(writer, request)
 	}))
-	counters := &http.Server{Addr: *metrics, Handler: promhttp.Handler(), ReadHeaderTimeout: time.Second}
+	metricsServer := &http.Server{Addr: *metrics, Handler: promhttp.Handler(), ReadHeaderTimeout: time.Second}
 	go func() {
 		<-ctx.Done()
-		_ = counters.Close()
+		_ = metricsServer.Close()
 	}()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Start(ctx) }()
-	if err := counters.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	if err := metricsServer.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-failed
