@@ -1,7 +1,8 @@
-// Command demo shows kongdao's main job on a control plane of this machine's
-// own: a plugin's folder, a Deployment, one annotation, and what its pods get.
-// KUBEBUILDER_ASSETS names Kubernetes' programs, as hack/kubernetes/build.sh
-// prints it; with KEEP=1 all stays up until Ctrl-C.
+// Command demo shows what kongdao does, on a control plane that runs only on this machine. It packs a plugin, requests
+// it by an annotation, and compares the pods before and after.
+//
+// KUBEBUILDER_ASSETS is the folder of Kubernetes' programs, which hack/kubernetes/build.sh prints. With KEEP=1, the
+// control plane runs until Ctrl-C.
 package main
 
 import (
@@ -10,28 +11,31 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"kongdao.io/kongdao/test/controlplane"
-	"kongdao.io/kongdao/test/fixtures"
 	"kongdao.io/kongdao/test/installation"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctrl.SetLogger(logr.Discard()) // the clients' own talk is none of the story
+	ctrl.SetLogger(logr.Discard()) // the clients of this process log nothing that helps here
 	if err := run(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
 		stop()
 		os.Exit(1)
 	}
 }
+
+const introduction = `This demo adds a Kong plugin with a database table to a Kong Deployment, by one annotation.
+
+It runs etcd, kube-apiserver, kube-controller-manager and kongdao on this machine, with
+real objects and real admission. There is no node, so no container runs: pods stay
+Pending, and the migration Job does not finish. "make e2e" shows the rest on a cluster.`
 
 func run(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "kongdao-demo-")
@@ -40,92 +44,69 @@ func run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	out := newScreen(os.Stdout)
+	fmt.Fprintln(out, introduction)
 
-	out.heading("Building kongdao")
-	var programs [2]string
-	for i, command := range []string{"webhook", "kubectl-kongdao"} {
-		out.step("building cmd/" + command)
-		if programs[i], err = installation.Build(ctx, command, dir); err != nil {
-			return err
-		}
+	out.heading("Building and starting")
+	program, err := build(ctx, out, dir)
+	if err != nil {
+		return err
 	}
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
-	out.heading("Starting a control plane on this machine's loopback")
 	plane, err := controlplane.Start(ctx, controlplane.Options{Assets: assets, Log: out})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, plane.Stop()) }()
-	out.step("starting the webhook, with the rights of deploy/kustomize/base")
-	webhook, err := installation.Start(ctx, plane, programs[0], dir)
+	shell := newShell(out, plane.Kubeconfig(), dir, assets)
+	webhook, err := startWebhook(ctx, shell, plane, program, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, webhook.Kill()) }()
 
-	shell := &shell{screen: out, kubeconfig: plane.Kubeconfig(), path: dir + string(os.PathListSeparator) + assets}
-	if err := tell(ctx, shell); err != nil {
-		return fmt.Errorf("%w\nthe webhook's log:\n%s", err, logOf(webhook))
+	if err := show(ctx, shell, dir); ctx.Err() != nil {
+		return errors.New("interrupted")
+	} else if err != nil {
+		return fmt.Errorf("%w\nthe webhook's log:\n%s", err, readLog(webhook))
 	}
 	if os.Getenv("KEEP") == "" {
-		out.heading("Cleaning up (make demo KEEP=1 leaves it running)")
+		out.heading("Done. Everything is removed now. To keep it running, use: make demo KEEP=1")
 		return nil
 	}
-	out.heading("It stays up until you press Ctrl-C. In another terminal:")
-	fmt.Fprintf(out, "export KUBECONFIG=%s PATH=%s:$PATH\nkubectl get pods\ntail -f %s\n", plane.Kubeconfig(), shell.path, webhook.LogFile())
+	out.heading("Done. Everything runs until you press Ctrl-C. To try more, use another terminal:")
+	fmt.Fprintf(out, "export KUBECONFIG=%s PATH=%s:$PATH\nkubectl get pods\ntail -f %s\n",
+		plane.Kubeconfig(), shell.path, webhook.LogFile())
 	<-ctx.Done()
 	return nil
 }
 
-func logOf(webhook *installation.Webhook) string {
+// build builds the webhook, whose path it returns, and the kubectl plugin.
+func build(ctx context.Context, out *screen, dir string) (webhook string, err error) {
+	for _, command := range []string{"kubectl-kongdao", "webhook"} {
+		fmt.Fprintf(out, "building cmd/%s\n", command)
+		if webhook, err = installation.Build(ctx, command, dir); err != nil {
+			return "", err
+		}
+	}
+	return webhook, nil
+}
+
+// startWebhook starts the webhook with the controller for migrations.
+func startWebhook(
+	ctx context.Context, shell *shell, plane *controlplane.ControlPlane, program, dir string,
+) (*installation.Webhook, error) {
+	const namespace = "kongdao-system"
+	if _, err := shell.output(ctx, "kubectl create namespace "+namespace); err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(shell, "starting kongdao with the permissions of deploy/kustomize/base")
+	return installation.StartWithFeatures(ctx, plane, program, dir, namespace, []string{"migrations"})
+}
+
+func readLog(webhook *installation.Webhook) string {
 	text, err := os.ReadFile(webhook.LogFile())
 	if err != nil {
 		return err.Error()
 	}
 	return string(text)
 }
-
-// tell is the story itself, in a user's commands.
-func tell(ctx context.Context, shell *shell) error {
-	kong := filepath.Join(installation.ProjectRoot(), "hack", "demo", "kong.yaml")
-	shell.heading("A plugin with entities and migrations, from a folder to a ConfigMap")
-	if err := errors.Join(
-		shell.run(ctx, "kubectl kongdao pack "+short(fixtures.PluginFolder())+" | kubectl create -f -"),
-		shell.run(ctx, "kubectl get configmaps -l kongdao.io/plugin -L kongdao.io/plugin,kongdao.io/plugin-version"),
-	); err != nil {
-		return err
-	}
-	shell.heading("A Kong that knows nothing of it")
-	if err := shell.run(ctx, "kubectl create -f "+short(kong)); err != nil {
-		return err
-	}
-	before, err := shell.firstPod(ctx, "app=kong,!kongdao.io/injected")
-	if err != nil {
-		return err
-	}
-	shell.heading("One annotation")
-	if err := shell.run(ctx, "kubectl annotate deployment kong kongdao.io/plugins=dao-test"); err != nil {
-		return err
-	}
-	after, err := shell.firstPod(ctx, "app=kong,kongdao.io/injected=true")
-	if err != nil {
-		return err
-	}
-	shell.heading("What its new pod has that the template does not say")
-	if err := shell.diff(before, after); err != nil {
-		return err
-	}
-	shell.heading("A slip of the pen is said to whoever makes it, and the running pods stay")
-	return shell.run(ctx, "kubectl annotate --overwrite deployment kong kongdao.io/plugins=dao-tset")
-}
-
-// short is a path as it is written in the project's folder.
-func short(path string) string {
-	if relative, err := filepath.Rel(installation.ProjectRoot(), path); err == nil {
-		return relative
-	}
-	return path
-}
-
-// patience bounds every wait.
-const patience = time.Minute
