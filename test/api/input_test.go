@@ -49,7 +49,7 @@ func TestHugeRequests(t *testing.T) {
 		return strings.TrimSuffix(text.String(), ",")
 	}
 	for name, test := range map[string]struct{ plugins, part string }{
-		"200 KiB":            {strings.Repeat("x", 200<<10), "annotation kongdao.io/plugins: is 204800 bytes long"},
+		"200 KiB":            {strings.Repeat("x", 200<<10), "annotation kongdao.io/plugins: the value has 204800 bytes"},
 		"one name":           {strings.Repeat("x", size), fmt.Sprintf("(%d bytes) is invalid; use 1 to 63 letters", size)},
 		"commas":             {strings.Repeat(",", size), fmt.Sprintf("and %d more", size+1-50)},
 		"dots":               {list("a.%d,"), " more"},
@@ -115,7 +115,7 @@ func TestOddSources(t *testing.T) {
 	if len(items) != 3 || items[1].Key != "logo.png" {
 		t.Errorf("the volume has %v", items)
 	}
-	wantDenied(t, ns, "outside", `plugin "outside": ConfigMap "plugin-outside", key "handler.lua": path "../x/handler.lua" has an element that begins with ".."`)
+	wantDenied(t, ns, "outside", `plugin "outside": ConfigMap "plugin-outside", key "handler.lua": path "../x/handler.lua" has an element that starts with ".."`)
 	wantDenied(t, ns, "empty", `plugin "empty": no handler.lua in ConfigMap "plugin-empty"`, "no schema.lua")
 }
 

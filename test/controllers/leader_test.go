@@ -178,7 +178,7 @@ func TestWithoutTheCRDs(t *testing.T) {
 		t.Fatal(readErr)
 	}
 	log = bytes.TrimPrefix(log, before)
-	const want = "of kongdao.io/v1alpha1: install kongdao's CRDs, or start without --migrations and --policies"
+	const want = "of kongdao.io/v1alpha1: install kongdao's CRDs, or remove the flags --migrations and --policies"
 	if !strings.Contains(string(log), want) {
 		t.Errorf("it does not say %q, but: %s", want, log)
 	}
