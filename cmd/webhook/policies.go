@@ -16,6 +16,7 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/librarycontroller"
 	"kongdao.io/kongdao/pkg/policy"
 	"kongdao.io/kongdao/pkg/policycontroller"
 )
@@ -30,7 +31,7 @@ func policies(
 	}
 	log := ctrl.Log.WithName("policies")
 	index := &policy.Index{}
-	synced, err := policycontroller.Follow(ctx, manager.GetCache(), index, log)
+	synced, err := clusterstate.FollowPolicies(ctx, manager.GetCache(), index, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("watch PluginPolicies: %w", explainMissingCRDs(err))
 	}
@@ -41,27 +42,27 @@ func policies(
 	if err != nil {
 		return nil, nil, fmt.Errorf("name this replica: %w", err)
 	}
-	counted, err := policycontroller.NewMetrics(metrics.Registry, pods)
-	if err != nil {
+	counted, err := policycontroller.NewMetrics(metrics.Registry)
+	if err := errors.Join(err, librarycontroller.RegisterMetrics(metrics.Registry, pods)); err != nil {
 		return nil, nil, err
 	}
-	denials := &policycontroller.Denials{Replica: replica, Client: manager.GetClient(), Now: time.Now}
+	denials := &policycontroller.DenialReporter{Replica: replica, Client: manager.GetClient(), Now: time.Now}
 	ruling := &admission.Policies{
 		Index: index, Labels: (&clusterstate.Namespaces{Cached: manager.GetClient(), Live: manager.GetAPIReader()}).Labels,
 		Report: func(effects policy.Effects, owner v1alpha1.WorkloadReference) {
 			counted.Count(effects)
-			denials.Note(effects.Policies(policy.Denied, policy.WouldDeny), owner)
+			denials.Record(effects.Policies(policy.Denied, policy.WouldDeny), owner)
 		},
 	}
-	library := &policycontroller.Library{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling.Of, Sources: sources,
+	library := &librarycontroller.Controller{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling, Sources: sources,
 		Events: events.NewRecorder(manager.GetEventRecorder("kongdao")), Log: ctrl.Log.WithName("library"), Now: time.Now,
 		Retention: options.CopyRetention,
 	}
 	err = errors.Join(manager.Add(denials), library.SetUp(manager), (&policycontroller.Controller{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(),
-		Configuration: options.WebhookConfiguration, KeepsBundle: options.CertProvider != providerFiles,
-		Denials: denials, Library: library, Metrics: counted, Log: log,
+		WebhookConfiguration: options.WebhookConfiguration, KeepCABundle: options.CertProvider != providerFiles,
+		Metrics: counted, Log: log, Now: time.Now,
 	}).SetUp(manager))
 	return ruling, synced, err
 }

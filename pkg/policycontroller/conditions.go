@@ -12,8 +12,8 @@ import (
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// verdict is what the controller knows about a policy besides its counts.
-type verdict struct {
+// observation is what the controller knows about a policy besides its counts.
+type observation struct {
 	// policy is nil if the PluginPolicy is invalid.
 	policy  *policy.Policy
 	invalid error
@@ -23,80 +23,84 @@ type verdict struct {
 	denied []v1alpha1.WorkloadReference
 }
 
-// setConditions sets the conditions of a status from its counts and a verdict. A condition that does not change keeps
-// its transition time. Reconciling and Stalled are present only while they are True, as kstatus expects (fact P9).
-func setConditions(status *v1alpha1.PluginPolicyStatus, verdict verdict) {
-	ready := readyCondition(status, verdict)
+// setConditions sets the conditions of a status from its counts and an observation. A condition that does not change
+// keeps its transition time. Reconciling and Stalled are present only while they are True. Tools that use kstatus rely on
+// these two and on Ready (fact P9).
+func setConditions(status *v1alpha1.PluginPolicyStatus, observed observation) {
 	set := func(condition metav1.Condition) {
 		condition.ObservedGeneration = status.ObservedGeneration
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
+	ready := readyCondition(status, observed)
 	set(ready)
-	set(deniedCondition(verdict))
-	retried, stalled := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
-	var installation installationError
-	switch {
-	case ready.Status == metav1.ConditionTrue:
-		meta.RemoveStatusCondition(&status.Conditions, retried)
-		meta.RemoveStatusCondition(&status.Conditions, stalled)
-	case verdict.invalid != nil || errors.As(verdict.webhook, &installation):
-		meta.RemoveStatusCondition(&status.Conditions, retried)
-		set(metav1.Condition{Type: stalled, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
-	default:
-		meta.RemoveStatusCondition(&status.Conditions, stalled)
-		set(metav1.Condition{Type: retried, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
+	set(deniedCondition(observed))
+	present := ""
+	if ready.Status != metav1.ConditionTrue {
+		present = v1alpha1.ConditionReconciling
+		var installation installationError
+		if observed.invalid != nil || errors.As(observed.webhook, &installation) {
+			present = v1alpha1.ConditionStalled
+		}
+	}
+	for _, conditionType := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		if conditionType != present {
+			meta.RemoveStatusCondition(&status.Conditions, conditionType)
+			continue
+		}
+		set(metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
 	}
 }
 
 // readyCondition describes the policy itself, not what it does to pods.
-func readyCondition(status *v1alpha1.PluginPolicyStatus, verdict verdict) metav1.Condition {
+func readyCondition(status *v1alpha1.PluginPolicyStatus, observed observation) metav1.Condition {
 	condition := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse}
 	switch {
-	case verdict.invalid != nil:
-		condition.Reason, condition.Message = v1alpha1.ReasonInvalid, verdict.invalid.Error()
-	case verdict.webhook != nil && len(verdict.policy.Plugins) > 0:
+	case observed.invalid != nil:
+		condition.Reason, condition.Message = v1alpha1.ReasonInvalid, observed.invalid.Error()
+	case observed.webhook != nil && len(observed.policy.Plugins) > 0:
 		condition.Reason = v1alpha1.ReasonWebhookNotCalled
-		condition.Message = fmt.Sprintf("Kong pods without an annotation may start without the plugins: %v", verdict.webhook)
+		condition.Message = fmt.Sprintf("Kong pods without an annotation may start without the plugins: %v", observed.webhook)
 	default:
 		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonEnforced
-		if verdict.policy.Audits {
+		if observed.policy.Audits {
 			condition.Reason = v1alpha1.ReasonAudited
 		}
-		condition.Message = progress(status, verdict.policy)
+		condition.Message = progress(status, observed.policy)
 	}
 	return condition
 }
 
 // progress says how many pods have the plugins of a policy, and what to restart.
 func progress(status *v1alpha1.PluginPolicyStatus, policy *policy.Policy) string {
-	namespaces := count(status.Namespaces, "namespace")
+	namespaces := quantity(int(status.Namespaces), "namespace")
 	if len(policy.Plugins) == 0 {
 		return "Applies to " + namespaces
 	}
-	text := fmt.Sprintf("%d of %s in %s have the plugins", status.Injected, count(status.Pods, "pod"), namespaces)
+	text := fmt.Sprintf("%d of %s in %s have the plugins", status.Injected, quantity(int(status.Pods), "pod"), namespaces)
 	switch {
 	case status.Outdated == 0:
 		return text
 	case policy.Audits:
-		return fmt.Sprintf("%s. Mode Enforce would change %s", text, count(status.Outdated, "pod"))
+		return fmt.Sprintf("%s. Mode Enforce would change %s", text, quantity(int(status.Outdated), "pod"))
 	}
-	return fmt.Sprintf("%s. %s started without them: restart %s", text, count(status.Outdated, "pod"), quoteWorkloads(status.WorkloadsToRestart))
+	return fmt.Sprintf("%s. Restart these workloads to update %s: %s",
+		text, quantity(int(status.Outdated), "pod"), quoteWorkloads(status.WorkloadsToRestart))
 }
 
 // deniedCondition says whether the policy denied pods.
-func deniedCondition(verdict verdict) metav1.Condition {
+func deniedCondition(observed observation) metav1.Condition {
 	condition := metav1.Condition{Type: v1alpha1.ConditionPodsDenied, Status: metav1.ConditionTrue}
-	if len(verdict.denied) == 0 {
+	if len(observed.denied) == 0 {
 		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoneDenied
 		return condition
 	}
 	condition.Reason = v1alpha1.ReasonDenied
 	verb := "denied"
-	if verdict.policy != nil && verdict.policy.Audits {
+	if observed.policy != nil && observed.policy.Audits {
 		condition.Reason, verb = v1alpha1.ReasonWouldDeny, "would have denied"
 	}
 	condition.Message = fmt.Sprintf("The policy %s pods of %s in the last hour: %s. The Events of these workloads say why",
-		verb, count(int32(min(len(verdict.denied), 1<<30)), "workload"), quoteWorkloads(verdict.denied)) //nolint:gosec // G115: bounded
+		verb, quantity(len(observed.denied), "workload"), quoteWorkloads(observed.denied))
 	return condition
 }
 
@@ -109,8 +113,8 @@ func quoteWorkloads(workloads []v1alpha1.WorkloadReference) string {
 	return denial.QuoteNames(names)
 }
 
-// count returns a number with its noun, such as "1 pod" or "2 pods".
-func count(number int32, noun string) string {
+// quantity returns a number with its noun, such as "1 pod" or "2 pods".
+func quantity(number int, noun string) string {
 	if number != 1 {
 		noun += "s"
 	}

@@ -30,23 +30,23 @@ func TestConditions(t *testing.T) {
 	replicaSet := v1alpha1.WorkloadReference{Namespace: "shop", Kind: "ReplicaSet", Name: "gateway-1"}
 	const noneDenied = "False NoneDenied: "
 	for name, test := range map[string]struct {
-		status  v1alpha1.PluginPolicyStatus
-		verdict verdict
-		want    map[string]string
-		reason  string
+		status   v1alpha1.PluginPolicyStatus
+		observed observation
+		want     map[string]string
+		reason   string
 	}{
 		"enforced": {
-			status:  v1alpha1.PluginPolicyStatus{Namespaces: 2, Pods: 3, Injected: 3},
-			verdict: verdict{policy: enforced},
-			want:    map[string]string{"Ready": "True Enforced: 3 of 3 pods in 2 namespaces have the plugins", "PodsDenied": noneDenied},
+			status:   v1alpha1.PluginPolicyStatus{Namespaces: 2, Pods: 3, Injected: 3},
+			observed: observation{policy: enforced},
+			want:     map[string]string{"Ready": "True Enforced: 3 of 3 pods in 2 namespaces have the plugins", "PodsDenied": noneDenied},
 		},
 		"outdated pods": {
 			status: v1alpha1.PluginPolicyStatus{
 				Namespaces: 1, Pods: 1, Outdated: 1, WorkloadsToRestart: []v1alpha1.WorkloadReference{gateway},
 			},
-			verdict: verdict{policy: enforced},
+			observed: observation{policy: enforced},
 			want: map[string]string{
-				"Ready":      `True Enforced: 0 of 1 pod in 1 namespace have the plugins. 1 pod started without them: restart "shop/Deployment/gateway"`,
+				"Ready":      `True Enforced: 0 of 1 pod in 1 namespace have the plugins. Restart these workloads to update 1 pod: "shop/Deployment/gateway"`,
 				"PodsDenied": noneDenied,
 			},
 			reason: "the policy works; a person restarts the pods",
@@ -55,7 +55,7 @@ func TestConditions(t *testing.T) {
 			status: v1alpha1.PluginPolicyStatus{
 				Namespaces: 1, Pods: 2, Outdated: 2, WorkloadsToRestart: []v1alpha1.WorkloadReference{gateway},
 			},
-			verdict: verdict{policy: audited},
+			observed: observation{policy: audited},
 			want: map[string]string{
 				"Ready":      "True Audited: 0 of 2 pods in 1 namespace have the plugins. Mode Enforce would change 2 pods",
 				"PodsDenied": noneDenied,
@@ -63,14 +63,14 @@ func TestConditions(t *testing.T) {
 			reason: "nothing has to be restarted",
 		},
 		"without plugins": {
-			status:  v1alpha1.PluginPolicyStatus{Namespaces: 1},
-			verdict: verdict{policy: &policy.Policy{Library: "plugins"}},
-			want:    map[string]string{"Ready": "True Enforced: Applies to 1 namespace", "PodsDenied": noneDenied},
-			reason:  "pods are not counted",
+			status:   v1alpha1.PluginPolicyStatus{Namespaces: 1},
+			observed: observation{policy: &policy.Policy{Library: "plugins"}},
+			want:     map[string]string{"Ready": "True Enforced: Applies to 1 namespace", "PodsDenied": noneDenied},
+			reason:   "pods are not counted",
 		},
 		"denied": {
-			status:  v1alpha1.PluginPolicyStatus{Namespaces: 1},
-			verdict: verdict{policy: enforced, denied: []v1alpha1.WorkloadReference{gateway, replicaSet}},
+			status:   v1alpha1.PluginPolicyStatus{Namespaces: 1},
+			observed: observation{policy: enforced, denied: []v1alpha1.WorkloadReference{gateway, replicaSet}},
 			want: map[string]string{
 				"Ready": "True Enforced: 0 of 0 pods in 1 namespace have the plugins",
 				"PodsDenied": `True Denied: The policy denied pods of 2 workloads in the last hour: "shop/Deployment/gateway" and "shop/ReplicaSet/gateway-1". ` +
@@ -79,8 +79,8 @@ func TestConditions(t *testing.T) {
 			reason: "a tenant's mistake does not make the policy unready",
 		},
 		"would deny": {
-			status:  v1alpha1.PluginPolicyStatus{Namespaces: 1},
-			verdict: verdict{policy: audited, denied: []v1alpha1.WorkloadReference{replicaSet}},
+			status:   v1alpha1.PluginPolicyStatus{Namespaces: 1},
+			observed: observation{policy: audited, denied: []v1alpha1.WorkloadReference{replicaSet}},
 			want: map[string]string{
 				"Ready": "True Audited: 0 of 0 pods in 1 namespace have the plugins",
 				"PodsDenied": `True WouldDeny: The policy would have denied pods of 1 workload in the last hour: "shop/ReplicaSet/gateway-1". ` +
@@ -88,7 +88,7 @@ func TestConditions(t *testing.T) {
 			},
 		},
 		"invalid": {
-			verdict: verdict{invalid: errors.New(`policy "p": mode: is "x"`), denied: []v1alpha1.WorkloadReference{replicaSet}},
+			observed: observation{invalid: errors.New(`policy "p": mode: is "x"`), denied: []v1alpha1.WorkloadReference{replicaSet}},
 			want: map[string]string{
 				"Ready":   `False Invalid: policy "p": mode: is "x"`,
 				"Stalled": `True Invalid: policy "p": mode: is "x"`,
@@ -98,12 +98,12 @@ func TestConditions(t *testing.T) {
 			reason: "a person must change it; what an earlier generation denied stays for an hour",
 		},
 		"invalid, and the webhook is not called": {
-			verdict: verdict{invalid: errors.New("wrong"), webhook: errors.New("timeout")},
-			want:    map[string]string{"Ready": "False Invalid: wrong", "Stalled": "True Invalid: wrong", "PodsDenied": noneDenied},
-			reason:  "the webhook would not help",
+			observed: observation{invalid: errors.New("wrong"), webhook: errors.New("timeout")},
+			want:     map[string]string{"Ready": "False Invalid: wrong", "Stalled": "True Invalid: wrong", "PodsDenied": noneDenied},
+			reason:   "the webhook would not help",
 		},
 		"webhook not called": {
-			verdict: verdict{policy: enforced, webhook: errors.New("timeout")},
+			observed: observation{policy: enforced, webhook: errors.New("timeout")},
 			want: map[string]string{
 				"Ready":       "False WebhookNotCalled: Kong pods without an annotation may start without the plugins: timeout",
 				"Reconciling": "True WebhookNotCalled: Kong pods without an annotation may start without the plugins: timeout",
@@ -112,7 +112,7 @@ func TestConditions(t *testing.T) {
 			reason: "the controller tries again",
 		},
 		"webhook not installed": {
-			verdict: verdict{policy: enforced, webhook: errors.Join(installationError{errors.New("not found")})},
+			observed: observation{policy: enforced, webhook: errors.Join(installationError{errors.New("not found")})},
 			want: map[string]string{
 				"Ready":      "False WebhookNotCalled: Kong pods without an annotation may start without the plugins: not found",
 				"Stalled":    "True WebhookNotCalled: Kong pods without an annotation may start without the plugins: not found",
@@ -121,9 +121,9 @@ func TestConditions(t *testing.T) {
 			reason: "only a new installation helps",
 		},
 		"webhook not needed": {
-			verdict: verdict{policy: &policy.Policy{Library: "plugins"}, webhook: errors.New("timeout")},
-			want:    map[string]string{"Ready": "True Enforced: Applies to 0 namespaces", "PodsDenied": noneDenied},
-			reason:  "the policy only applies to pods with an annotation",
+			observed: observation{policy: &policy.Policy{Library: "plugins"}, webhook: errors.New("timeout")},
+			want:     map[string]string{"Ready": "True Enforced: Applies to 0 namespaces", "PodsDenied": noneDenied},
+			reason:   "the policy only applies to pods with an annotation",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestConditions(t *testing.T) {
 				{Type: "PodsDenied", Status: metav1.ConditionFalse, Reason: "Before", LastTransitionTime: before},
 			}
 			test.status.ObservedGeneration = 7
-			setConditions(&test.status, test.verdict)
+			setConditions(&test.status, test.observed)
 			if diff := cmp.Diff(test.want, texts(test.status.Conditions)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 			}

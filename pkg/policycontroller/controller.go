@@ -19,126 +19,83 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/policy"
+	"kongdao.io/kongdao/pkg/clusterstate"
 )
 
-// Controller keeps the webhook configuration for policies, and their statuses.
+// Controller writes the webhook configuration for policies and the statuses of PluginPolicies.
 type Controller struct {
-	// Client reads through the cache and writes; Live reads the API server.
+	// Client reads from the cache and writes to the API server.
 	Client client.Client
-	Live   client.Reader
-	// Configuration is the name of the installation's MutatingWebhookConfiguration.
-	Configuration string
-	// KeepsBundle says that pkg/certs keeps the caBundles.
-	KeepsBundle bool
-	Denials     *Denials
-	Library     *Library
-	Metrics     *Metrics
-	Log         logr.Logger
+	// Live reads from the API server.
+	Live client.Reader
+	// WebhookConfiguration is the name of the installation's MutatingWebhookConfiguration.
+	WebhookConfiguration string
+	// KeepCABundle keeps the caBundle of the webhook for policies, because pkg/certs writes it.
+	KeepCABundle bool
+	Metrics      *Metrics
+	Log          logr.Logger
+	Now          func() time.Time
 }
 
-// lookAgain is how often what there is, is counted anew: pods come and go
-// without a policy's knowing. Where counting takes long it is more seldom, so that
-// it is a small part of what an API server has to do.
+// allPolicies is the only key of the controller. All policies share one webhook and one count of the pods.
+type allPolicies struct{}
+
 const (
-	lookAgain = 20 * time.Second
-	pauses    = 50
+	// resyncInterval is the shortest time between two counts: no event reports that a pod was created or deleted.
+	resyncInterval = 20 * time.Second
+	// pauseFactor is how many times longer than a count the pause after it is, because counting loads the API server.
+	pauseFactor = 50
+	// retryDelay is the delay before a failed reconciliation runs again. After errors other than conflicts it doubles, up
+	// to resyncInterval.
+	retryDelay = time.Second
 )
 
-// SetUp registers the controller, which the leader alone runs.
+// SetUp registers the controller with a manager. Only the leader runs it.
 func (c *Controller) SetUp(to manager.Manager) error {
-	one := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
-		return []reconcile.Request{{}}
+	toAll := handler.TypedEnqueueRequestsFromMapFunc[client.Object](func(context.Context, client.Object) []allPolicies {
+		return []allPolicies{{}}
 	})
-	err := builder.ControllerManagedBy(to).Named("policies").
-		WithOptions(controller.Options{
+	err := builder.TypedControllerManagedBy[allPolicies](to).Named("policies").
+		WithOptions(controller.TypedOptions[allPolicies]{
 			NeedLeaderElection: new(true),
-			// What fails must not keep all else from being counted.
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, lookAgain),
+			RateLimiter:        workqueue.NewTypedItemExponentialFailureRateLimiter[allPolicies](retryDelay, resyncInterval),
 		}).
-		Watches(&v1alpha1.PluginPolicy{}, one, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, one).
+		WithLogConstructor(func(*allPolicies) logr.Logger { return to.GetLogger().WithValues("controller", "policies") }).
+		Watches(&v1alpha1.PluginPolicy{}, toAll, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, toAll).
 		Complete(c)
 	if err != nil {
-		return fmt.Errorf("set up the controller of policies: %w", err)
+		return fmt.Errorf("set up the policies controller: %w", err)
 	}
 	return nil
 }
 
-// Reconcile looks after all policies: there are few, and what is counted of one
-// is mostly what is counted of all.
-func (c *Controller) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	var list v1alpha1.PluginPolicyList
-	if err := c.Client.List(ctx, &list); err != nil {
-		return reconcile.Result{}, fmt.Errorf("read the policies: %w", err)
+// Reconcile updates the webhook configuration and the statuses of all policies. An error in one does not stop the other.
+func (c *Controller) Reconcile(ctx context.Context, _ allPolicies) (reconcile.Result, error) {
+	policies, err := clusterstate.ReadPolicies(ctx, c.Client)
+	if err != nil {
+		return reconcile.Result{}, err
 	}
-	known := compile(list.Items)
-	began := time.Now()
-	uncalled := c.configure(ctx, known.gives())
-	if apierrors.IsConflict(uncalled) {
-		return reconcile.Result{RequeueAfter: time.Second}, nil
+	start := time.Now()
+	webhookErr := c.webhook().ensure(ctx, policies.HavePlugins())
+	if apierrors.IsConflict(webhookErr) {
+		return reconcile.Result{RequeueAfter: retryDelay}, nil
 	}
-	next, uncollected := c.Library.collect(ctx, known)
-	err := errors.Join(uncalled, uncollected, c.count(ctx, known, uncalled))
+	err = errors.Join(webhookErr, c.updateStatuses(ctx, policies, webhookErr))
 	switch {
 	case isConflict(err):
-		return reconcile.Result{RequeueAfter: time.Second}, nil
+		return reconcile.Result{RequeueAfter: retryDelay}, nil
 	case err != nil:
 		return reconcile.Result{}, err
-	case len(list.Items) == 0 && !c.Library.hasCopies():
+	case len(policies.Items) == 0:
 		return reconcile.Result{}, nil
 	}
-	pause := max(lookAgain, pauses*time.Since(began))
-	if next > 0 {
-		pause = min(pause, max(next, time.Second))
-	}
-	return reconcile.Result{RequeueAfter: pause}, nil
+	return reconcile.Result{RequeueAfter: max(resyncInterval, pauseFactor*time.Since(start))}, nil
 }
 
-// policies are all that there are.
-type policies struct {
-	read []v1alpha1.PluginPolicy
-	// compiled are those that can be read, by name, and invalid says why others cannot.
-	compiled map[string]*policy.Policy
-	invalid  map[string]error
-}
-
-func compile(read []v1alpha1.PluginPolicy) policies {
-	all := policies{read: read, compiled: map[string]*policy.Policy{}, invalid: map[string]error{}}
-	for i := range read {
-		if one, err := policy.Compile(&read[i]); err != nil {
-			all.invalid[read[i].Name] = err
-		} else {
-			all.compiled[one.Name] = one
-		}
-	}
-	return all
-}
-
-// gives reports whether some policy gives pods what they do not ask for.
-func (p policies) gives() bool {
-	for _, one := range p.compiled {
-		if len(one.Plugins) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// selecting are those that count for a namespace with these labels.
-func (p policies) selecting(labels map[string]string) []*policy.Policy {
-	var selecting []*policy.Policy
-	for _, one := range p.compiled {
-		if one.SelectsNamespace(labels) {
-			selecting = append(selecting, one)
-		}
-	}
-	return selecting
-}
-
-// isConflict reports whether all that went wrong is that somebody else was first.
+// isConflict reports whether all errors that are joined in err are conflicts with another writer.
 func isConflict(err error) bool {
-	joined, ok := err.(interface{ Unwrap() []error }) // what errors.Join gives
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return apierrors.IsConflict(err)
 	}

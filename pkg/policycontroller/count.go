@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -19,74 +20,79 @@ import (
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// tally is what is counted of one policy.
-type tally struct {
-	v1alpha1.PluginPolicyStatus
+// counts are the numbers of one policy's status.
+type counts struct {
+	namespaces, pods, injected, optedOut, outdated int32
+	// toRestart holds the workloads of outdated pods.
 	toRestart map[v1alpha1.WorkloadReference]bool
 }
 
-// count counts what there is, and reports it.
-// Uncalled says why API servers do not ask about pods that ask for nothing.
-func (c *Controller) count(ctx context.Context, all policies, uncalled error) error {
-	if len(all.read) == 0 {
-		c.Metrics.show(nil)
-		return nil
+// counter counts namespaces and pods for all valid policies.
+type counter struct {
+	policies *clusterstate.PolicySet
+	// namespaces and pods select the objects that API servers call the webhook for. Others get no plugins.
+	namespaces, pods labels.Selector
+	byPolicy         map[string]*counts
+}
+
+func newCounter(policies *clusterstate.PolicySet, webhook *admissionregistrationv1.MutatingWebhook) (*counter, error) {
+	namespaces, errNamespaces := metav1.LabelSelectorAsSelector(webhook.NamespaceSelector)
+	pods, errPods := metav1.LabelSelectorAsSelector(cmp.Or(webhook.ObjectSelector, &metav1.LabelSelector{}))
+	if err := errors.Join(errNamespaces, errPods); err != nil {
+		return nil, fmt.Errorf("read the selectors of webhook %q: %w", webhook.Name, err)
 	}
-	tallies := map[string]*tally{}
-	for name := range all.compiled {
-		tallies[name] = &tally{toRestart: map[v1alpha1.WorkloadReference]bool{}}
+	counter := &counter{policies: policies, namespaces: namespaces, pods: pods, byPolicy: map[string]*counts{}}
+	for name := range policies.Valid {
+		counter.byPolicy[name] = &counts{toRestart: map[v1alpha1.WorkloadReference]bool{}}
 	}
-	webhook, err := c.webhook(ctx)
+	return counter, nil
+}
+
+// count returns the counts by the names of the valid policies.
+func (c *Controller) count(
+	ctx context.Context, policies *clusterstate.PolicySet, webhook *admissionregistrationv1.MutatingWebhook,
+) (map[string]*counts, error) {
+	counter, err := newCounter(policies, webhook)
 	if err != nil {
-		return errors.Join(err, c.report(ctx, all, nil, cmp.Or(uncalled, err)))
-	}
-	// Elsewhere nobody gets anything.
-	namespacesAsked, err := metav1.LabelSelectorAsSelector(webhook.NamespaceSelector)
-	podsAsked, errPods := metav1.LabelSelectorAsSelector(cmp.Or(webhook.ObjectSelector, &metav1.LabelSelector{}))
-	if err := errors.Join(err, errPods); err != nil {
-		return fmt.Errorf("read the selectors of MutatingWebhookConfiguration %q: %w", c.Configuration, err)
+		return nil, err
 	}
 	var namespaces corev1.NamespaceList
 	if err := c.Client.List(ctx, &namespaces); err != nil {
-		return fmt.Errorf("read the namespaces: %w", err)
+		return nil, fmt.Errorf("read the namespaces: %w", err)
 	}
 	for i := range namespaces.Items {
 		namespace := &namespaces.Items[i]
-		if !namespacesAsked.Matches(labels.Set(namespace.Labels)) {
+		selecting := counter.addNamespace(namespace)
+		if !slices.ContainsFunc(selecting, func(policy *policy.Policy) bool { return len(policy.Plugins) > 0 }) {
 			continue
 		}
-		selecting := all.selecting(namespace.Labels)
-		for _, one := range selecting {
-			tallies[one.Name].Namespaces++
-		}
-		if slices.ContainsFunc(selecting, func(one *policy.Policy) bool { return len(one.Plugins) > 0 }) {
-			if err := c.countPods(ctx, namespace.Name, podsAsked, selecting, tallies); err != nil {
-				return err
+		for pod, err := range clusterstate.PodsIn(ctx, c.Live, namespace.Name) {
+			if err != nil {
+				return nil, fmt.Errorf("read the pods of namespace %q: %w", namespace.Name, err)
+			}
+			if err := counter.addPod(pod, selecting); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return c.report(ctx, all, tallies, uncalled)
+	return counter.byPolicy, nil
 }
 
-func (c *Controller) countPods(ctx context.Context, namespace string, asked labels.Selector, selecting []*policy.Policy, tallies map[string]*tally) error {
-	for pod, err := range clusterstate.PodsIn(ctx, c.Live, namespace) {
-		if err != nil {
-			return fmt.Errorf("read the pods of namespace %q: %w", namespace, err)
-		}
-		if !asked.Matches(labels.Set(pod.Labels)) {
-			continue
-		}
-		if err := countPod(pod, selecting, tallies); err != nil {
-			return err
-		}
+// addNamespace counts a namespace and returns the policies that select it.
+func (c *counter) addNamespace(namespace *corev1.Namespace) []*policy.Policy {
+	if !c.namespaces.Matches(labels.Set(namespace.Labels)) {
+		return nil
 	}
-	return nil
+	selecting := c.policies.Of(namespace.Name, namespace.Labels)
+	for _, policy := range selecting {
+		c.byPolicy[policy.Name].namespaces++
+	}
+	return selecting
 }
 
-func countPod(pod *corev1.Pod, selecting []*policy.Policy, tallies map[string]*tally) error {
-	owner := metav1.GetControllerOf(pod)
-	ended := clusterstate.HasEnded(pod) || pod.DeletionTimestamp != nil
-	if ours := owner != nil && owner.Kind == "Job" && pod.Labels[annotations.Step] != ""; ended || ours {
+// addPod counts a pod for the policies that select its namespace. Only Kong pods that have not ended count.
+func (c *counter) addPod(pod *corev1.Pod, selecting []*policy.Policy) error {
+	if !c.pods.Matches(labels.Set(pod.Labels)) || clusterstate.HasEnded(pod) || pod.DeletionTimestamp != nil || isMigrationPod(pod) {
 		return nil
 	}
 	view, err := clusterstate.PodView(pod)
@@ -96,56 +102,63 @@ func countPod(pod *corev1.Pod, selecting []*policy.Policy, tallies map[string]*t
 	if !mutate.IsKong(view) {
 		return nil
 	}
-	mark, _ := mutate.ParseInjectionRecord(pod.Annotations) // what is no mark has no releases
-	for _, one := range selecting {
-		if len(one.Plugins) == 0 || !one.SelectsPod(pod.Labels) {
+	record, _ := mutate.ParseInjectionRecord(pod.Annotations) // a malformed record has no releases
+	for _, policy := range selecting {
+		if len(policy.Plugins) == 0 || !policy.SelectsPod(pod.Labels) {
 			continue
 		}
-		counted := tallies[one.Name]
-		counted.Pods++
+		counts := c.byPolicy[policy.Name]
+		counts.pods++
 		switch {
-		case carries(pod.Namespace, mark, one, selecting):
-			counted.Injected++
-		case one.OptOut && pod.Annotations[annotations.Inject] == "false":
-			counted.OptedOut++
+		case hasPlugins(pod.Namespace, record, policy, selecting):
+			counts.injected++
+		case policy.OptOut && pod.Annotations[annotations.Inject] == "false":
+			counts.optedOut++
 		default:
-			counted.Outdated++
-			counted.toRestart[workloadOf(pod)] = true
+			counts.outdated++
+			counts.toRestart[workloadOf(pod)] = true
 		}
 	}
 	return nil
 }
 
-// carries reports whether a pod of a namespace was given all that a policy wants,
-// and from a library that one of the policies wants it from.
-func carries(namespace string, mark mutate.InjectionRecord, wanting *policy.Policy, selecting []*policy.Policy) bool {
+// isMigrationPod reports whether a pod belongs to one of kongdao's Jobs.
+func isMigrationPod(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner != nil && owner.Kind == "Job" && pod.Labels[annotations.Step] != ""
+}
+
+// hasPlugins reports whether a pod got all plugins of a policy, in the right versions and from the right libraries.
+func hasPlugins(namespace string, record mutate.InjectionRecord, wanting *policy.Policy, selecting []*policy.Policy) bool {
 	return !slices.ContainsFunc(wanting.Plugins, func(ref annotations.PluginRef) bool {
-		return !slices.ContainsFunc(mark.Releases, func(release mutate.ReleaseRecord) bool {
+		return !slices.ContainsFunc(record.Releases, func(release mutate.ReleaseRecord) bool {
 			return release.Plugin == ref.Name && (ref.Version == "" || release.Version == ref.Version) &&
 				(wanting.Library == "" || isFromLibrary(namespace, release, selecting))
 		})
 	})
 }
 
+// isFromLibrary reports whether a release comes from the library of one of the policies that give the plugin.
 func isFromLibrary(namespace string, release mutate.ReleaseRecord, selecting []*policy.Policy) bool {
 	library := cmp.Or(release.Library, namespace)
-	return slices.ContainsFunc(selecting, func(one *policy.Policy) bool {
-		return one.Library == library && slices.ContainsFunc(one.Plugins, func(ref annotations.PluginRef) bool { return ref.Name == release.Plugin })
+	return slices.ContainsFunc(selecting, func(policy *policy.Policy) bool {
+		return policy.Library == library && slices.ContainsFunc(policy.Plugins, func(ref annotations.PluginRef) bool {
+			return ref.Name == release.Plugin
+		})
 	})
 }
 
-// workloadOf returns the workload that a restart of the pod needs: the controller of the pod, or the pod itself. For a
-// ReplicaSet with the name of a Deployment's ReplicaSet, it returns the Deployment.
+// workloadOf returns the workload to restart for a pod: the controller of the pod, or the pod itself. For a ReplicaSet
+// whose name ends with the hash of a pod template, it is the Deployment that creates such ReplicaSets.
 func workloadOf(pod *corev1.Pod) v1alpha1.WorkloadReference {
-	workload := v1alpha1.WorkloadReference{Namespace: pod.Namespace, Kind: "Pod", Name: pod.Name}
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
-		return workload
+		return v1alpha1.WorkloadReference{Namespace: pod.Namespace, Kind: "Pod", Name: pod.Name}
 	}
-	workload.Kind, workload.Name = owner.Kind, owner.Name
 	hash := pod.Labels["pod-template-hash"]
-	if name, cut := strings.CutSuffix(owner.Name, "-"+hash); cut && hash != "" && owner.Kind == "ReplicaSet" {
-		workload.Kind, workload.Name = "Deployment", name
+	deployment, hasHash := strings.CutSuffix(owner.Name, "-"+hash)
+	if owner.Kind == "ReplicaSet" && hash != "" && hasHash {
+		return v1alpha1.WorkloadReference{Namespace: pod.Namespace, Kind: "Deployment", Name: deployment}
 	}
-	return workload
+	return v1alpha1.WorkloadReference{Namespace: pod.Namespace, Kind: owner.Kind, Name: owner.Name}
 }

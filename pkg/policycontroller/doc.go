@@ -1,9 +1,8 @@
-// Package controller owns what policies need beside decisions: the shell around
-// package policy.
+// Package policycontroller keeps the parts of the cluster up to date that depend on PluginPolicies.
 //
-//	PluginPolicies --Follow--> policy.Index, which every replica decides by
-//	PluginPolicies --Controller--> the webhook configuration for pods that ask for nothing, and statuses
-//	pods that wait, libraries --Library--> copies of releases, and the gates lifted
+//	PluginPolicies                     --Controller--> the webhook for Kong pods without an annotation
+//	PluginPolicies, pods, denials      --Controller--> statuses and metrics
+//	denials of this replica            --DenialReporter--> statuses
 //
-// Follow is every replica's; the leader alone does the rest.
+// Only the leader runs the Controller. Every replica runs a DenialReporter.
 package policycontroller

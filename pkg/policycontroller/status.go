@@ -1,6 +1,7 @@
 package policycontroller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,47 +11,75 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/clusterstate"
 )
 
-// maxListedWorkloads is the largest number of workloads that a status lists for a restart.
+// maxListedWorkloads limits the workloads that a status lists for a restart.
 const maxListedWorkloads = 20
 
-// report writes the statuses of all policies and updates the metrics. The tallies are nil if the pods could not be
-// counted; the statuses then keep their counts.
-func (c *Controller) report(ctx context.Context, all policies, tallies map[string]*tally, webhookErr error) error {
+// updateStatuses writes the statuses of all policies and updates the metrics. The webhookErr says why API servers may
+// not call the webhook, nil if they do. If pods cannot be counted, because the installation has no webhook to say which
+// pods count, the statuses keep their counts.
+func (c *Controller) updateStatuses(ctx context.Context, policies *clusterstate.PolicySet, webhookErr error) error {
+	var counted map[string]*counts
+	if len(policies.Items) > 0 {
+		webhook, err := c.webhook().build(ctx)
+		if err != nil {
+			return errors.Join(err, c.writeStatuses(ctx, policies, nil, cmp.Or(webhookErr, err)))
+		}
+		if counted, err = c.count(ctx, policies, webhook); err != nil {
+			return err
+		}
+	}
+	return c.writeStatuses(ctx, policies, counted, webhookErr)
+}
+
+func (c *Controller) writeStatuses(ctx context.Context, policies *clusterstate.PolicySet, counted map[string]*counts, webhookErr error) error {
 	var failed []error
 	var shown []v1alpha1.PluginPolicy
-	for i := range all.read {
-		read := &all.read[i]
-		status := read.Status.DeepCopy()
-		counted := tallies[read.Name]
-		if counted != nil {
-			*status = counted.PluginPolicyStatus
-			status.Conditions = read.Status.DeepCopy().Conditions
-			toRestart := sortedWorkloads(counted.toRestart)
-			status.WorkloadsToRestart = toRestart[:min(len(toRestart), maxListedWorkloads)]
+	for i := range policies.Items {
+		item := &policies.Items[i]
+		status := item.Status.DeepCopy()
+		if counts := counted[item.Name]; counts != nil {
+			setCounts(status, counts)
 		}
-		status.Denials = c.Denials.recent(read.Status.Denials)
+		status.Denials = recentDenials(status.Denials, c.Now())
 		denied := deniedWorkloads(status.Denials)
-		status.Denied = int32(min(len(denied), 1<<30)) //nolint:gosec // G115: bounded
-		status.ObservedGeneration = read.Generation
-		setConditions(status, verdict{policy: all.compiled[read.Name], invalid: all.invalid[read.Name], webhook: webhookErr, denied: denied})
-		shown = append(shown, v1alpha1.PluginPolicy{ObjectMeta: metav1.ObjectMeta{Name: read.Name}, Spec: read.Spec, Status: *status})
-		failed = append(failed, c.write(ctx, read, status))
+		status.Denied = bounded(len(denied))
+		status.ObservedGeneration = item.Generation
+		setConditions(status, observation{
+			policy: policies.Valid[item.Name], invalid: policies.Errors[item.Name], webhook: webhookErr, denied: denied,
+		})
+		shown = append(shown, v1alpha1.PluginPolicy{
+			ObjectMeta: metav1.ObjectMeta{Name: item.Name}, Spec: item.Spec, Status: *status,
+		})
+		failed = append(failed, c.writeStatus(ctx, item, status))
 	}
-	c.Metrics.show(shown)
+	c.Metrics.setStatuses(shown)
 	return errors.Join(failed...)
 }
 
-// write writes the status of a policy if it has changed.
-func (c *Controller) write(ctx context.Context, read *v1alpha1.PluginPolicy, status *v1alpha1.PluginPolicyStatus) error {
-	if equality.Semantic.DeepEqual(&read.Status, status) {
+func setCounts(status *v1alpha1.PluginPolicyStatus, counts *counts) {
+	status.Namespaces, status.Pods = counts.namespaces, counts.pods
+	status.Injected, status.OptedOut, status.Outdated = counts.injected, counts.optedOut, counts.outdated
+	toRestart := sortedWorkloads(counts.toRestart)
+	status.WorkloadsToRestart = toRestart[:min(len(toRestart), maxListedWorkloads)]
+}
+
+// writeStatus writes the status of a policy if it has changed.
+func (c *Controller) writeStatus(ctx context.Context, item *v1alpha1.PluginPolicy, status *v1alpha1.PluginPolicyStatus) error {
+	if equality.Semantic.DeepEqual(&item.Status, status) {
 		return nil
 	}
-	changed := read.DeepCopy()
+	changed := item.DeepCopy()
 	changed.Status = *status
 	if err := c.Client.Status().Update(ctx, changed); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("write the status of PluginPolicy %q: %w", read.Name, err)
+		return fmt.Errorf("write the status of PluginPolicy %q: %w", item.Name, err)
 	}
 	return nil
+}
+
+// bounded converts the length of a list, which never comes near the limit.
+func bounded(length int) int32 {
+	return int32(min(length, 1<<30)) //nolint:gosec // G115: bounded by the line itself
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kongdao.io/kongdao/pkg/admission"
+	"kongdao.io/kongdao/pkg/librarycontroller"
 	"kongdao.io/kongdao/pkg/migratecontroller"
 	"kongdao.io/kongdao/pkg/policycontroller"
 )
@@ -49,8 +50,9 @@ func exportedMetrics(t *testing.T) map[string]bool {
 	registry := &nameRegistry{known: known}
 	_, errAdmission := admission.NewMetrics(registry)
 	_, errMigrations := migratecontroller.NewMetrics(registry, nil, nil)
-	_, errPolicies := policycontroller.NewMetrics(registry, nil)
-	if err := errors.Join(errAdmission, errMigrations, errPolicies); err != nil {
+	_, errPolicies := policycontroller.NewMetrics(registry)
+	errLibrary := librarycontroller.RegisterMetrics(registry, nil)
+	if err := errors.Join(errAdmission, errMigrations, errPolicies, errLibrary); err != nil {
 		t.Fatal(err)
 	}
 	return known

@@ -155,7 +155,7 @@ func TestAPodStaysOnItsRelease(t *testing.T) {
 	next := unasked(ns, "next")
 	create(t, next)
 	supplied(t, next)
-	wantStatus(t, policy, "restart \""+ns+"/Pod/old\"", func(status v1alpha1.PluginPolicyStatus) bool { return status.Outdated == 1 && status.Injected == 1 })
+	wantStatus(t, policy, "Restart these workloads to update 1 pod: \""+ns+"/Pod/old\"", func(status v1alpha1.PluginPolicyStatus) bool { return status.Outdated == 1 && status.Injected == 1 })
 
 	remove(t, &first)
 	eventually(t, func(ctx context.Context) error {

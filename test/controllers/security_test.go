@@ -113,7 +113,7 @@ func TestAForgedMarkCopiesNothing(t *testing.T) {
 		thief.Spec.Containers[0].Image = "nginx" // nobody asks the webhook
 		thief.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.LibraryGate}}
 		create(t, thief)
-		want := "no policy lets pods of namespace \"" + ns + "\" have it from the library"
+		want := "no policy lets namespace \"" + ns + "\" use it from library "
 		eventually(t, func(ctx context.Context) error {
 			said, err := eventsOn(ctx, ns, name)
 			if err == nil && !strings.Contains(said, want) {

@@ -41,7 +41,7 @@ func TestAudit(t *testing.T) {
 	change(t, audited, func(policy *v1alpha1.PluginPolicy) { policy.Spec.Mode = v1alpha1.Enforce })
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
 	create(t, unasked(ns, "after"))
-	wantStatus(t, audited, "1 pod started without them: restart \""+ns+"/Pod/before\"", func(status v1alpha1.PluginPolicyStatus) bool {
+	wantStatus(t, audited, "Restart these workloads to update 1 pod: \""+ns+"/Pod/before\"", func(status v1alpha1.PluginPolicyStatus) bool {
 		return status.Pods == 2 && status.Outdated == 1 && status.Injected == 1 && slices.Equal(status.WorkloadsToRestart, []v1alpha1.WorkloadReference{{Namespace: ns, Kind: "Pod", Name: "before"}})
 	})
 	table := kubectl(t, ns, "get", "pluginpolicies", audited.Name)

@@ -113,7 +113,7 @@ func (f *fleet) nextRelease(want map[string][]string) {
 	}
 	want[rolled.name], want[g.space.name] = []string{"1.2.0"}, []string{"1.2.0"}
 	f.wantCopies(want)
-	f.policy.shows("Enforce 50 50 2 48 0 0 True", "48 pods started without them: restart ")
+	f.policy.shows("Enforce 50 50 2 48 0 0 True", "Restart these workloads to update 48 pods: ")
 }
 
 // lastUser proves that copies go where neither a policy nor a pod needs them any

@@ -101,7 +101,7 @@ func noneAndOne(t *testing.T, r release) {
 // replica, that should not be.
 func (r release) wantNoErrors() {
 	r.t.Helper()
-	ours := regexp.MustCompile(`"level":"error".*"(logger|controller)":"(policies|library)"`)
+	ours := regexp.MustCompile(`"level":"error".*"(logger|controller)":"(policies|library|library-cleanup)"`)
 	for _, pod := range r.pods() {
 		if lines := ours.FindAllString(r.logs(pod), -1); len(lines) > 0 {
 			r.t.Errorf("%s has logged %d errors, first %s", pod, len(lines), lines[0])

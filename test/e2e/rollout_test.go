@@ -100,7 +100,7 @@ func auditedThenEnforced(t *testing.T) {
 	p.shows("Audit 1 2 0 2 0 0 True", "0 of 2 pods in 1 namespace", "Mode Enforce would change 2 pods")
 
 	p.change(`{"mode":"Enforce"}`)
-	p.shows("Enforce 1 2 0 2 0 0 True", "2 pods started without them: restart ", `"`+s.name+`/Deployment/before"`, `"`+s.name+`/Pod/audited"`)
+	p.shows("Enforce 1 2 0 2 0 0 True", "Restart these workloads to update 2 pods: ", `"`+s.name+`/Deployment/before"`, `"`+s.name+`/Pod/audited"`)
 	s.wantGiven("pod/audited", "", files{})
 	s.wantGiven("deployment/before", "", files{})
 	s.eventuallyGiven(before, "bundled,dao-test")
@@ -121,7 +121,7 @@ func labelledLater(t *testing.T) {
 	s.run("", "label", "namespace", s.name, "e2e-team="+s.name)
 	after := idleKong(t, "after", nil)
 	s.eventuallyGiven(after, "bundled,dao-test")
-	p.shows("Enforce 1 1 0 1 0 0 True", `1 pod started without them: restart "`+s.name+`/Deployment/before"`)
+	p.shows("Enforce 1 1 0 1 0 0 True", `Restart these workloads to update 1 pod: "`+s.name+`/Deployment/before"`)
 	s.starts(after)
 	s.wantGiven("deployment/after", "bundled,dao-test", daoTest(release110(t)))
 	s.wantGiven("deployment/before", "", files{})
