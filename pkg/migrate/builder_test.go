@@ -28,7 +28,7 @@ func releaseWith(plugin string, migrations ...string) v1alpha1.PluginMigrations 
 
 func requirementOf(set ...v1alpha1.PluginMigrations) migrate.Requirement {
 	return migrate.Requirement{
-		Database: v1alpha1.Database{Key: "0123456789abcdef"}, Set: set,
+		Database: v1alpha1.Database{Key: "0123456789abcdef"}, Plugins: set,
 		Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto,
 	}
 }
@@ -107,7 +107,7 @@ func (b *builder) ended(step migrate.Step, outcome migrate.Outcome, lines ...str
 func describe(plan migrate.Plan) string {
 	var words []string
 	for _, requirement := range plan.Create {
-		words = append(words, "create "+requirement.Set.Request())
+		words = append(words, "create "+requirement.Plugins.Request())
 	}
 	for _, pod := range plan.Ungate {
 		words = append(words, "ungate "+pod.Name)

@@ -9,46 +9,40 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// keyLength is how many hexadecimal digits tell databases apart.
-const keyLength = 16
+// databaseKeyLength is the number of hexadecimal digits of a database key.
+const databaseKeyLength = 16
 
-// DatabaseOf yields the database that a Kong container's variables point to. It
-// is false where no Job could reach it: one on the container's own address,
-// which is Kong's default.
+// DatabaseOf returns the database that the variables of a Kong container name. It returns false for a database that no
+// Job can reach: one on the loopback address, which is Kong's default.
 //
-// Two databases are one where host, port, name and schema are: their values, or
-// the places that they come from, which are never read. A value is the same
-// everywhere; a place, and a host without a dot, is its namespace's own.
+// Two containers use the same database if host, port, name and schema are equal. Each is a value, or a reference to a
+// Secret or ConfigMap, which is never read. A value means the same in every namespace. A reference, and a host without a
+// dot, belong to their namespace.
 func DatabaseOf(namespace string, container *mutate.Container) (v1alpha1.Database, bool) {
 	host, set := container.Value(mutate.EnvHost)
 	if !set || host.Literal && isLoopback(host.Text) {
 		return v1alpha1.Database{}, false
 	}
-	own := !host.Literal
+	inNamespace := !host.Literal
 	if host.Literal {
-		host.Text = absolute(host.Text, namespace)
+		host.Text = qualifiedHost(host.Text, namespace)
 	}
 	values := [4]string{host.Text}
-	for i, variable := range []struct{ name, unset string }{{mutate.EnvPort, "5432"}, {mutate.EnvName, "kong"}, {mutate.EnvSchema, ""}} {
+	for i, variable := range []struct{ name, unset string }{
+		{mutate.EnvPort, "5432"}, {mutate.EnvName, "kong"}, {mutate.EnvSchema, ""},
+	} {
 		value, set := container.Value(variable.name)
 		if !set {
 			value = mutate.Value{Text: variable.unset, Literal: true}
 		}
-		own = own || !value.Literal
+		inNamespace = inNamespace || !value.Literal
 		values[i+1] = value.Text
 	}
-	hash := sha256.New()
-	for _, value := range values {
-		hash.Write([]byte(value))
-		hash.Write([]byte{0})
+	database := v1alpha1.Database{Host: values[0], Port: values[1], Name: values[2], Schema: values[3]}
+	if !inNamespace {
+		namespace = ""
 	}
-	if own {
-		hash.Write([]byte(namespace))
-	}
-	database := v1alpha1.Database{
-		Key:  hex.EncodeToString(hash.Sum(nil))[:keyLength],
-		Host: values[0], Port: values[1], Name: values[2], Schema: values[3],
-	}
+	database.Key = databaseKey(values, namespace)
 	database.Description = database.Host + ":" + database.Port + "/" + database.Name
 	if database.Schema != "" {
 		database.Description += "." + database.Schema
@@ -56,13 +50,24 @@ func DatabaseOf(namespace string, container *mutate.Container) (v1alpha1.Databas
 	return database, true
 }
 
+// databaseKey returns a hash of values. The namespace is empty if the values mean the same everywhere.
+func databaseKey(values [4]string, namespace string) string {
+	hash := sha256.New()
+	for _, value := range values {
+		hash.Write([]byte(value))
+		hash.Write([]byte{0})
+	}
+	hash.Write([]byte(namespace))
+	return hex.EncodeToString(hash.Sum(nil))[:databaseKeyLength]
+}
+
 func isLoopback(host string) bool {
 	return host == "" || host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
 }
 
-// absolute is a host's name as any namespace would call it: of a Service, with
-// its namespace and without the suffixes that a pod's resolver adds.
-func absolute(host, namespace string) string {
+// qualifiedHost returns the name of a host as every namespace can use it: the name of a Service has its namespace, and
+// not the suffixes that the resolver of a pod adds.
+func qualifiedHost(host, namespace string) string {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	for _, suffix := range []string{".cluster.local", ".svc"} {
 		host = strings.TrimSuffix(host, suffix)

@@ -7,8 +7,8 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// kongIn is the Kong container of a pod with these variables.
-func kongIn(t *testing.T, env string) *mutate.Container {
+// kongContainer returns the Kong container of a pod with these variables.
+func kongContainer(t *testing.T, env string) *mutate.Container {
 	t.Helper()
 	pod, err := mutate.DecodePod([]byte(`{"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[` + env + `]}]}}`))
 	if err != nil {
@@ -19,25 +19,31 @@ func kongIn(t *testing.T, env string) *mutate.Container {
 
 func variable(name, value string) string { return `{"name":"` + name + `","value":"` + value + `"}` }
 
-func secret(name, key string) string {
+func fromSecret(name, key string) string {
 	return `{"name":"` + name + `","valueFrom":{"secretKeyRef":{"name":"pg","key":"` + key + `"}}}`
 }
 
-// TestDatabaseOf proves what a database is called, and that none is ours to
-// migrate which a Job could not reach.
+// TestDatabaseOf proves how a database is described, and which databases a Job cannot reach.
 func TestDatabaseOf(t *testing.T) {
 	for name, test := range map[string]struct{ env, want, reason string }{
-		"defaults":       {env: variable("KONG_PG_HOST", "pg"), want: "pg.kong:5432/kong"},
-		"all":            {env: variable("KONG_PG_HOST", "10.0.0.1") + "," + variable("KONG_PG_PORT", "5433") + "," + variable("KONG_PG_DATABASE", "gw") + "," + variable("KONG_PG_SCHEMA", "s"), want: "10.0.0.1:5433/gw.s"},
-		"from a Secret":  {env: secret("KONG_PG_HOST", "host") + "," + secret("KONG_PG_DATABASE", "db"), want: "Secret/pg:host:5432/Secret/pg:db"},
-		"no host":        {env: variable("KONG_PG_PORT", "5432"), reason: "Kong's default is the pod itself"},
-		"empty host":     {env: variable("KONG_PG_HOST", "")},
-		"localhost":      {env: variable("KONG_PG_HOST", "localhost")},
-		"loopback":       {env: variable("KONG_PG_HOST", "127.0.0.5")},
-		"loopback of v6": {env: variable("KONG_PG_HOST", "::1")},
+		"defaults": {env: variable("KONG_PG_HOST", "pg"), want: "pg.kong:5432/kong"},
+		"all variables": {
+			env: variable("KONG_PG_HOST", "10.0.0.1") + "," + variable("KONG_PG_PORT", "5433") + "," +
+				variable("KONG_PG_DATABASE", "gw") + "," + variable("KONG_PG_SCHEMA", "s"),
+			want: "10.0.0.1:5433/gw.s",
+		},
+		"from a Secret": {
+			env:  fromSecret("KONG_PG_HOST", "host") + "," + fromSecret("KONG_PG_DATABASE", "db"),
+			want: "Secret/pg:host:5432/Secret/pg:db",
+		},
+		"no host":       {env: variable("KONG_PG_PORT", "5432"), reason: "Kong's default is the loopback address"},
+		"empty host":    {env: variable("KONG_PG_HOST", "")},
+		"localhost":     {env: variable("KONG_PG_HOST", "localhost")},
+		"loopback":      {env: variable("KONG_PG_HOST", "127.0.0.5")},
+		"IPv6 loopback": {env: variable("KONG_PG_HOST", "::1")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			database, reachable := migrate.DatabaseOf("kong", kongIn(t, test.env))
+			database, reachable := migrate.DatabaseOf("kong", kongContainer(t, test.env))
 			if database.Description != test.want || reachable != (test.want != "") {
 				t.Errorf("%q, reachable %v, want %q: %s", database.Description, reachable, test.want, test.reason)
 			}
@@ -45,34 +51,45 @@ func TestDatabaseOf(t *testing.T) {
 	}
 }
 
-// TestSameDatabase proves which pods share a database: those that name it alike,
-// as far as their names mean the same in both namespaces.
+// databaseUser is a Kong container in a namespace.
+type databaseUser struct{ namespace, env string }
+
+// TestSameDatabase proves which containers share a database, also across namespaces.
 func TestSameDatabase(t *testing.T) {
 	host := func(name string) string { return variable("KONG_PG_HOST", name) }
+	kong := func(env string) databaseUser { return databaseUser{"kong", env} }
+	other := func(env string) databaseUser { return databaseUser{"other", env} }
+	secretHost := fromSecret("KONG_PG_HOST", "host")
+	half := host("pg.kong") + "," + fromSecret("KONG_PG_DATABASE", "db")
 	for name, test := range map[string]struct {
-		envA, spaceA, envB, spaceB string
-		same                       bool
-		reason                     string
+		a, b   databaseUser
+		same   bool
+		reason string
 	}{
-		"the same":              {host("pg"), "kong", host("pg"), "kong", true, ""},
-		"a user is no database": {host("pg") + "," + variable("KONG_PG_USER", "a"), "kong", host("pg") + "," + variable("KONG_PG_USER", "b"), "kong", true, "two users of one database are on one database"},
-		"the default spelt out": {host("pg"), "kong", host("pg") + "," + variable("KONG_PG_PORT", "5432") + "," + variable("KONG_PG_DATABASE", "kong"), "kong", true, ""},
-		"another port":          {host("pg"), "kong", host("pg") + "," + variable("KONG_PG_PORT", "5433"), "kong", false, ""},
-		"another schema":        {host("pg"), "kong", host("pg") + "," + variable("KONG_PG_SCHEMA", "b"), "kong", false, ""},
-		"short and long":        {host("pg"), "kong", host("pg.kong.svc.cluster.local"), "kong", true, "one Service"},
-		"long elsewhere":        {host("pg.kong"), "other", host("pg"), "kong", true, "one Service, called from two namespaces"},
-		"short elsewhere":       {host("pg"), "other", host("pg"), "kong", false, "two Services of one name"},
-		"by address":            {host("10.0.0.1"), "other", host("10.0.0.1"), "kong", true, ""},
-		"capitals":              {host("PG.example.com."), "kong", host("pg.example.com"), "kong", true, "names of hosts have no case"},
-		"Secrets":               {secret("KONG_PG_HOST", "host"), "kong", secret("KONG_PG_HOST", "host"), "kong", true, ""},
-		"other keys":            {secret("KONG_PG_HOST", "host"), "kong", secret("KONG_PG_HOST", "standby"), "kong", false, ""},
-		"Secrets elsewhere":     {secret("KONG_PG_HOST", "host"), "kong", secret("KONG_PG_HOST", "host"), "other", false, "two Secrets of one name"},
-		"a text that looks so":  {secret("KONG_PG_HOST", "host"), "kong", host("Secret/pg:host"), "kong", false, "a value is no reference"},
-		"half from elsewhere":   {host("pg.kong") + "," + secret("KONG_PG_DATABASE", "db"), "kong", host("pg.kong") + "," + secret("KONG_PG_DATABASE", "db"), "other", false, ""},
+		"equal variables": {kong(host("pg")), kong(host("pg")), true, ""},
+		"another user": {
+			kong(host("pg") + "," + variable("KONG_PG_USER", "a")), kong(host("pg") + "," + variable("KONG_PG_USER", "b")), true,
+			"the user is not a part of the database",
+		},
+		"explicit defaults": {
+			kong(host("pg")), kong(host("pg") + "," + variable("KONG_PG_PORT", "5432") + "," + variable("KONG_PG_DATABASE", "kong")), true, "",
+		},
+		"another port":                      {kong(host("pg")), kong(host("pg") + "," + variable("KONG_PG_PORT", "5433")), false, ""},
+		"another schema":                    {kong(host("pg")), kong(host("pg") + "," + variable("KONG_PG_SCHEMA", "b")), false, ""},
+		"short and long name":               {kong(host("pg")), kong(host("pg.kong.svc.cluster.local")), true, "one Service"},
+		"long name in another namespace":    {other(host("pg.kong")), kong(host("pg")), true, "one Service"},
+		"short name in another namespace":   {other(host("pg")), kong(host("pg")), false, "two Services with the same name"},
+		"address in another namespace":      {other(host("10.0.0.1")), kong(host("10.0.0.1")), true, ""},
+		"upper case":                        {kong(host("PG.example.com.")), kong(host("pg.example.com")), true, "host names ignore the case"},
+		"Secret":                            {kong(secretHost), kong(secretHost), true, ""},
+		"another key of a Secret":           {kong(secretHost), kong(fromSecret("KONG_PG_HOST", "standby")), false, ""},
+		"Secret in another namespace":       {kong(secretHost), other(secretHost), false, "two Secrets with the same name"},
+		"value that looks like a reference": {kong(secretHost), kong(host("Secret/pg:host")), false, "a value is not a reference"},
+		"one reference, two namespaces":     {kong(half), other(half), false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, okA := migrate.DatabaseOf(test.spaceA, kongIn(t, test.envA))
-			b, okB := migrate.DatabaseOf(test.spaceB, kongIn(t, test.envB))
+			a, okA := migrate.DatabaseOf(test.a.namespace, kongContainer(t, test.a.env))
+			b, okB := migrate.DatabaseOf(test.b.namespace, kongContainer(t, test.b.env))
 			if same := a.Key == b.Key; !okA || !okB || same != test.same || len(a.Key) != 16 {
 				t.Errorf("%+v and %+v, want the same: %v: %s", a, b, test.same, test.reason)
 			}

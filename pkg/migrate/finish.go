@@ -65,10 +65,10 @@ func (p *planner) podToFinishWith(migration *v1alpha1.PluginMigration, pending [
 func (p *planner) toleratesFinish(pod, from *Pod, migration *v1alpha1.PluginMigration, pending []string) bool {
 	for _, line := range pending {
 		plugin, names, _ := strings.Cut(line, ": ")
-		at := slices.IndexFunc(pod.Requirement.Set, func(own v1alpha1.PluginMigrations) bool { return own.Name == plugin })
+		at := slices.IndexFunc(pod.Requirement.Plugins, func(own v1alpha1.PluginMigrations) bool { return own.Name == plugin })
 		switch {
 		case at >= 0:
-			if !hasMigrations(pod.Requirement.Set[at], migration, strings.Split(names, ", ")) {
+			if !hasMigrations(pod.Requirement.Plugins[at], migration, strings.Split(names, ", ")) {
 				return false
 			}
 		case p.isManaged(plugin):
@@ -104,5 +104,5 @@ func (p *planner) isManaged(plugin string) bool {
 	}
 	return slices.ContainsFunc(p.migrations, func(migration *v1alpha1.PluginMigration) bool {
 		return has(migration.Spec.Plugins)
-	}) || slices.ContainsFunc(p.Pods, func(pod Pod) bool { return has(pod.Requirement.Set) })
+	}) || slices.ContainsFunc(p.Pods, func(pod Pod) bool { return has(pod.Requirement.Plugins) })
 }

@@ -1,35 +1,47 @@
 # shellcheck shell=sh
-# Run by "sh -c" in the Kong container of a migration's Job, until the database is where it is to be or cannot get there.
-# Nothing is believed but what "kong migrations list" says afterwards (K10). It needs sh, sed, date, sleep, head and kong.
+# Runs in the Kong container of a migration Job, with "sh -c", until the migrations are complete or cannot succeed.
+# The exit code of "kong migrations up" proves nothing (fact K10): the script checks "kong migrations list" afterwards.
+# It needs sh, sed, date, sleep, head and kong.
 #
-#   KONGDAO_EXPECT    a line a plugin, "dao-test: 000_base, 001_next"; "dao-test:" where the names are not known
-#   KONGDAO_STEP      up: what is new is run, and an empty database is bootstrapped. finish: what is pending is finished
-#   KONGDAO_FINISH    which pending migrations may be finished: none, named (those of KONGDAO_PENDING) or all
-#   KONGDAO_PENDING   lines of the same form
-#   KONGDAO_TIMEOUT   how long one migration may take, in seconds; KONGDAO_DEADLINE, the whole
-#   KONGDAO_TRIES     how often one that fails is run
+#   KONGDAO_EXPECT    the migrations that Kong must list, one line for each plugin: "dao-test: 000_base, 001_next". A
+#                     line "dao-test:" expects the plugin only, because the names are unknown.
+#   KONGDAO_STEP      up: run new migrations, and bootstrap an empty database. finish: finish pending migrations
+#   KONGDAO_FINISH    which pending migrations the script may finish: none, named (those in KONGDAO_PENDING) or all
+#   KONGDAO_PENDING   lines in the format of KONGDAO_EXPECT
+#   KONGDAO_TIMEOUT   the time limit of one Kong command, in seconds
+#   KONGDAO_DEADLINE  the time limit of the script, in seconds
+#   KONGDAO_TRIES     how often a Kong command may fail
 #
-# How it ended stands in /dev/termination-log: a word, and below it lines of migrations or Kong's last words.
-#   exit 0 done, or pending: all are executed, some of them pending | 10 blocked by pending ones that may not be finished
-#   11 deadline | 12 unlisted: Kong does not see them | 13 failed | 14 empty | 15 stopped
+# The script writes its result to /dev/termination-log: the outcome in the first line, then migrations or Kong's last
+# output. Outcomes and exit codes:
+#   0   done: all migrations are executed. pending: some of them are pending
+#   10  blocked: the script may not finish the pending migrations
+#   11  deadline: the database did not answer, or another runner held the lock
+#   12  unlisted: Kong does not list the migrations
+#   13  failed: a Kong command failed several times
+#   14  empty: the database was never bootstrapped
+#   15  stopped: the pod was told to stop
 set -fu
 export LC_ALL=C
 end=$(($(date +%s) + KONGDAO_DEADLINE)) failures=0 wait=1 last="" stopped=""
-trap 'stopped=yes' TERM # the step that runs is not broken off (K29, K34)
+# Do not interrupt the command that runs: after a kill, the migration runs again (facts K29 and K34).
+trap 'stopped=yes' TERM
 
-say() { echo "kongdao: $*"; }
-over() { # WORD LINES EXIT
-  say "$1"
+log() { echo "kongdao: $*"; }
+# report OUTCOME LINES EXIT_CODE ends the script.
+report() {
+  log "$1"
   [ -z "$2" ] || echo "$2"
   printf '%s\n%s\n' "$1" "$2" | head -c 3500 >/dev/termination-log
   exit "$3"
 }
-# Kong's own words of what went wrong, without its stack.
-error() { echo "$out" | sed -n '/^Error/,/^$/{/^stack/,$d;/^$/d;p;}' | head -c 1500; }
+# Prints Kong's error message without the stack trace.
+error_message() { echo "$out" | sed -n '/^Error/,/^$/{/^stack/,$d;/^$/d;p;}' | head -c 1500; }
 
+# Waits before the next try. Each wait is longer, up to 15 seconds.
 pause() {
-  [ -z "$stopped" ] || over stopped "$last" 15
-  [ $(($(date +%s) + wait)) -lt "$end" ] || over deadline "$last" 11
+  [ -z "$stopped" ] || report stopped "$last" 15
+  [ $(($(date +%s) + wait)) -lt "$end" ] || report deadline "$last" 11
   sleep "$wait"
   wait=$((wait * 2))
   [ "$wait" -le 15 ] || wait=15
@@ -39,18 +51,19 @@ list() {
   out=$(kong migrations list 2>&1) && code=0 || code=$?
 }
 
-# A section of what list printed, a line a subsystem, not indented.
+# section TITLE prints a section of the output of list, one line for each subsystem, without indentation.
 section() { echo "$out" | sed -n "/^$1:\$/,/^\$/{/^$1:\$/d;/^\$/d;s/^ *//;p;}"; }
 
-# names LINES PLUGIN: what the plugin's line names, each behind a comma and before one; nothing where it has no line.
+# names LINES PLUGIN prints the migrations of a plugin, with a comma before and after each name. It prints nothing if the
+# plugin has no line.
 names() {
   echo "$1" | while IFS= read -r line; do
     case $line in "$2: "*) echo ", ${line#*: }," ;; esac
   done
 }
 
-# lacking WANTED KNOWN: which of the wanted lines' migrations the known lines do not have.
-lacking() {
+# missing WANTED KNOWN prints the migrations in the wanted lines that are not in the known lines.
+missing() {
   echo "$1" | while IFS= read -r line; do
     plugin=${line%%:*}
     [ -n "$plugin" ] || continue
@@ -66,24 +79,26 @@ lacking() {
   done
 }
 
+# Ends the script unless Kong lists all expected migrations.
 verify() {
-  missing=$(lacking "$KONGDAO_EXPECT" "$(section 'Executed migrations')
+  unlisted=$(missing "$KONGDAO_EXPECT" "$(section 'Executed migrations')
 $(section 'Pending migrations')")
-  [ -z "$missing" ] || over unlisted "$missing" 12
+  [ -z "$unlisted" ] || report unlisted "$unlisted" 12
 }
 
 may_finish() {
   case $KONGDAO_FINISH in
     all) return 0 ;;
-    named) [ -z "$(lacking "$pending" "$KONGDAO_PENDING")" ] ;;
+    named) [ -z "$(missing "$pending" "$KONGDAO_PENDING")" ] ;;
     *) return 1 ;;
   esac
 }
 
-# The long timeouts: the default of 5 s cuts off migrations that PostgreSQL goes on running (K14), and a lease that ends
-# before the migration lets a second runner in (K28).
+# run COMMAND runs a Kong command with long timeouts. After the default of 5 seconds, Kong reports an error although
+# PostgreSQL continues (fact K14). If the lock expires before the migration ends, a second runner starts the same
+# migration (fact K28).
 run() {
-  say "kong migrations $1"
+  log "kong migrations $1"
   if out=$(kong migrations "$1" --db-timeout "$KONGDAO_TIMEOUT" --lock-timeout "$KONGDAO_TIMEOUT" 2>&1); then
     echo "$out"
     last=
@@ -96,42 +111,44 @@ run() {
     esac
   else
     echo "$out"
-    last=$(error)
+    last=$(error_message)
     case $last in
-      "Error: [PostgreSQL error] timeout") last="another runner holds the lock" ;; # it was waited for (K28)
+      # The command waited for the lock (fact K28). This is not a failure.
+      "Error: [PostgreSQL error] timeout") last="another runner holds the lock" ;;
       *)
         failures=$((failures + 1))
-        [ "$failures" -lt "$KONGDAO_TRIES" ] || over failed "$last" 13
+        [ "$failures" -lt "$KONGDAO_TRIES" ] || report failed "$last" 13
         ;;
     esac
     pause
   fi
 }
 
+# The exit codes of list: 0 up to date, 3 empty database, 4 pending migrations, 5 new migrations.
 while :; do
-  [ -z "$stopped" ] || over stopped "$last" 15
+  [ -z "$stopped" ] || report stopped "$last" 15
   list
   case $KONGDAO_STEP/$code in
     up/3) run bootstrap ;;
-    finish/3) over empty "the database has not been bootstrapped" 14 ;;
+    finish/3) report empty "the database was never bootstrapped" 14 ;;
     up/5) run up ;;
     */0 | finish/5)
       verify
-      over "done" "" 0
+      report "done" "" 0
       ;;
     */4)
       pending=$(section 'Pending migrations')
       new=$(section 'New migrations available')
       if may_finish; then run finish
-      elif [ "$KONGDAO_STEP" = finish ] || [ -n "$new" ]; then over blocked "$pending" 10
+      elif [ "$KONGDAO_STEP" = finish ] || [ -n "$new" ]; then report blocked "$pending" 10
       else
         verify
-        over pending "$pending" 0
+        report pending "$pending" 0
       fi
       ;;
     *)
-      last="kong migrations list: $(error)"
-      say "$last"
+      last="kong migrations list: $(error_message)"
+      log "$last"
       pause
       ;;
   esac

@@ -22,36 +22,32 @@ import (
 	"kongdao.io/kongdao/test/goldens"
 )
 
-var update = flag.Bool("update", false, "write the Jobs that are made now as what the cases want")
+var update = flag.Bool("update", false, "write the current Jobs as the expected results")
 
-// settings are the chart's.
+// settings returns the defaults of the chart.
 func settings() migrate.Settings {
 	return migrate.Settings{TimeoutSeconds: 600, DeadlineSeconds: 1800, TTLSeconds: 86400, HistoryLimit: 10}
 }
 
-// jobOf makes the Job of an "up" for a pod that was injected.
-func jobOf(t *testing.T, pod *corev1.Pod, settings migrate.Settings) *batchv1.Job {
+// jobFor returns the "up" Job for an injected pod.
+func jobFor(t *testing.T, pod *corev1.Pod, settings migrate.Settings) *batchv1.Job {
 	t.Helper()
-	need := needOf(t, pod)
-	record := &v1alpha1.PluginMigration{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: need.MigrationName(), UID: "1-2-3"}, Spec: need.Spec(),
+	requirement, ok := migrate.RequirementOfInjected("kong", viewOf(t, pod))
+	if !ok {
+		t.Fatal("the pod requires no migration")
 	}
-	job, err := migrate.NewJob(record, migrate.JobStart{
-		Migration: record.Name, Step: migrate.StepUp, Attempt: 1, Finish: migrate.FinishNone, From: migrate.Pod{Requirement: need},
+	migration := &v1alpha1.PluginMigration{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: requirement.MigrationName(), UID: "1-2-3"},
+		Spec:       requirement.Spec(),
+	}
+	job, err := migrate.NewJob(migration, migrate.JobStart{
+		Migration: migration.Name, Step: migrate.StepUp, Attempt: 1, Finish: migrate.FinishNone,
+		From: migrate.Pod{Requirement: requirement},
 	}, pod, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return job
-}
-
-func needOf(t *testing.T, pod *corev1.Pod) migrate.Requirement {
-	t.Helper()
-	need, ok := migrate.RequirementOfInjected("kong", viewOf(t, pod))
-	if !ok {
-		t.Fatal("the pod needs no migration")
-	}
-	return need
 }
 
 func viewOf(t *testing.T, pod *corev1.Pod) mutate.Pod {
@@ -76,8 +72,7 @@ func readPod(t *testing.T, path string) *corev1.Pod {
 	return &pod
 }
 
-// TestJobGoldens proves what of a pod its Job takes over; each case's first line
-// says which.
+// TestJobGoldens proves which parts of a pod a Job copies. The first line of each case says which.
 func TestJobGoldens(t *testing.T) {
 	folders, err := filepath.Glob("testdata/*")
 	if err != nil || len(folders) == 0 {
@@ -87,9 +82,9 @@ func TestJobGoldens(t *testing.T) {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
 			files, err := os.ReadDir(folder)
 			if err != nil || len(files) != 2 && !*update {
-				t.Fatalf("a case has pod.yaml and job.yaml: %v %v", files, err)
+				t.Fatalf("a case has pod.yaml and job.yaml, but the folder has %v: %v", files, err)
 			}
-			job := jobOf(t, readPod(t, filepath.Join(folder, "pod.yaml")), settings())
+			job := jobFor(t, readPod(t, filepath.Join(folder, "pod.yaml")), settings())
 			container := &job.Spec.Template.Spec.Containers[0]
 			if container.Command[2] != migrate.Script() {
 				t.Error("the command is not the script")
@@ -107,17 +102,16 @@ func TestJobGoldens(t *testing.T) {
 				return
 			}
 			if diff := cmp.Diff(readFile(t, want), string(got)); diff != "" {
-				t.Errorf("(-want +got; after a look, write it with -update)\n%s", diff)
+				t.Errorf("(-want +got; to accept the change, run the test with -update)\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestJobsAreInjected proves, of every pod that the core's cases inject and that
-// brings migrations, that the Job's pod has what the core would give it: asking
-// again changes nothing.
+// TestJobsAreInjected proves that the pod of a Job has all that the injection gives it: to inject it again changes
+// nothing. It uses the injected pods of package mutate that have migrations.
 func TestJobsAreInjected(t *testing.T) {
-	proved := 0
+	checked := 0
 	for _, c := range goldens.Cases(t, "../mutate/testdata") {
 		if c.Want.Denial != "" {
 			continue
@@ -126,72 +120,77 @@ func TestJobsAreInjected(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(c.Want.Pod), &pod); err != nil {
 			t.Fatal(err)
 		}
-		if _, needs := migrate.RequirementOfInjected("kong", viewOf(t, &pod)); !needs {
+		if _, ok := migrate.RequirementOfInjected("kong", viewOf(t, &pod)); !ok {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
-			template := jobOf(t, &pod, settings()).Spec.Template
-			asks := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
-			asks.Annotations = map[string]string{annotations.Plugins: pod.Annotations[annotations.Plugins], annotations.InjectionRecord: pod.Annotations[annotations.InjectionRecord]}
-			asks.Labels = map[string]string{annotations.Injected: "true"}
-			decision := goldens.Admit(t, c.Namespace, viewOf(t, asks), goldens.Catalog(c.Sources))
+			template := jobFor(t, &pod, settings()).Spec.Template
+			jobPod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+			jobPod.Annotations = map[string]string{}
+			for _, name := range []string{annotations.Plugins, annotations.InjectionRecord} {
+				jobPod.Annotations[name] = pod.Annotations[name]
+			}
+			jobPod.Labels = map[string]string{annotations.Injected: "true"}
+			decision := goldens.Admit(t, c.Namespace, viewOf(t, jobPod), goldens.Catalog(c.Sources))
 			if len(decision.Denials) > 0 {
 				t.Fatal(decision.Denials)
 			}
-			// What another container of the pod mounts beside it may be too much here.
-			left := slices.DeleteFunc(decision.Patch, func(operation mutate.Operation) bool { return operation.Op == "remove" })
-			if len(left) > 0 {
-				t.Errorf("the core would add %+v", left)
+			// The injection may remove what another container of the pod mounts.
+			changes := slices.DeleteFunc(decision.Patch, func(operation mutate.Operation) bool { return operation.Op == "remove" })
+			if len(changes) > 0 {
+				t.Errorf("the injection adds %+v", changes)
 			}
-			proved++
+			checked++
 		})
 	}
-	if proved < 2 {
-		t.Errorf("only %d of the core's cases have a database", proved)
+	if checked < 2 {
+		t.Errorf("only %d pods of package mutate have a database", checked)
 	}
 }
 
-// TestJobNames proves that a Job which is another has another name, and the same
-// one the same: of another attempt, another container, other settings or another
-// record.
+// TestJobNames proves that equal Jobs have the same name, and that Jobs with other settings or another container have
+// other names.
 func TestJobNames(t *testing.T) {
 	pod := func() *corev1.Pod { return readPod(t, "testdata/chart/pod.yaml") }
-	first := jobOf(t, pod(), settings())
-	if again := jobOf(t, pod(), settings()); again.Name != first.Name {
-		t.Errorf("%s and %s", first.Name, again.Name)
+	first := jobFor(t, pod(), settings())
+	if again := jobFor(t, pod(), settings()); again.Name != first.Name {
+		t.Errorf("equal Jobs are called %s and %s", first.Name, again.Name)
 	}
 	slower := settings()
 	slower.TimeoutSeconds++
-	changed := pod()
-	for i := range changed.Spec.Containers {
-		if changed.Spec.Containers[i].Name == "proxy" {
-			changed.Spec.Containers[i].Image = "kong:3.9.1"
+	upgraded := pod()
+	for i := range upgraded.Spec.Containers {
+		if upgraded.Spec.Containers[i].Name == "proxy" {
+			upgraded.Spec.Containers[i].Image = "kong:3.9.1"
 		}
 	}
-	for what, other := range map[string]*batchv1.Job{"settings": jobOf(t, pod(), slower), "image": jobOf(t, changed, settings())} {
+	for change, other := range map[string]*batchv1.Job{
+		"settings": jobFor(t, pod(), slower), "image": jobFor(t, upgraded, settings()),
+	} {
 		if other.Name == first.Name {
-			t.Errorf("with other %s: %s", what, other.Name)
+			t.Errorf("a Job with another %s has the same name %s", change, other.Name)
 		}
 	}
 	if len(first.Name) > 63 || !strings.Contains(first.Name, "-up-") {
-		t.Errorf("%s: no label's value", first.Name)
+		t.Errorf("the name %s is not a label value with the step", first.Name)
 	}
 }
 
-// TestJobPodsAreNobodys proves that no Service, budget or policy of Kong's finds
-// a Job's pod, and that what an installation adds is there.
-func TestJobPodsAreNobodys(t *testing.T) {
+// TestJobPodMetadata proves that the pod of a Job has no label of the Kong pod, so that no Service, disruption budget or
+// network policy of Kong selects it. It has the labels and annotations of the settings.
+func TestJobPodMetadata(t *testing.T) {
 	pod := readPod(t, "testdata/chart/pod.yaml")
 	with := settings()
 	with.PodLabels = map[string]string{"network": "database"}
 	with.PodAnnotations = map[string]string{"sidecar.istio.io/inject": "true", "a": "b"}
-	template := jobOf(t, pod, with).Spec.Template
+	template := jobFor(t, pod, with).Spec.Template
 	for name, value := range pod.Labels {
 		if template.Labels[name] == value {
-			t.Errorf("label %s=%s is the pod's", name, value)
+			t.Errorf("the Job has the pod's label %s=%s", name, value)
 		}
 	}
-	if template.Labels["network"] != "database" || template.Annotations["a"] != "b" || template.Annotations["sidecar.istio.io/inject"] != "true" {
+	if template.Labels["network"] != "database" || template.Annotations["a"] != "b" ||
+		template.Annotations["sidecar.istio.io/inject"] != "true" {
 		t.Errorf("labels %v, annotations %v", template.Labels, template.Annotations)
 	}
 }

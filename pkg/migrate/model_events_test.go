@@ -74,10 +74,10 @@ func (m *model) deleteAnyJob() {
 }
 
 // createPod does what the webhook does: a pod whose migration is complete gets no gate.
-func (m *model) createPod(set Set) {
+func (m *model) createPod(set PluginSet) {
 	m.lastID++
 	requirement := Requirement{
-		Database: v1alpha1.Database{Key: "0123456789abcdef"}, Set: set,
+		Database: v1alpha1.Database{Key: "0123456789abcdef"}, Plugins: set,
 		Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto,
 	}
 	pod := Pod{Namespace: modelNamespace, Name: fmt.Sprintf("pod-%d", m.lastID), Requirement: requirement, Gated: true}
@@ -138,7 +138,7 @@ func (m *model) runScript(job *modelJob) Result {
 
 // list returns what "kong migrations list" prints in the pod of a Job: lines of pending migrations, and new ones.
 func (m *model) list(job *modelJob) (pendingLines, fresh []string) {
-	for _, plugin := range job.start.From.Requirement.Set {
+	for _, plugin := range job.start.From.Requirement.Plugins {
 		var pending []string
 		for _, migration := range plugin.Migrations {
 			key := plugin.Name + ": " + migration.Name

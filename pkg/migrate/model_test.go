@@ -25,8 +25,8 @@ func modelReleases() map[string][][]string {
 }
 
 // modelSet returns a set with one release of each plugin. -1 leaves a plugin out.
-func modelSet(daoTest, other int) Set {
-	var set Set
+func modelSet(daoTest, other int) PluginSet {
+	var set PluginSet
 	for _, chosen := range []struct {
 		name    string
 		release int
@@ -150,7 +150,7 @@ func (m *model) ungate(planned Pod) {
 	if !ok || !pod.Gated {
 		m.fatalf("the plan removes a gate that does not exist: %s", planned.Name)
 	}
-	for _, plugin := range pod.Requirement.Set {
+	for _, plugin := range pod.Requirement.Plugins {
 		for _, migration := range plugin.Migrations {
 			if key := plugin.Name + ": " + migration.Name; !m.executed[key] && !m.pending[key] {
 				m.fatalf("the plan removes the gate of %s, but %s has not run", pod.Name, key)
@@ -187,7 +187,7 @@ func (m *model) checkNoOlderPods(start JobStart) {
 	for _, pod := range m.pods {
 		for key := range m.pending {
 			plugin, name, _ := strings.Cut(key, ": ")
-			for _, own := range pod.Requirement.Set {
+			for _, own := range pod.Requirement.Plugins {
 				has := slices.ContainsFunc(own.Migrations, func(migration v1alpha1.Migration) bool { return migration.Name == name })
 				mayFinish := start.Finish == FinishAll || slices.ContainsFunc(start.Pending, func(line string) bool {
 					return strings.HasPrefix(line, plugin+": ") && strings.Contains(line, name)

@@ -13,7 +13,6 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// withMigrations is a release that brings some, another that does not.
 func withMigrations(plugin, version string) *catalog.Release {
 	return &catalog.Release{Plugin: plugin, Version: version, Digest: "sha256:" + plugin, MigrationsDigest: "sha256:m-" + plugin}
 }
@@ -22,104 +21,115 @@ func withoutMigrations(plugin string) *catalog.Release {
 	return &catalog.Release{Plugin: plugin, Digest: "sha256:" + plugin}
 }
 
-// TestNeedOf proves which pods need a migration.
-func TestNeedOf(t *testing.T) {
-	const host = `{"name":"KONG_PG_HOST","value":"pg"}`
+// TestRequirementOf proves which pods require a migration, and that the injection record of a pod gives the same
+// requirement as its releases.
+func TestRequirementOf(t *testing.T) {
+	host := variable("KONG_PG_HOST", "pg")
+	one := []*catalog.Release{withMigrations("a", "")}
 	for name, test := range map[string]struct {
 		mode, env string
 		releases  []*catalog.Release
 		want      string
 		reason    string
 	}{
-		"one":              {env: host, releases: []*catalog.Release{withMigrations("dao-test", "1.1.0")}, want: "dao-test@1.1.0"},
-		"of two":           {env: host, releases: []*catalog.Release{withoutMigrations("a"), withMigrations("b", "")}, want: "b"},
-		"two, sorted":      {env: host, releases: []*catalog.Release{withMigrations("b", ""), withMigrations("a", "2")}, want: "a@2, b"},
-		"none":             {env: host, releases: []*catalog.Release{withoutMigrations("a")}},
-		"off by hand":      {env: host, mode: "off", releases: []*catalog.Release{withMigrations("a", "")}},
-		"up alone":         {env: host, mode: "up", releases: []*catalog.Release{withMigrations("a", "")}, want: "a"},
-		"database off":     {env: host + `,{"name":"KONG_DATABASE","value":"off"}`, releases: []*catalog.Release{withMigrations("a", "")}, reason: "list and up mean nothing there (K18)"},
-		"data plane":       {env: host + `,{"name":"KONG_ROLE","value":"data_plane"}`, releases: []*catalog.Release{withMigrations("a", "")}},
-		"its own database": {env: `{"name":"KONG_PG_USER","value":"kong"}`, releases: []*catalog.Release{withMigrations("a", "")}, reason: "no Job reaches a pod's loopback"},
+		"one plugin":            {env: host, releases: []*catalog.Release{withMigrations("dao-test", "1.1.0")}, want: "dao-test@1.1.0"},
+		"one of two plugins":    {env: host, releases: []*catalog.Release{withoutMigrations("a"), withMigrations("b", "")}, want: "b"},
+		"two plugins, sorted":   {env: host, releases: []*catalog.Release{withMigrations("b", ""), withMigrations("a", "2")}, want: "a@2, b"},
+		"no migrations":         {env: host, releases: []*catalog.Release{withoutMigrations("a")}},
+		"annotation off":        {env: host, mode: "off", releases: one},
+		"annotation up":         {env: host, mode: "up", releases: one, want: "a"},
+		"database off":          {env: host + "," + variable("KONG_DATABASE", "off"), releases: one, reason: "Kong has no database (fact K18)"},
+		"data plane":            {env: host + "," + variable("KONG_ROLE", "data_plane"), releases: one, reason: "Kong has no database (fact K18)"},
+		"database on localhost": {env: variable("KONG_PG_USER", "kong"), releases: one, reason: "a Job cannot reach the loopback address of a pod"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod, err := mutate.DecodePod([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"x","kongdao.io/migrations":"` + test.mode + `"}},"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[` + test.env + `]}]}}`))
+			pod, err := mutate.DecodePod([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"x","kongdao.io/migrations":"` + test.mode + `"}},` +
+				`"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[` + test.env + `]}]}}`))
 			if err != nil {
 				t.Fatal(err)
 			}
 			request, _ := annotations.Parse(pod.Annotations)
-			need, needs := migrate.RequirementOf("kong", pod, request, test.releases)
-			if needs != (test.want != "") || need.Set.Request() != test.want {
-				t.Errorf("%v %q, want %q: %s", needs, need.Set.Request(), test.want, test.reason)
+			requirement, ok := migrate.RequirementOf("kong", pod, request, test.releases)
+			if ok != (test.want != "") || requirement.Plugins.Request() != test.want {
+				t.Errorf("the pod requires %q, want %q: %s", requirement.Plugins.Request(), test.want, test.reason)
 			}
-			if !needs {
+			if !ok {
 				return
 			}
-			// By the mark that the injection leaves, the controller comes to the same.
-			mark, err := json.Marshal(mutate.NewInjectionRecord(test.releases))
+			record, err := json.Marshal(mutate.NewInjectionRecord(test.releases))
 			if err != nil {
 				t.Fatal(err)
 			}
-			pod.Annotations[annotations.InjectionRecord] = string(mark)
-			again, needs := migrate.RequirementOfInjected("kong", pod)
-			if !needs || again.MigrationName() != need.MigrationName() || again.Mode != need.Mode {
-				t.Errorf("by its mark: %+v, by its releases: %+v", again, need)
+			pod.Annotations[annotations.InjectionRecord] = string(record)
+			injected, ok := migrate.RequirementOfInjected("kong", pod)
+			if !ok || injected.MigrationName() != requirement.MigrationName() || injected.Mode != requirement.Mode {
+				t.Errorf("by its injection record the pod requires %+v, by its releases %+v", injected, requirement)
 			}
 		})
 	}
 }
 
-// TestHostileMarks proves that a mark which is none makes no need.
-func TestHostileMarks(t *testing.T) {
-	for _, mark := range []string{"", "x", "[]", `{"releases":null}`, `{"releases":[{}]}`, `{"releases":[{"plugin":"a","migrations":""}]}`,
-		`{"releases":[{"plugin":"../a","migrations":"x"}]}`, `{"releases":[{"plugin":"_","migrations":"x"}]}`, `{"releases":[{"plugin":"a","version":"\n","migrations":"x"}]}`,
-		`{"releases":[{"plugin":"a","migrations":"x"},{"plugin":"a","migrations":"y"}]}`, strings.Repeat("[", 100_000)} {
-		pod := mutate.Pod{Annotations: map[string]string{annotations.Plugins: "a", annotations.InjectionRecord: mark}, Containers: []mutate.Container{*kongIn(t, variable("KONG_PG_HOST", "pg"))}}
-		if need, needs := migrate.RequirementOfInjected("kong", pod); needs {
-			t.Errorf("%.40q: %+v", mark, need)
+// TestInvalidInjectionRecords proves that an invalid injection record causes no requirement.
+func TestInvalidInjectionRecords(t *testing.T) {
+	for _, record := range []string{
+		"", "x", "[]", `{"releases":null}`, `{"releases":[{}]}`, `{"releases":[{"plugin":"a","migrations":""}]}`,
+		`{"releases":[{"plugin":"../a","migrations":"x"}]}`, `{"releases":[{"plugin":"_","migrations":"x"}]}`,
+		`{"releases":[{"plugin":"a","version":"\n","migrations":"x"}]}`,
+		`{"releases":[{"plugin":"a","migrations":"x"},{"plugin":"a","migrations":"y"}]}`, strings.Repeat("[", 100_000),
+	} {
+		pod := mutate.Pod{
+			Annotations: map[string]string{annotations.Plugins: "a", annotations.InjectionRecord: record},
+			Containers:  []mutate.Container{*kongContainer(t, variable("KONG_PG_HOST", "pg"))},
+		}
+		if requirement, ok := migrate.RequirementOfInjected("kong", pod); ok {
+			t.Errorf("%.40q: %+v", record, requirement)
 		}
 	}
 }
 
-// TestRecord proves that a name is one, whatever plugins are called, and differs
-// where the database or a migration does, and in nothing else.
-func TestRecord(t *testing.T) {
+// TestMigrationName proves that the name of a PluginMigration is valid for every plugin name, and that it depends on the
+// database and the migrations only.
+func TestMigrationName(t *testing.T) {
 	base := second()
-	for what, test := range map[string]struct {
+	for name, test := range map[string]struct {
 		change func(*migrate.Requirement)
 		same   bool
 	}{
-		"another version":   {func(n *migrate.Requirement) { n.Set[0].Version, n.Set[0].ReleaseDigest = "9", "sha256:other" }, true},
-		"another image":     {func(n *migrate.Requirement) { n.Image = "kong:3.10" }, true},
-		"another migration": {func(n *migrate.Requirement) { n.Set[0].MigrationsDigest = "sha256:other" }, false},
-		"another database":  {func(n *migrate.Requirement) { n.Database.Key = "fedcba9876543210" }, false},
-		"another plugin":    {func(n *migrate.Requirement) { n.Set = append(n.Set, releaseWith("other", "000", "x")) }, false},
+		"another version":   {func(r *migrate.Requirement) { r.Plugins[0].Version, r.Plugins[0].ReleaseDigest = "9", "sha256:other" }, true},
+		"another image":     {func(r *migrate.Requirement) { r.Image = "kong:3.10" }, true},
+		"another migration": {func(r *migrate.Requirement) { r.Plugins[0].MigrationsDigest = "sha256:other" }, false},
+		"another database":  {func(r *migrate.Requirement) { r.Database.Key = "fedcba9876543210" }, false},
+		"another plugin":    {func(r *migrate.Requirement) { r.Plugins = append(r.Plugins, releaseWith("other", "000", "x")) }, false},
 	} {
 		changed := second()
 		test.change(&changed)
 		if same := changed.MigrationName() == base.MigrationName(); same != test.same {
-			t.Errorf("%s: the same: %v", what, same)
+			t.Errorf("%s: has the same name: %v, want %v", name, same, test.same)
 		}
 	}
 	for _, plugin := range []string{"a", "A_b", "0", strings.Repeat("long_", 12) + "abc"} {
 		name := requirementOf(releaseWith(plugin, "000", "x"), releaseWith("z", "000", "x")).MigrationName()
 		if problems := validation.IsDNS1123Label(name); len(problems) > 0 || len(name) > 48 {
-			t.Errorf("%q makes %q: %v", plugin, name, problems)
+			t.Errorf("plugin %q: the name %q is invalid: %v", plugin, name, problems)
 		}
 	}
 }
 
-// TestNamed proves that names of migrations come from whatever release still has
-// these migrations.
-func TestNamed(t *testing.T) {
-	release := func(plugin string) []*catalog.Release {
-		return catalog.Assemble(plugin, []catalog.Source{{Name: "a", Plugin: plugin, Keys: []catalog.Key{{Name: "migrations.init.lua", List: &catalog.List{Literal: true, Names: []string{"000_base"}}}}}})
+// TestWithNames proves that the names of migrations come from a release with the same migrations.
+func TestWithNames(t *testing.T) {
+	find := func(plugin string) []*catalog.Release {
+		key := catalog.Key{Name: "migrations.init.lua", List: &catalog.List{Literal: true, Names: []string{"000_base"}}}
+		return catalog.Assemble(plugin, []catalog.Source{{Name: "a", Plugin: plugin, Keys: []catalog.Key{key}}})
 	}
-	set := migrate.Set{{Name: "dao-test", MigrationsDigest: release("dao-test")[0].MigrationsDigest}, {Name: "gone", MigrationsDigest: "sha256:gone"}}
-	named := set.Named(release)
+	set := migrate.PluginSet{
+		{Name: "dao-test", MigrationsDigest: find("dao-test")[0].MigrationsDigest},
+		{Name: "gone", MigrationsDigest: "sha256:gone"},
+	}
+	named := set.WithNames(find)
 	if len(named[0].Migrations) != 1 || named[0].Migrations[0].Name != "000_base" || len(named[1].Migrations) != 0 {
 		t.Errorf("%+v", named)
 	}
 	if set[0].Migrations != nil {
-		t.Error("the set itself was changed")
+		t.Error("WithNames changed the set itself")
 	}
 }

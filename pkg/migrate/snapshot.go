@@ -39,7 +39,7 @@ type Pod struct {
 
 // migrationName returns the name of the PluginMigration that the pod requires, or "".
 func (p *Pod) migrationName() string {
-	if len(p.Requirement.Set) == 0 {
+	if len(p.Requirement.Plugins) == 0 {
 		return ""
 	}
 	return p.Requirement.MigrationName()

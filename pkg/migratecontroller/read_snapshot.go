@@ -41,7 +41,7 @@ func (c *Controller) readSnapshot(ctx context.Context, reader client.Reader, key
 	}
 	for _, injected := range c.Pods.OfDatabase(key.Database) {
 		pod := injected.Migration
-		pod.Requirement.Set = pod.Requirement.Set.Named(func(plugin string) []*catalog.Release {
+		pod.Requirement.Plugins = pod.Requirement.Plugins.WithNames(func(plugin string) []*catalog.Release {
 			return c.Sources.Releases(injected.SourceNamespace(plugin), plugin)
 		})
 		snapshot.Pods = append(snapshot.Pods, pod)

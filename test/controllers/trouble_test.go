@@ -104,7 +104,7 @@ func TestEndings(t *testing.T) {
 		words  string
 	}{
 		"unlisted":                {ending{12, "unlisted\ndao-test: " + base}, v1alpha1.PhaseFailed, v1alpha1.ReasonMigrationsNotListed, "Kong does not list dao-test: " + base},
-		"empty":                   {ending{14, "empty\nthe database has not been bootstrapped"}, v1alpha1.PhaseFailed, v1alpha1.ReasonJobFailed, "has not been bootstrapped"},
+		"empty":                   {ending{14, "empty\nthe database was never bootstrapped"}, v1alpha1.PhaseFailed, v1alpha1.ReasonJobFailed, "never bootstrapped"},
 		"in words of the kubelet": {ending{13, "sh: kong: not found"}, v1alpha1.PhaseFailed, v1alpha1.ReasonJobFailed, "sh: kong: not found"},
 		"without a word":          {ending{13, ""}, v1alpha1.PhaseFailed, v1alpha1.ReasonJobFailed, "exit code 13"},
 		"blocked by another's, with no Kong there": {blocked("acl: 004_x"), v1alpha1.PhaseMigrating, v1alpha1.ReasonJobRunning, "kong migrations up"},
