@@ -24,7 +24,7 @@ func checkColumns(doc *document) []finding {
 	var found []finding
 	for i, line := range doc.lines {
 		columns := runes(line)
-		if columns <= maxColumns || doc.data[i+1] || isOneWord(line) {
+		if columns <= maxColumns || doc.data[i+1] || isUnbreakable(line) {
 			continue
 		}
 		found = append(found, finding{
@@ -35,10 +35,13 @@ func checkColumns(doc *document) []finding {
 	return found
 }
 
-// isOneWord reports whether a line is a long address that cannot be broken.
-func isOneWord(line string) bool {
+// marker is a comment that a tool reads as one line.
+var marker = regexp.MustCompile(`^\s*//(?: ?\+|go:|nolint:)`)
+
+// isUnbreakable reports whether a line is one long word, such as an address, or a marker for a tool.
+func isUnbreakable(line string) bool {
 	fields := strings.Fields(strings.TrimLeft(line, " \t#/*-"))
-	return len(fields) == 1 || len(fields) == 2 && strings.Contains(fields[1], "://")
+	return len(fields) == 1 || len(fields) == 2 && strings.Contains(fields[1], "://") || marker.MatchString(line)
 }
 
 // factsPage defines every fact that the project cites.
