@@ -21,13 +21,18 @@ cache_folder() {
   (cd "$base/$1" && pwd)
 }
 
-# lock_folder FOLDER waits until no other build uses FOLDER, and locks it until the script ends. Without flock (macOS)
-# it does nothing. Two builds then do the same work, but each one still replaces whole files.
+# lock_folder FOLDER [FILE...] locks FOLDER until the script ends. If another build has the lock, it waits. It does
+# nothing if the files are in FOLDER already. Without flock (macOS) it also does nothing: two builds then do the same
+# work, but each one still replaces whole files.
 lock_folder() {
+  local folder=$1 file missing=$(($# == 1))
+  shift
+  for file in "$@"; do [[ -e $folder/$file ]] || missing=1; done
+  ((missing)) || return 0
   command -v flock >/dev/null || return 0
-  exec 9>"$1/.lock"
+  exec 9>"$folder/.lock"
   flock -n 9 && return 0
-  log "waiting for another build in $1"
+  log "waiting for another build in $folder"
   flock 9
 }
 

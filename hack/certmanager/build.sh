@@ -16,7 +16,7 @@ version=$(sed -n -E "s#^[[:space:]]*(require )?$module v([0-9.]+)\$#\2#p" go.mod
 
 sum=$(cat go.mod go.sum ./*.go build.sh | cksum | cut -d' ' -f1)
 folder=$(cache_folder "certmanager-$version-$sum-$(host_platform)")
-lock_folder "$folder"
+lock_folder "$folder" cert-manager crds
 if [[ ! -x $folder/cert-manager ]]; then
   build_program "cert-manager" "4 minutes on two cores" "$folder/cert-manager" . \
     -ldflags "-s -w -X $module/pkg/util.AppVersion=v$version"

@@ -54,7 +54,7 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 done
 
 folder=$(cache_folder "kubernetes-$version-$(host_platform)")
-lock_folder "$folder"
+lock_folder "$folder" "${missing[@]}"
 step=0
 for program in "${missing[@]}"; do
   step=$((step + 1))

@@ -21,7 +21,7 @@ done
 # The checksum includes the Go release because golangci-lint rejects code for a newer Go than its own.
 sum=$({ go env GOVERSION; cat go.mod go.sum; } | cksum | cut -d' ' -f1)
 folder=$(cache_folder "tools-$sum-$(host_platform)")
-lock_folder "$folder"
+lock_folder "$folder" "${tools[@]}"
 step=0
 for tool in "${tools[@]}"; do
   step=$((step + 1))

@@ -11,7 +11,7 @@ source ../build-lib.sh
 
 sum=$({ go env GOVERSION; cat go.mod go.sum; } | cksum | cut -d' ' -f1)
 folder=$(cache_folder "vale-$sum-$(host_platform)")
-lock_folder "$folder"
+lock_folder "$folder" vale
 if [[ ! -x $folder/vale ]]; then
   compiler=$(go env CC)
   command -v "${compiler%% *}" >/dev/null || ../deb.sh gcc libc6-dev
