@@ -7,42 +7,43 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"kongdao.io/kongdao/pkg/admission"
 	"kongdao.io/kongdao/pkg/clusterstate"
-	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/migratecontroller"
 )
 
-// migrations registers the controller of migrations, and has pods wait for them.
-func migrations(
-	ctx context.Context, manager ctrl.Manager, options Options, sources *clusterstate.Sources,
-	index *clusterstate.InjectedPods, pods *admission.Pods,
-) error {
-	if !options.Migrations {
-		return nil
-	}
-	records, err := clusterstate.NewMigrations(ctx, manager.GetCache(), manager.GetClient())
+// addMigrations adds the migration controller, and lets pods wait for migrations.
+func (p *process) addMigrations(ctx context.Context) error {
+	migrations, err := clusterstate.NewMigrations(ctx, p.manager.GetCache(), p.manager.GetClient())
 	if err != nil {
 		return explainMissingCRDs(err)
 	}
-	counted, err := migratecontroller.NewMetrics(metrics.Registry, manager.GetClient(), index)
+	p.cluster.Migrations = migrations
+	controllerMetrics, err := migratecontroller.NewMetrics(metrics.Registry, p.manager.GetClient(), p.injectedPods)
 	if err != nil {
 		return err
 	}
-	pods.Migrated = records.IsMigrated
-	return (&migratecontroller.Controller{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(),
-		Pods: index, Sources: sources,
-		Settings: migrate.Settings{
-			TimeoutSeconds: seconds(options.MigrationTimeout), DeadlineSeconds: seconds(options.MigrationDeadline),
-			TTLSeconds: int32(seconds(options.JobRetention)), //nolint:gosec // G115: 68 years
-			PodLabels:  options.JobLabels, PodAnnotations: options.JobAnnotations, HistoryLimit: options.MigrationHistory,
-		},
-		Events:  events.NewRecorder(manager.GetEventRecorder("kongdao")),
-		Metrics: counted,
-		Log:     ctrl.Log.WithName("migrations"),
-	}).SetUp(manager)
+	controller := &migratecontroller.Controller{
+		Client:   p.manager.GetClient(),
+		Live:     p.manager.GetAPIReader(),
+		Pods:     p.injectedPods,
+		Sources:  p.cluster.Sources,
+		Settings: migrationSettings(p.options),
+		Events:   p.events,
+		Metrics:  controllerMetrics,
+		Log:      ctrl.Log.WithName("migrations"),
+	}
+	return controller.SetUp(p.manager)
 }
 
-func seconds(duration time.Duration) int64 { return int64(duration / time.Second) }
+func migrationSettings(options Options) migrate.Settings {
+	seconds := func(duration time.Duration) int64 { return int64(duration / time.Second) }
+	return migrate.Settings{
+		TimeoutSeconds:  seconds(options.MigrationTimeout),
+		DeadlineSeconds: seconds(options.MigrationDeadline),
+		TTLSeconds:      int32(seconds(options.JobRetention)), //nolint:gosec // G115: up to 68 years
+		PodLabels:       options.JobLabels,
+		PodAnnotations:  options.JobAnnotations,
+		HistoryLimit:    options.MigrationHistory,
+	}
+}

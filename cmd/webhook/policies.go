@@ -15,54 +15,67 @@ import (
 	"kongdao.io/kongdao/pkg/admission"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
-	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/librarycontroller"
 	"kongdao.io/kongdao/pkg/policy"
 	"kongdao.io/kongdao/pkg/policycontroller"
 )
 
-// policies registers what policies need, and has the handlers ask them. It says when all are known.
-func policies(
-	ctx context.Context, manager ctrl.Manager, options Options, sources *clusterstate.Sources,
-	pods *clusterstate.InjectedPods,
-) (*admission.Policies, func() bool, error) {
-	if !options.Policies {
-		return nil, func() bool { return true }, nil
-	}
+// addPolicies adds the controllers for policies and libraries, and makes the handlers apply policies.
+func (p *process) addPolicies(ctx context.Context) error {
 	log := ctrl.Log.WithName("policies")
 	index := &policy.Index{}
-	synced, err := clusterstate.FollowPolicies(ctx, manager.GetCache(), index, log)
+	var err error
+	if p.policiesSynced, err = clusterstate.FollowPolicies(ctx, p.manager.GetCache(), index, log); err != nil {
+		return fmt.Errorf("watch PluginPolicies: %w", explainMissingCRDs(err))
+	}
+	if _, err := p.manager.GetCache().GetInformer(ctx, &corev1.Namespace{}, cache.BlockUntilSynced(false)); err != nil {
+		return fmt.Errorf("watch namespaces: %w", err)
+	}
+	policyMetrics, err := policycontroller.NewMetrics(metrics.Registry)
+	if err := errors.Join(err, librarycontroller.RegisterMetrics(metrics.Registry, p.injectedPods)); err != nil {
+		return err
+	}
+	hostname, err := os.Hostname() // the name of the pod
 	if err != nil {
-		return nil, nil, fmt.Errorf("watch PluginPolicies: %w", explainMissingCRDs(err))
+		return fmt.Errorf("find the name of this replica: %w", err)
 	}
-	if _, err := manager.GetCache().GetInformer(ctx, &corev1.Namespace{}, cache.BlockUntilSynced(false)); err != nil {
-		return nil, nil, fmt.Errorf("watch namespaces: %w", err)
+	denials := &policycontroller.DenialReporter{Replica: hostname, Client: p.manager.GetClient(), Now: time.Now}
+	policies := &admission.Policies{
+		Index:      index,
+		Namespaces: &clusterstate.Namespaces{Cached: p.manager.GetClient(), Live: p.manager.GetAPIReader()},
+		Effects:    effectsRecorder{metrics: policyMetrics, denials: denials},
 	}
-	replica, err := os.Hostname() // a pod's name
-	if err != nil {
-		return nil, nil, fmt.Errorf("name this replica: %w", err)
-	}
-	counted, err := policycontroller.NewMetrics(metrics.Registry)
-	if err := errors.Join(err, librarycontroller.RegisterMetrics(metrics.Registry, pods)); err != nil {
-		return nil, nil, err
-	}
-	denials := &policycontroller.DenialReporter{Replica: replica, Client: manager.GetClient(), Now: time.Now}
-	ruling := &admission.Policies{
-		Index: index, Labels: (&clusterstate.Namespaces{Cached: manager.GetClient(), Live: manager.GetAPIReader()}).Labels,
-		Report: func(effects policy.Effects, owner v1alpha1.WorkloadReference) {
-			counted.Count(effects)
-			denials.Record(effects.Policies(policy.Denied, policy.WouldDeny), owner)
-		},
-	}
+	p.cluster.Policies = policies
 	library := &librarycontroller.Controller{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(), Pods: pods, Policies: ruling, Sources: sources,
-		Events: events.NewRecorder(manager.GetEventRecorder("kongdao")), Log: ctrl.Log.WithName("library"), Now: time.Now,
-		Retention: options.CopyRetention,
+		Client:    p.manager.GetClient(),
+		Live:      p.manager.GetAPIReader(),
+		Pods:      p.injectedPods,
+		Policies:  policies,
+		Sources:   p.cluster.Sources,
+		Events:    p.events,
+		Log:       ctrl.Log.WithName("library"),
+		Now:       time.Now,
+		Retention: p.options.CopyRetention,
 	}
-	err = errors.Join(manager.Add(denials), library.SetUp(manager), (&policycontroller.Controller{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(),
-		WebhookConfiguration: options.WebhookConfiguration, KeepCABundle: options.CertProvider != providerFiles,
-		Metrics: counted, Log: log, Now: time.Now,
-	}).SetUp(manager))
-	return ruling, synced, err
+	controller := &policycontroller.Controller{
+		Client:               p.manager.GetClient(),
+		Live:                 p.manager.GetAPIReader(),
+		WebhookConfiguration: p.options.WebhookConfiguration,
+		KeepCABundle:         p.options.CertProvider != providerFiles,
+		Metrics:              policyMetrics,
+		Log:                  log,
+		Now:                  time.Now,
+	}
+	return errors.Join(p.manager.Add(denials), library.SetUp(p.manager), controller.SetUp(p.manager))
+}
+
+// effectsRecorder records the effects of policies on pods in the metrics, and denials in the status of policies.
+type effectsRecorder struct {
+	metrics *policycontroller.Metrics
+	denials *policycontroller.DenialReporter
+}
+
+func (r effectsRecorder) RecordEffects(effects policy.Effects, owner v1alpha1.WorkloadReference) {
+	r.metrics.Count(effects)
+	r.denials.Record(effects.Policies(policy.Denied, policy.WouldDeny), owner)
 }

@@ -24,30 +24,30 @@ import (
 	"kongdao.io/kongdao/test/goldens"
 )
 
-// discarded is a client that does not listen.
-type discarded struct{ header http.Header }
+// discardingWriter is a response writer that discards everything.
+type discardingWriter struct{ header http.Header }
 
-func (d *discarded) Header() http.Header {
+func (d *discardingWriter) Header() http.Header {
 	if d.header == nil {
 		d.header = http.Header{}
 	}
 	return d.header
 }
-func (*discarded) Write(body []byte) (int, error) { return len(body), nil }
-func (*discarded) WriteHeader(int)                {}
+func (*discardingWriter) Write(body []byte) (int, error) { return len(body), nil }
+func (*discardingWriter) WriteHeader(int)                {}
 
-// benchmarked is a handler that logs nothing.
-func benchmarked(t testing.TB, sources *Sources) *Pods {
+// quietPods returns a handler for pods that logs nothing.
+func quietPods(t testing.TB, cluster *Cluster) *Pods {
 	t.Helper()
 	metrics, err := NewMetrics(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Pods{Sources: sources, Metrics: metrics, Events: events.NewRecorder(&recorder{}), Log: logr.Discard()}
+	return &Pods{Cluster: cluster, Metrics: metrics, Events: events.NewRecorder(&fakeEvents{}), Log: logr.Discard()}
 }
 
-// chartReview is the review of a pod of Kong's chart with what an API server
-// and its other plugins add before a webhook sees it.
+// chartReview returns the review of a pod of Kong's chart, with the fields that an API server and its admission plugins
+// add before they call a webhook.
 func chartReview(t testing.TB, c goldens.Case) []byte {
 	t.Helper()
 	var pod corev1.Pod
@@ -56,23 +56,28 @@ func chartReview(t testing.TB, c goldens.Case) []byte {
 	}
 	probe := func(path string) *corev1.Probe {
 		return &corev1.Probe{
-			ProbeHandler:   corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("status"), Scheme: corev1.URISchemeHTTP}},
+			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("status"),
+				Scheme: corev1.URISchemeHTTP}},
 			TimeoutSeconds: 5, PeriodSeconds: 10, SuccessThreshold: 1, FailureThreshold: 3, InitialDelaySeconds: 5,
 		}
 	}
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
 			container := &containers[i]
-			container.TerminationMessagePath, container.TerminationMessagePolicy = "/dev/termination-log", corev1.TerminationMessageReadFile
-			container.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("512Mi")}
+			container.TerminationMessagePath, container.TerminationMessagePolicy = "/dev/termination-log",
+				corev1.TerminationMessageReadFile
+			container.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"),
+				corev1.ResourceMemory: resource.MustParse("512Mi")}
 			container.LivenessProbe, container.ReadinessProbe = probe("/status"), probe("/status/ready")
 			container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"kong", "quit", "--wait=15"}}}}
-			container.Ports = []corev1.ContainerPort{{Name: "proxy", ContainerPort: 8000, Protocol: "TCP"}, {Name: "status", ContainerPort: 8100, Protocol: "TCP"}}
+			container.Ports = []corev1.ContainerPort{{Name: "proxy", ContainerPort: 8000, Protocol: "TCP"},
+				{Name: "status", ContainerPort: 8100, Protocol: "TCP"}}
 		}
 	}
 	for _, taint := range []string{"not-ready", "unreachable"} {
 		pod.Spec.Tolerations = append(pod.Spec.Tolerations, corev1.Toleration{
-			Key: "node.kubernetes.io/" + taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(300)),
+			Key: "node.kubernetes.io/" + taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute,
+			TolerationSeconds: new(int64(300)),
 		})
 	}
 	text, err := json.Marshal(pod)
@@ -82,14 +87,15 @@ func chartReview(t testing.TB, c goldens.Case) []byte {
 	return podReviewOf(t, text, c.Namespace)
 }
 
-// BenchmarkPods measures a whole admission but for HTTP and TLS, of a pod as
-// Kong's chart makes it, beside controller-runtime's handler which decodes no
-// pod and allows everything. The releases of other plugins must cost nothing.
+// BenchmarkPods measures an admission of a pod of Kong's chart, without HTTP and TLS. For comparison, it also measures
+// a handler of controller-runtime that decodes no pod and allows everything. Releases of other plugins must cost
+// nothing.
 func BenchmarkPods(b *testing.B) {
 	c := goldenCase(b, chartCase)
 	body := chartReview(b, c)
 	handlers := map[string]http.Handler{
-		"controller-runtime/allow": &admission.Webhook{Handler: admission.HandlerFunc(func(context.Context, admission.Request) admission.Response {
+		"controller-runtime/allow": &admission.Webhook{Handler: admission.HandlerFunc(func(context.Context,
+			admission.Request) admission.Response {
 			return admission.Allowed("")
 		})},
 	}
@@ -99,21 +105,22 @@ func BenchmarkPods(b *testing.B) {
 			name := fmt.Sprintf("plugin-%d", i)
 			sources = append(sources, configmaps.Source(fmt.Sprintf("namespace-%d", i%100), name, name))
 		}
-		handlers[fmt.Sprintf("kongdao/releases=%d", releases)] = benchmarked(b, cached(sources...))
+		handlers[fmt.Sprintf("kongdao/releases=%d", releases)] = quietPods(b, cached(sources...))
 	}
 	for _, name := range []string{"kongdao/releases=10", "kongdao/releases=10000", "controller-runtime/allow"} {
 		b.Run(name, func(b *testing.B) {
-			answered := httptest.NewRecorder()
-			handlers[name].ServeHTTP(answered, newRequest(body))
-			if given := parse(b, answered.Body.Bytes()); !given.Allowed || (len(given.Patch) > 0) != strings.HasPrefix(name, "kongdao") {
-				b.Fatalf("answered %s", answered.Body)
+			recorded := httptest.NewRecorder()
+			handlers[name].ServeHTTP(recorded, newRequest(body))
+			if response := parse(b, recorded.Body.Bytes()); !response.Allowed ||
+				(len(response.Patch) > 0) != strings.HasPrefix(name, "kongdao") {
+				b.Fatalf("got response %s", recorded.Body)
 			}
 			measure(b, handlers[name], body)
 		})
 	}
 }
 
-// measure has a handler answer the same review again and again.
+// measure lets a handler answer the same review in a loop.
 func measure(b *testing.B, handler http.Handler, body []byte) {
 	b.Helper()
 	request := newRequest(nil)
@@ -124,6 +131,6 @@ func measure(b *testing.B, handler http.Handler, body []byte) {
 	for b.Loop() {
 		reader.Reset(body)
 		request.Body = io.NopCloser(reader)
-		handler.ServeHTTP(&discarded{}, request)
+		handler.ServeHTTP(&discardingWriter{}, request)
 	}
 }

@@ -28,14 +28,14 @@ func (f fakeInformers) GetInformer(
 	return f.informer, nil
 }
 
-// followed returns Sources that follow an informer of a fake cluster until the test ends.
-func followed(t *testing.T, cluster *fcache.FakeControllerSource) *Sources {
+// followed returns a cluster whose sources follow an informer until the test ends.
+func followed(t *testing.T, configMaps *fcache.FakeControllerSource) *Cluster {
 	t.Helper()
 	options, err := clusterstate.SourcesCache()
 	if err != nil {
 		t.Fatal(err)
 	}
-	informer := toolscache.NewSharedIndexInformer(cluster, &corev1.ConfigMap{}, 0, toolscache.Indexers{})
+	informer := toolscache.NewSharedIndexInformer(configMaps, &corev1.ConfigMap{}, 0, toolscache.Indexers{})
 	if err := informer.SetTransform(options.Transform); err != nil {
 		t.Fatal(err)
 	}
@@ -47,14 +47,14 @@ func followed(t *testing.T, cluster *fcache.FakeControllerSource) *Sources {
 	if !toolscache.WaitForCacheSync(t.Context().Done(), sources.Synced) {
 		t.Fatal("the informer does not sync")
 	}
-	return &Sources{Sources: sources, Live: &reader{}}
+	return &Cluster{Sources: sources, Live: &fakeReader{}}
 }
 
 // TestAdmissionsWhileSourcesChange lets the race detector look at admissions while sources come and go.
 func TestAdmissionsWhileSourcesChange(t *testing.T) {
-	cluster := fcache.NewFakeControllerSource()
-	cluster.Add(configmaps.Source("kong", "a", "dao-test"))
-	h := newHarness(t, followed(t, cluster))
+	configMaps := fcache.NewFakeControllerSource()
+	configMaps.Add(configmaps.Source("kong", "a", "dao-test"))
+	h := newHarness(t, followed(t, configMaps))
 	body := podReviewOf(t, kongPod("dao-test"), "kong")
 	var work sync.WaitGroup
 	for range 2 {
@@ -69,9 +69,9 @@ func TestAdmissionsWhileSourcesChange(t *testing.T) {
 	work.Go(func() {
 		for i := range 200 {
 			other := configmaps.Versioned(configmaps.Source("other", strconv.Itoa(i), "dao-test"), strconv.Itoa(i))
-			cluster.Add(other)
-			cluster.Modify(configmaps.Source("kong", "a", "dao-test"))
-			cluster.Delete(other)
+			configMaps.Add(other)
+			configMaps.Modify(configmaps.Source("kong", "a", "dao-test"))
+			configMaps.Delete(other)
 		}
 	})
 	work.Wait()

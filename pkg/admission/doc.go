@@ -1,10 +1,9 @@
-// Package admission owns the webhook's handlers: the shell around the core.
+// Package admission contains the webhook's HTTP handlers.
 //
 //	AdmissionReview -> decode -> decision.Admit -> patch and warnings, or a denial
 //
-// Pods answers /mutate/pods, the way that every gateway's start depends on: it
-// reads the review once, into only what the decision needs. Workloads answers
-// /mutate/workloads, where people type. Both ask Sources for releases: a cache
-// of what the cluster's ConfigMaps hold, and the cluster itself before anything
-// is denied for a source that the cache may not have seen yet.
+// Pods answers /mutate/pods. Every gateway's start depends on it, so it decodes only what the decision needs, in one
+// pass. Workloads answers /mutate/workloads, and warns the people who change a workload. Both find releases in a cache.
+// Before they deny a pod, they look for missing sources in the API server, because a ConfigMap can be newer than the
+// cache.
 package admission

@@ -10,14 +10,16 @@ import (
 	"kongdao.io/kongdao/test/configmaps"
 )
 
-// TestEvents proves who is told of a denial by an Event: the controller that
-// wanted the pod, and of nothing else.
-func TestEvents(t *testing.T) {
-	const replicaSet = `{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"kong-5d8c7f9b6","uid":"1-2-3","controller":true,"blockOwnerDeletion":true}`
+// TestDenialIsRecordedOnController checks that only the denial of a controller's pod gives an Event, on the controller.
+func TestDenialIsRecordedOnController(t *testing.T) {
+	const replicaSet = `{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"kong-5d8c7f9b6","uid":"1-2-3",` +
+		`"controller":true,"blockOwnerDeletion":true}`
 	const owner = `{"apiVersion":"example.com/v1","kind":"Gateway","name":"kong","uid":"4-5-6"}`
-	told := &corev1.ObjectReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Namespace: "kong", Name: "kong-5d8c7f9b6", UID: "1-2-3"}
+	controller := &corev1.ObjectReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Namespace: "kong",
+		Name: "kong-5d8c7f9b6", UID: "1-2-3"}
 	pod := func(plugins, owners string) []byte {
-		return []byte(strings.Replace(string(kongPod(plugins)), `"metadata":{`, `"metadata":{"ownerReferences":`+owners+`,`, 1))
+		return []byte(strings.Replace(string(kongPod(plugins)), `"metadata":{`, `"metadata":{"ownerReferences":`+owners+`,`,
+			1))
 	}
 	for name, test := range map[string]struct {
 		reason string
@@ -25,16 +27,19 @@ func TestEvents(t *testing.T) {
 		edit   func(*admissionv1.AdmissionRequest)
 		want   *corev1.ObjectReference
 	}{
-		"controller":           {pod: pod("unknown", "["+replicaSet+"]"), want: told},
-		"controller and owner": {pod: pod("unknown", "["+replicaSet+","+owner+"]"), want: told, reason: "only one owner makes the pod"},
-		"owner and controller": {pod: pod("unknown", "["+owner+","+replicaSet+"]"), want: told},
-		"owner":                {pod: pod("unknown", "["+owner+"]"), reason: "it does not make pods"},
-		"no owners":            {pod: pod("unknown", "null"), reason: "a person reads the answer"},
+		"controller": {pod: pod("unknown", "["+replicaSet+"]"), want: controller},
+		"controller and owner": {pod: pod("unknown", "["+replicaSet+","+owner+"]"), want: controller,
+			reason: "only the controller creates the pod"},
+		"owner and controller": {pod: pod("unknown", "["+owner+","+replicaSet+"]"), want: controller},
+		"owner":                {pod: pod("unknown", "["+owner+"]"), reason: "the owner does not create pods"},
+		"no owners":            {pod: pod("unknown", "null"), reason: "a person sees the response"},
 		"injected":             {pod: pod("dao-test", "["+replicaSet+"]")},
-		"dry run": {pod: pod("unknown", "["+replicaSet+"]"), reason: "a dry run has no side effects", edit: func(r *admissionv1.AdmissionRequest) {
-			r.DryRun = new(true)
-		}},
-		"update": {pod: pod("unknown", "["+replicaSet+"]"), edit: func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update }},
+		"dry run": {pod: pod("unknown", "["+replicaSet+"]"), reason: "a dry run has no side effects",
+			edit: func(r *admissionv1.AdmissionRequest) {
+				r.DryRun = new(true)
+			}},
+		"update": {pod: pod("unknown", "["+replicaSet+"]"),
+			edit: func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.edit == nil {

@@ -12,25 +12,25 @@ import (
 	"kongdao.io/kongdao/test/reviews"
 )
 
-// TestGoldens proves that the webhook answers what the core decides, on every
-// case of the core: from its cache, and where its cache knows nothing yet.
+// TestGoldens checks that the webhook gives the results of the core for every golden case, with a full cache and with
+// an empty one.
 func TestGoldens(t *testing.T) {
 	cases := goldens.Cases(t, casesFolder)
-	for name, sourcesOf := range map[string]func(*testing.T, goldens.Case) *Sources{
-		"cached": func(t *testing.T, c goldens.Case) *Sources {
-			sources := cached(c.Sources...)
-			// A denial is always read anew: the cluster holds the same.
-			sources.Live = &reader{configMaps: c.Sources}
-			return sources
+	for name, clusterOf := range map[string]func(goldens.Case) *Cluster{
+		"cached": func(c goldens.Case) *Cluster {
+			cluster := cached(c.Sources...)
+			// Before a denial, the handler reads the API server.
+			cluster.Live = &fakeReader{configMaps: c.Sources}
+			return cluster
 		},
-		"live": func(_ *testing.T, c goldens.Case) *Sources {
-			return uncached(&reader{configMaps: c.Sources})
+		"live": func(c goldens.Case) *Cluster {
+			return uncached(&fakeReader{configMaps: c.Sources})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
-					h := newHarness(t, sourcesOf(t, c))
+					h := newHarness(t, clusterOf(c))
 					checkGolden(t, c, h.post(t, podReviewOf(t, c.Pod, c.Namespace)))
 				})
 			}
@@ -38,10 +38,11 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
+// checkGolden compares a response with the decision of the core and with the golden files.
 func checkGolden(t *testing.T, c goldens.Case, got reply) {
 	t.Helper()
 	if got.status != http.StatusOK || got.response.UID != reviews.UID {
-		t.Errorf("answered with status %d and uid %q: %s", got.status, got.response.UID, got.body)
+		t.Errorf("got status %d and uid %q: %s", got.status, got.response.UID, got.body)
 	}
 	decision := c.Admit(t)
 	if c.Want.Denial != "" {
@@ -49,25 +50,26 @@ func checkGolden(t *testing.T, c goldens.Case, got reply) {
 			t.Errorf("not denied: %s", got.body)
 		}
 		if diff := cmp.Diff(decision.Denials.Error(), got.message()); diff != "" {
-			t.Errorf("denied with another message than the core's (-want +got)\n%s", diff)
+			t.Errorf("the message differs from the core's (-core +webhook)\n%s", diff)
 		}
 		if diff := cmp.Diff(c.Want.Denial, goldens.Denied(decision.Denials).Denial); diff != "" {
-			t.Errorf("the core denies otherwise than the case wants (-want +got)\n%s", diff)
+			t.Errorf("the core's denial differs from the golden file (-want +got)\n%s", diff)
 		}
 		return
 	}
 	if !got.response.Allowed {
 		t.Fatalf("denied: %s", got.message())
 	}
-	if diff := cmp.Diff(c.Want, goldens.Injected(t, patched(t, c.Pod, got.response.Patch), got.response.Warnings)); diff != "" {
-		t.Errorf("not what the case wants, which proves: %s\n(-want +got)\n%s", c.Proves, diff)
+	if diff := cmp.Diff(c.Want, goldens.Injected(t, patched(t, c.Pod, got.response.Patch),
+		got.response.Warnings)); diff != "" {
+		t.Errorf("this case checks: %s\n(-want +got)\n%s", c.Proves, diff)
 	}
 	if !slices.Equal(decision.Warnings, got.response.Warnings) {
-		t.Errorf("warns %q, and the core %q", got.response.Warnings, decision.Warnings)
+		t.Errorf("got warnings %q, the core gives %q", got.response.Warnings, decision.Warnings)
 	}
 }
 
-// patched is an object with an answer's patch applied, as the API server does.
+// patched returns an object with a patch applied.
 func patched(t testing.TB, object, patch []byte) []byte {
 	t.Helper()
 	if len(patch) == 0 {
@@ -76,9 +78,8 @@ func patched(t testing.TB, object, patch []byte) []byte {
 	return goldens.Apply(t, object, json.RawMessage(patch))
 }
 
-// TestAnsweredTwice proves that a pod which another webhook sends around again
-// (reinvocation) is injected once.
-func TestAnsweredTwice(t *testing.T) {
+// TestReinvocationChangesNothing checks that a pod is injected only once if the API server calls the webhook twice.
+func TestReinvocationChangesNothing(t *testing.T) {
 	c := goldenCase(t, chartCase)
 	h := newHarness(t, cached(c.Sources...))
 	first := h.post(t, podReviewOf(t, c.Pod, c.Namespace))

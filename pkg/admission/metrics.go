@@ -7,13 +7,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// The endpoints that metrics tell apart.
+// The values of the label "endpoint".
 const (
 	endpointPods      = "pods"
 	endpointWorkloads = "workloads"
 )
 
-// Metrics counts and times admissions. Every label is of a small fixed set.
+// Metrics counts and times admissions. Every label has a small fixed set of values.
 type Metrics struct {
 	admissions *prometheus.CounterVec
 	duration   *prometheus.HistogramVec
@@ -24,11 +24,11 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	metrics := &Metrics{
 		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kongdao_admissions_total",
-			Help: "Admissions answered, by endpoint, result and (for denials) reason.",
+			Help: "Number of admission requests, by endpoint, result and reason of the denial.",
 		}, []string{"endpoint", "result", "reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "kongdao_admission_duration_seconds",
-			Help:    "Time from reading a review to having answered it, by endpoint and result.",
+			Help:    "Duration of admission requests in seconds, by endpoint and result.",
 			Buckets: []float64{.0002, .0005, .001, .002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"endpoint", "result"}),
 	}
@@ -40,7 +40,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	return metrics, nil
 }
 
-func (m *Metrics) observe(endpoint string, answer answer, took time.Duration) {
-	m.admissions.WithLabelValues(endpoint, string(answer.result), string(answer.reason)).Inc()
-	m.duration.WithLabelValues(endpoint, string(answer.result)).Observe(took.Seconds())
+func (m *Metrics) observe(endpoint string, response response, duration time.Duration) {
+	m.admissions.WithLabelValues(endpoint, string(response.result), string(response.reason)).Inc()
+	m.duration.WithLabelValues(endpoint, string(response.result)).Observe(duration.Seconds())
 }

@@ -20,13 +20,12 @@ const (
 	durationName = "kongdao_admission_duration_seconds"
 )
 
-// TestMetrics proves that each result is counted and timed once, under labels
-// that dashboards and alerts are written for.
+// TestMetrics checks that every result is counted and timed once, with the labels that dashboards and alerts use.
 func TestMetrics(t *testing.T) {
-	live := &reader{}
-	sources := cached(configmaps.Source("kong", "a", "dao-test"))
-	sources.Live = live
-	h := newHarness(t, sources)
+	live := &fakeReader{}
+	cluster := cached(configmaps.Source("kong", "a", "dao-test"))
+	cluster.Live = live
+	h := newHarness(t, cluster)
 	injected := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong"))
 	h.post(t, podReviewOf(t, patched(t, kongPod("dao-test"), injected.response.Patch), "kong"))
 	h.post(t, podReviewOf(t, kongPod(""), "kong"))
@@ -65,27 +64,26 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestReasons proves that each reason there is can be met and is counted as
-// the core gives it; the core's cases meet them all.
-func TestReasons(t *testing.T) {
+// TestDenialReasons checks that the golden cases cover all reasons, and that each is counted with the core's reason.
+func TestDenialReasons(t *testing.T) {
 	h := newHarness(t, nil)
 	want := map[string]float64{}
-	var met []denial.Reason
+	var covered []denial.Reason
 	for _, c := range goldens.Cases(t, casesFolder) {
 		decision := c.Admit(t)
 		if len(decision.Denials) == 0 {
 			continue
 		}
-		sources := cached(c.Sources...)
-		sources.Live = &reader{configMaps: c.Sources}
-		h.pods.Sources = sources
+		cluster := cached(c.Sources...)
+		cluster.Live = &fakeReader{configMaps: c.Sources}
+		h.pods.Cluster = cluster
 		got := h.post(t, podReviewOf(t, c.Pod, c.Namespace))
 		reason := decision.Denials.Reason()
 		if audit := got.response.AuditAnnotations["denial"]; audit != string(reason) {
-			t.Errorf("%s: the audit log says %q and not %q", c.Name, audit, reason)
+			t.Errorf("%s: the audit annotation is %q, want %q", c.Name, audit, reason)
 		}
 		want["endpoint=pods reason="+string(reason)+" result=denied"]++
-		met = append(met, reason)
+		covered = append(covered, reason)
 	}
 	if diff := cmp.Diff(want, h.counts(t, countName)); diff != "" {
 		t.Errorf("counted (-want +got)\n%s", diff)
@@ -94,14 +92,13 @@ func TestReasons(t *testing.T) {
 		denial.MalformedAnnotation, denial.UnknownPlugin, denial.UnknownVersion, denial.AmbiguousVersion, denial.BrokenPlugin,
 		denial.ConflictingSources, denial.NoKongContainer, denial.UnknownContainer, denial.BlockedMount,
 	} {
-		if !slices.Contains(met, reason) {
-			t.Errorf("no case is denied for %s", reason)
+		if !slices.Contains(covered, reason) {
+			t.Errorf("no case has the reason %s", reason)
 		}
 	}
 }
 
-// TestMetricsTwice proves that metrics which nobody would see are an error.
-func TestMetricsTwice(t *testing.T) {
+func TestNewMetricsReportsDuplicates(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	if _, err := NewMetrics(registry); err != nil {
 		t.Fatal(err)

@@ -1,11 +1,9 @@
 package admission
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -18,151 +16,105 @@ import (
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// bodyLimit bounds a review, in bytes: what controller-runtime takes (W4), and
-// more than twice what the API server lets a pod be.
-const bodyLimit = 7 << 20
-
-// usualBody is the size, in bytes, up to which room is made for a review before
-// it arrives. A client that only claims to send more gets no more.
-const usualBody = 64 << 10
-
-// Pods answers reviews of pods that are created. It is an http.Handler of its
-// own, so the guards that controller-runtime gives its admission.Handler are
-// here: size, content type, API version, panics.
+// Pods is the HTTP handler for reviews of pods that are created. It does not use controller-runtime's
+// admission.Webhook, so it checks the size, the content type and the API version itself, and recovers from panics.
 type Pods struct {
-	Sources *Sources
-	// Policies may be nil: then there are none.
-	Policies *Policies
-	// Migrated reports whether a PluginMigration of a namespace is known to be
-	// migrated, so that the pods which need it may start. Without it no pod waits
-	// for a migration.
-	Migrated func(ctx context.Context, namespace, record string) (bool, error)
-	Metrics  *Metrics
-	Events   *events.Recorder
-	Log      logr.Logger
+	Cluster *Cluster
+	Metrics *Metrics
+	Events  *events.Recorder
+	Log     logr.Logger
 }
 
-// ServeHTTP answers one review with one review, also a body which is none. Only
-// where nothing could be decided is the answer a Status instead.
+// ServeHTTP answers every request with an AdmissionReview, even a malformed one. If it cannot decide, it answers with a
+// Status.
 func (p *Pods) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
-	began := time.Now()
-	review, answer := p.answer(writer, request)
-	if err := answer.write(writer, review.uid); err != nil {
+	start := time.Now()
+	review, response := p.handle(writer, request)
+	if err := response.write(writer, review.uid); err != nil {
 		p.Log.Error(err, "pod admission", "uid", review.uid)
 	}
-	took := time.Since(began)
-	p.Metrics.observe(endpointPods, answer, took)
-	p.tell(review, answer)
-	p.log(review, answer, took)
+	duration := time.Since(start)
+	p.Metrics.observe(endpointPods, response, duration)
+	p.recordEvents(review, response)
+	p.log(review, response, duration)
 }
 
-// tell tells a pod's controller, for nobody sees the answer that it got; a person
-// reads it.
-func (p *Pods) tell(review podReview, answer answer) {
-	if review.dryRun || review.controller == nil {
-		return
-	}
-	owner := events.ReferenceTo(review.controller, review.namespace)
-	if answer.result == resultDenied {
-		p.Events.Warn(owner, "PluginsDenied", "CreatePod", answer.response.Result.Message)
-	}
-	if answer.audit != "" {
-		p.Events.Warn(owner, "PolicyAudited", "CreatePod", answer.audit)
-	}
-}
-
-// answer decides, and turns a panic into a failure: one pod must not end the
-// webhook for all others.
-func (p *Pods) answer(writer http.ResponseWriter, request *http.Request) (review podReview, given answer) {
+// handle reads a request and decides about its pod. It turns a panic into a failure, because a single pod must not stop
+// the webhook.
+func (p *Pods) handle(writer http.ResponseWriter, request *http.Request) (review podReview, answer response) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
-			p.Log.Error(fmt.Errorf("panic: %v", panicked), "pod admission", "uid", review.uid, "stack", string(debug.Stack()))
-			given = answerFailure(errors.New("kongdao failed on this pod and wrote why to its log; please report it"))
+			p.Log.Error(fmt.Errorf("panic: %v", panicked), "pod admission",
+				"uid", review.uid, "stack", string(debug.Stack()))
+			answer = failed(errors.New("kongdao had an internal error; see the log of its webhook, and please report it"))
 		}
 	}()
 	body, err := readBody(writer, request)
 	if err != nil {
-		return review, answerMalformed(err)
+		return review, malformed(err)
 	}
 	if review, err = decodePodReview(body); err != nil {
-		return review, answerMalformed(err)
+		return review, malformed(err)
 	}
-	if !review.creates() {
-		return review, allow()
+	if !review.createsPod() {
+		return review, allowed()
 	}
-	decision, err := p.decide(request.Context(), &review)
+	return review, p.admit(request.Context(), &review)
+}
+
+// admit decides about the pod of a review.
+func (p *Pods) admit(ctx context.Context, review *podReview) response {
+	pod := decision.Pod{Namespace: review.namespace, OwnerKind: review.ownerKind(), View: review.pod}
+	decision, err := p.Cluster.admitPod(ctx, pod)
 	if err != nil {
-		return review, answerFailure(err)
+		return failed(err)
 	}
 	if !review.dryRun {
-		p.Policies.report(decision.Effects, review.owner())
+		p.Cluster.Policies.recordEffects(decision.Effects, review.owner())
 	}
-	if given, err = answerDecision(decision); err != nil {
-		return review, answerFailure(err)
+	answer, err := newResponse(decision)
+	if err != nil {
+		return failed(err)
 	}
 	if decision.Effects.Has(policy.WouldDeny) {
-		given.audit = strings.Join(decision.PolicyWarnings, "; ")
+		answer.audit = strings.Join(decision.PolicyWarnings, "; ")
 	}
-	return review, given
+	return answer
 }
 
-// decide decides about the pod of a review.
-func (p *Pods) decide(ctx context.Context, review *podReview) (decision.Decision, error) {
-	policies, err := p.Policies.Of(ctx, review.namespace)
-	if err != nil {
-		return decision.Decision{}, err
+// recordEvents records denials as Events on the pod's controller, because no person sees the response to a controller.
+func (p *Pods) recordEvents(review podReview, response response) {
+	if review.dryRun || review.controller == nil {
+		return
 	}
-	cluster := decision.Cluster{Policies: policies, HasCopies: p.Sources.HasCopies}
-	if p.Migrated != nil {
-		cluster.IsMigrated = func(namespace, name string) (bool, error) { return p.Migrated(ctx, namespace, name) }
+	owner := events.ReferenceTo(review.controller, review.namespace)
+	if response.result == resultDenied {
+		p.Events.Warn(owner, "PluginsDenied", "CreatePod", response.Result.Message)
 	}
-	pod := decision.Pod{Namespace: review.namespace, OwnerKind: review.ownerKind(), View: review.pod}
-	return p.Sources.Admit(ctx, pod, cluster)
+	if response.audit != "" {
+		p.Events.Warn(owner, "PolicyAudited", "CreatePod", response.audit)
+	}
 }
 
-func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error) {
-	if request.Method != http.MethodPost {
-		return nil, fmt.Errorf("expected method POST, not %s", request.Method)
-	}
-	contentType := request.Header.Get("Content-Type")
-	if contentType != "application/json" {
-		if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
-			return nil, fmt.Errorf("expected content type application/json, not %q", contentType)
-		}
-	}
-	var body bytes.Buffer
-	if size := request.ContentLength; size > 0 && size <= usualBody {
-		body.Grow(int(size) + bytes.MinRead) // room for the read that finds the end
-	}
-	if _, err := body.ReadFrom(http.MaxBytesReader(writer, request.Body, bodyLimit)); err != nil {
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return nil, fmt.Errorf("the AdmissionReview is larger than %d bytes", bodyLimit)
-		}
-		return nil, fmt.Errorf("read the AdmissionReview: %w", err)
-	}
-	if body.Len() == 0 {
-		return nil, errors.New("the request has no body; expected an AdmissionReview")
-	}
-	return body.Bytes(), nil
-}
-
-// log writes the one line of an admission.
-func (p *Pods) log(review podReview, answer answer, took time.Duration) {
+// log writes one line for each admission.
+func (p *Pods) log(review podReview, response response, duration time.Duration) {
 	values := []any{
 		"uid", review.uid, "namespace", review.namespace, "name", review.name,
-		"dryRun", review.dryRun, "result", string(answer.result), "milliseconds", float64(took.Microseconds()) / 1000,
+		"dryRun", review.dryRun, "result", string(response.result), "milliseconds", milliseconds(duration),
 	}
-	switch answer.result {
+	switch response.result {
 	case resultFailed, resultMalformed:
-		p.Log.Error(errors.New(answer.response.Result.Message), "pod admission", values...)
+		p.Log.Error(errors.New(response.Result.Message), "pod admission", values...)
 		return
 	case resultDenied:
-		values = append(values, "reason", string(answer.reason), "message", answer.response.Result.Message)
+		values = append(values, "reason", string(response.reason), "message", response.Result.Message)
 	case resultInjected, resultUnchanged:
-		values = append(values, "releases", answer.response.AuditAnnotations["releases"])
-		if record := answer.response.AuditAnnotations[auditMigration]; record != "" {
-			values = append(values, "waitsFor", record)
+		values = append(values, "releases", response.AuditAnnotations[auditReleases])
+		if migration := response.AuditAnnotations[auditMigration]; migration != "" {
+			values = append(values, "waitsFor", migration)
 		}
 	}
 	p.Log.Info("pod admission", values...)
 }
+
+func milliseconds(duration time.Duration) float64 { return float64(duration.Microseconds()) / 1000 }

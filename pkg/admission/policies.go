@@ -7,14 +7,23 @@ import (
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// Policies are the policies of the cluster.
+// Policies finds the policies of a namespace. A nil Policies has none.
 type Policies struct {
-	Index *policy.Index
-	// Labels returns the labels of a namespace.
-	Labels func(ctx context.Context, namespace string) (map[string]string, error)
-	// Report receives the effects of policies on each pod that is created, and the pod's controller, which
-	// is the zero value for a pod without one.
-	Report func(effects policy.Effects, owner v1alpha1.WorkloadReference)
+	Index      *policy.Index
+	Namespaces LabelReader
+	// Effects may be nil.
+	Effects EffectsRecorder
+}
+
+// LabelReader reads the labels of a namespace.
+type LabelReader interface {
+	Labels(ctx context.Context, namespace string) (map[string]string, error)
+}
+
+// EffectsRecorder records the effects of policies on each pod that is created. The owner is the pod's controller, or
+// the zero value for a pod without one.
+type EffectsRecorder interface {
+	RecordEffects(effects policy.Effects, owner v1alpha1.WorkloadReference)
 }
 
 // Of returns the policies that select a namespace. If the cluster has no policies, it does not read the labels.
@@ -22,15 +31,15 @@ func (p *Policies) Of(ctx context.Context, namespace string) ([]*policy.Policy, 
 	if p == nil || p.Index.Len() == 0 {
 		return nil, nil
 	}
-	labels, err := p.Labels(ctx, namespace)
+	labels, err := p.Namespaces.Labels(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
 	return p.Index.Of(namespace, labels), nil
 }
 
-func (p *Policies) report(effects policy.Effects, owner v1alpha1.WorkloadReference) {
-	if p != nil && p.Report != nil {
-		p.Report(effects, owner)
+func (p *Policies) recordEffects(effects policy.Effects, owner v1alpha1.WorkloadReference) {
+	if p != nil && p.Effects != nil {
+		p.Effects.RecordEffects(effects, owner)
 	}
 }

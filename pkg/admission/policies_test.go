@@ -2,7 +2,6 @@ package admission
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,9 +15,8 @@ import (
 	"kongdao.io/kongdao/test/goldens"
 )
 
-// indexed is policies, of which only the first selects the namespaces of team
-// gateways.
-func indexed(t testing.TB, count int, plugins ...string) *policy.Index {
+// policyIndex returns policies. Only the first one selects the namespaces of the team "gateways".
+func policyIndex(t testing.TB, count int, plugins ...string) *policy.Index {
 	t.Helper()
 	var given []v1alpha1.PolicyPlugin
 	for _, name := range plugins {
@@ -33,7 +31,8 @@ func indexed(t testing.TB, count int, plugins ...string) *policy.Index {
 		compiled, err := policy.Compile(&v1alpha1.PluginPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i)},
 			Spec: v1alpha1.PluginPolicySpec{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": team}}, Plugins: given, Allowed: []string{"dao-*"},
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": team}}, Plugins: given,
+				Allowed: []string{"dao-*"},
 			},
 		})
 		if err != nil {
@@ -44,40 +43,35 @@ func indexed(t testing.TB, count int, plugins ...string) *policy.Index {
 	return index
 }
 
-// ruled is the handler of pods in a cluster with policies, of which one counts.
-func ruled(t testing.TB, c goldens.Case, policies int) http.Handler {
+// podsWithPolicies returns the handler for pods in a cluster with policies. One of them selects the namespace.
+func podsWithPolicies(t testing.TB, c goldens.Case, policies int) http.Handler {
 	t.Helper()
-	handler := benchmarked(t, cached(c.Sources...))
-	handler.Policies = &Policies{
-		Index: indexed(t, policies, "dao-test"),
-		Labels: func(context.Context, string) (map[string]string, error) {
-			return map[string]string{"team": "gateways"}, nil
-		},
+	handler := quietPods(t, cached(c.Sources...))
+	handler.Cluster.Policies = &Policies{
+		Index: policyIndex(t, policies, "dao-test"), Namespaces: fakeLabels{"team": "gateways"},
 	}
 	return handler
 }
 
-// TestPoliciesElsewhereCostNothing proves that an admission does not grow with
-// policies that do not select its namespace.
-func TestPoliciesElsewhereCostNothing(t *testing.T) {
+// TestUnrelatedPoliciesCostNothing checks that policies for other namespaces do not add allocations.
+func TestUnrelatedPoliciesCostNothing(t *testing.T) {
 	c := goldenCase(t, chartCase)
 	body := chartReview(t, c)
 	allocations := func(policies int) float64 {
-		handler := ruled(t, c, policies)
-		const runs = 800 // the race detector empties pools at random: of fewer the mean is another each time
-		return testing.AllocsPerRun(runs, func() { handler.ServeHTTP(&discarded{}, newRequest(body)) })
+		handler := podsWithPolicies(t, c, policies)
+		const runs = 800 // the race detector empties pools at random, so the mean of fewer runs varies
+		return testing.AllocsPerRun(runs, func() { handler.ServeHTTP(&discardingWriter{}, newRequest(body)) })
 	}
 	one, thousand := allocations(1), allocations(1000)
 	t.Logf("%.0f allocations with one policy, %.0f with a thousand", one, thousand)
-	if thousand > one+1 { // the race detector's pools are emptied at random
+	if thousand > one+1 { // because the race detector empties pools at random
 		t.Errorf("an admission makes %.0f allocations with one policy, %.0f with a thousand", one, thousand)
 	}
 }
 
-// TestNamespaceUnknown proves that a pod is not decided on as if there were no
-// policies where its namespace's labels cannot be read; and that nobody reads
-// them where there is no policy.
-func TestNamespaceUnknown(t *testing.T) {
+// TestUnreadableNamespaceIsAFailure checks that unreadable labels of a namespace are a failure and not a namespace
+// without policies. Without policies, the labels are not read.
+func TestUnreadableNamespaceIsAFailure(t *testing.T) {
 	c := goldenCase(t, chartCase)
 	for name, test := range map[string]struct {
 		policies int
@@ -87,9 +81,9 @@ func TestNamespaceUnknown(t *testing.T) {
 		"no policy": {0, http.StatusOK},
 	} {
 		h := newHarness(t, cached(c.Sources...))
-		h.pods.Policies = &Policies{
-			Index:  indexed(t, test.policies, "dao-test"),
-			Labels: func(context.Context, string) (map[string]string, error) { return nil, errors.New("no such namespace") },
+		h.cluster.Policies = &Policies{
+			Index:      policyIndex(t, test.policies, "dao-test"),
+			Namespaces: failingLabels{errors.New("no such namespace")},
 		}
 		got := h.post(t, chartReview(t, c))
 		if got.status != test.want || test.want != http.StatusOK && !strings.Contains(string(got.body), "no such namespace") {
@@ -98,9 +92,8 @@ func TestNamespaceUnknown(t *testing.T) {
 	}
 }
 
-// TestPoliciesAreTold proves that what policies make of a pod is told, with its
-// owner, but not of one that is not made.
-func TestPoliciesAreTold(t *testing.T) {
+// TestEffectsAreRecorded checks that the effects of policies are recorded with the pod's owner, except in a dry run.
+func TestEffectsAreRecorded(t *testing.T) {
 	c := goldenCase(t, chartCase)
 	for name, test := range map[string]struct {
 		edit func(body []byte) []byte
@@ -112,40 +105,38 @@ func TestPoliciesAreTold(t *testing.T) {
 		}, ""},
 	} {
 		h := newHarness(t, cached(c.Sources...))
-		told := ""
-		h.pods.Policies = &Policies{
-			Index: indexed(t, 1, "dao-test"),
-			Labels: func(context.Context, string) (map[string]string, error) {
-				return map[string]string{"team": "gateways"}, nil
-			},
-			Report: func(effects policy.Effects, owner v1alpha1.WorkloadReference) {
-				told = fmt.Sprint(effects, " ", owner.Name)
-			},
+		effects := &fakeEffects{}
+		h.cluster.Policies = &Policies{
+			Index: policyIndex(t, 1, "dao-test"), Namespaces: fakeLabels{"team": "gateways"}, Effects: effects,
 		}
-		body := test.edit(chartReview(t, c))
-		if got := h.post(t, body); !got.response.Allowed || told != test.want {
-			t.Errorf("%s: told %q, want %q: %s", name, told, test.want, got.body)
+		got := h.post(t, test.edit(chartReview(t, c)))
+		recorded := ""
+		if effects.recorded {
+			recorded = fmt.Sprint(effects.effects, " ", effects.owner.Name)
+		}
+		if !got.response.Allowed || recorded != test.want {
+			t.Errorf("%s: recorded %q, want %q: %s", name, recorded, test.want, got.body)
 		}
 	}
 }
 
-// BenchmarkPolicies measures a whole admission but for HTTP and TLS in a cluster
-// with policies, of which one selects the pod's namespace.
+// BenchmarkPolicies measures an admission without HTTP and TLS. One of the policies selects the pod's namespace.
 func BenchmarkPolicies(b *testing.B) {
 	c := goldenCase(b, chartCase)
 	body := chartReview(b, c)
 	for _, policies := range []int{1, 1000} {
-		handler := ruled(b, c, policies)
+		handler := podsWithPolicies(b, c, policies)
 		b.Run(fmt.Sprintf("policies=%d", policies), func(b *testing.B) { measure(b, handler, body) })
 	}
 }
 
-// TestAuditsAreTold proves that the controller of a pod which an audited policy
-// would deny hears of it by an Event: nobody reads the warning that it got.
-func TestAuditsAreTold(t *testing.T) {
+// TestAuditIsRecordedOnController checks that a policy in audit mode gives an Event on the pod's controller, because no
+// person sees the warnings that a controller gets.
+func TestAuditIsRecordedOnController(t *testing.T) {
 	index := &policy.Index{}
 	compiled, err := policy.Compile(&v1alpha1.PluginPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: "audits"}, Spec: v1alpha1.PluginPolicySpec{Mode: v1alpha1.Audit, Allowed: []string{"other"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "audits"}, Spec: v1alpha1.PluginPolicySpec{Mode: v1alpha1.Audit,
+			Allowed: []string{"other"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -157,16 +148,17 @@ func TestAuditsAreTold(t *testing.T) {
 	}{"created": {false, 1}, "dry run": {true, 0}} {
 		c := goldenCase(t, chartCase)
 		h := newHarness(t, cached(c.Sources...))
-		h.pods.Policies = &Policies{Index: index, Labels: func(context.Context, string) (map[string]string, error) { return map[string]string{}, nil }}
-		body := bytes.Replace(chartReview(t, c), []byte(`"metadata":{`), []byte(`"metadata":{"ownerReferences":[{"kind":"ReplicaSet","name":"kong","controller":true}],`), 1)
+		h.cluster.Policies = &Policies{Index: index, Namespaces: fakeLabels{}}
+		body := bytes.Replace(chartReview(t, c), []byte(`"metadata":{`),
+			[]byte(`"metadata":{"ownerReferences":[{"kind":"ReplicaSet","name":"kong","controller":true}],`), 1)
 		if test.dryRun {
 			body = bytes.Replace(body, []byte(`"dryRun":false`), []byte(`"dryRun":true`), 1)
 		}
 		if got := h.post(t, body); !got.response.Allowed {
-			t.Fatalf("%s: an audit denies it: %s", name, got.body)
+			t.Fatalf("%s: the audit denies the pod: %s", name, got.body)
 		}
 		if len(h.events.events) != test.want {
-			t.Errorf("%s: Events %v, want %d", name, h.events.events, test.want)
+			t.Errorf("%s: got Events %v, want %d", name, h.events.events, test.want)
 		}
 	}
 }

@@ -2,14 +2,36 @@ package admission
 
 import admissionv1 "k8s.io/api/admission/v1"
 
-// spec is that of a pod template in which the plugin "dao-test" can be injected.
+// spec is the spec of a pod template that the plugin "dao-test" can be injected into.
 const spec = `spec: {containers: [{name: proxy, image: "kong:3.9"}]}`
 
-// workloadTest is a workload as YAML, before and after an update and after the
-// webhook; all of one kind.
+const (
+	daoTest = `kongdao.io/plugins: dao-test`
+	other   = `kongdao.io/plugins: other`
+	none    = ""
+)
+
+// workloadYAML returns a workload with annotations, and with a pod template that has some metadata. Both can be none.
+func workloadYAML(annotations, templateMetadata string) string {
+	metadata := none
+	if annotations != none {
+		metadata = `metadata: ` + annotated(annotations) + `, `
+	}
+	template := spec
+	if templateMetadata != none {
+		template = `metadata: ` + templateMetadata + `, ` + spec
+	}
+	return `{` + metadata + `spec: {template: {` + template + `}}}`
+}
+
+// annotated returns metadata with annotations.
+func annotated(annotations string) string { return `{annotations: {` + annotations + `}}` }
+
+// workloadTest is a workload in YAML, before and after an update and after the webhook. It applies to every kind. In
+// warnings, KIND stands for the kind.
 type workloadTest struct {
 	reason string
-	// old is "" for a new workload, want "" for one that stays as it is.
+	// old is "" for a new workload. want is "" for a workload that does not change.
 	object, old, want string
 	operation         admissionv1.Operation
 	result            result
@@ -18,121 +40,130 @@ type workloadTest struct {
 }
 
 func workloadTests() map[string]workloadTest {
-	const plugins = "kongdao.io/plugins"
 	return map[string]workloadTest{
-		"asks for nothing": {object: `{metadata: {annotations: {a: b}}, spec: {template: {` + spec + `}}}`, result: resultIgnored},
+		"no request": {object: workloadYAML(`a: b`, none), result: resultIgnored},
 		"template without metadata": {
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+			object: workloadYAML(daoTest, none),
+			want:   workloadYAML(daoTest, annotated(daoTest)),
 			result: resultInjected,
 		},
 		"template with empty metadata": {
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {}, ` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+			object: workloadYAML(daoTest, `{}`),
+			want:   workloadYAML(daoTest, annotated(daoTest)),
 			result: resultInjected,
 		},
-		"template whose metadata is null": {
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: null, ` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+		"template with metadata null": {
+			object: workloadYAML(daoTest, `null`),
+			want:   workloadYAML(daoTest, annotated(daoTest)),
 			result: resultInjected,
 		},
 		"template without annotations": {
-			reason: "an API server writes the time of creation, null; labels stay",
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {creationTimestamp: null, labels: {a: b}}, ` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {creationTimestamp: null, labels: {a: b}, annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+			reason: "an API server writes creationTimestamp null; labels stay",
+			object: workloadYAML(daoTest, `{creationTimestamp: null, labels: {a: b}}`),
+			want: workloadYAML(daoTest,
+				`{creationTimestamp: null, labels: {a: b}, annotations: {kongdao.io/plugins: dao-test}}`),
 			result: resultInjected,
 		},
-		"template with others' annotations": {
-			reason: "others' annotations stay, and only both of ours are carried",
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test, kongdao.io/containers: proxy, x: y}}, spec: {template: {metadata: {annotations: {a: b}}, ` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test, kongdao.io/containers: proxy, x: y}}, spec: {template: {metadata: {annotations: {a: b, kongdao.io/plugins: dao-test, kongdao.io/containers: proxy}}, ` + spec + `}}}`,
+		"template with other annotations": {
+			reason: "other annotations stay, and only kongdao's are propagated",
+			object: workloadYAML(`kongdao.io/plugins: dao-test, kongdao.io/containers: proxy, x: y`, annotated(`a: b`)),
+			want: workloadYAML(`kongdao.io/plugins: dao-test, kongdao.io/containers: proxy, x: y`,
+				annotated(`a: b, kongdao.io/plugins: dao-test, kongdao.io/containers: proxy`)),
 			result: resultInjected,
 		},
-		"template has it": {
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+		"already propagated": {
+			object: workloadYAML(daoTest, annotated(daoTest)),
 			result: resultUnchanged,
 		},
-		"template alone": {
-			reason: "what stands in the template alone is its author's, also when it changed",
-			object: `{spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
-			old:    `{spec: {template: {metadata: {annotations: {kongdao.io/plugins: other}}, ` + spec + `}}}`,
+		"only in the template": {
+			reason: "an annotation that only the template has stays, even after a change",
+			object: workloadYAML(none, annotated(daoTest)),
+			old:    workloadYAML(none, annotated(other)),
 			result: resultUnchanged,
 		},
 		"removed": {
-			object: `{spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test, a: b}}, ` + spec + `}}}`,
-			old:    `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test, a: b}}, ` + spec + `}}}`,
-			want:   `{spec: {template: {metadata: {annotations: {a: b}}, ` + spec + `}}}`,
+			object: workloadYAML(none, annotated(`kongdao.io/plugins: dao-test, a: b`)),
+			old:    workloadYAML(daoTest, annotated(`kongdao.io/plugins: dao-test, a: b`)),
+			want:   workloadYAML(none, annotated(`a: b`)),
 			result: resultInjected,
 		},
-		"removed, and the template changed": {
-			reason: "the template says something of its own now",
-			object: `{spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
-			old:    `{metadata: {annotations: {kongdao.io/plugins: other}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: other}}, ` + spec + `}}}`,
+		"removed, and changed in the template": {
+			reason: "the template has a value that was not propagated",
+			object: workloadYAML(none, annotated(daoTest)),
+			old:    workloadYAML(other, annotated(other)),
 			result: resultUnchanged,
 		},
 		"one removed, one set": {
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/containers: proxy}}, ` + spec + `}}}`,
-			old:    `{metadata: {annotations: {kongdao.io/containers: proxy}}, spec: {template: {metadata: {annotations: {kongdao.io/containers: proxy}}, ` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+			object: workloadYAML(daoTest, annotated(`kongdao.io/containers: proxy`)),
+			old:    workloadYAML(`kongdao.io/containers: proxy`, annotated(`kongdao.io/containers: proxy`)),
+			want:   workloadYAML(daoTest, annotated(daoTest)),
 			result: resultInjected,
 		},
 		"changed": {
-			reason: "what was carried is replaced without a warning",
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: other}}, ` + spec + `}}}`,
-			old:    `{metadata: {annotations: {kongdao.io/plugins: other}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: other}}, ` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+			reason: "a propagated value is replaced without a warning",
+			object: workloadYAML(daoTest, annotated(other)),
+			old:    workloadYAML(other, annotated(other)),
+			want:   workloadYAML(daoTest, annotated(daoTest)),
 			result: resultInjected,
 		},
 		"emptied": {
-			reason: "an empty value is a value: it asks for nothing, in the pods too",
-			object: `{metadata: {annotations: {kongdao.io/plugins: ""}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
-			old:    `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: ""}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: ""}}, ` + spec + `}}}`,
+			reason: "an empty value requests nothing, and is propagated too",
+			object: workloadYAML(`kongdao.io/plugins: ""`, annotated(daoTest)),
+			old:    workloadYAML(daoTest, annotated(daoTest)),
+			want:   workloadYAML(`kongdao.io/plugins: ""`, annotated(`kongdao.io/plugins: ""`)),
 			result: resultInjected,
 		},
-		"overruled": {
-			reason: "what was written into the template by hand is lost, and its author told",
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: other}}, ` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
-			result: resultInjected, warnings: []string{`the pod template's annotation kongdao.io/plugins changes from "other" to "dao-test", the value of the KIND; change it on the KIND`},
+		"overridden": {
+			reason: "the workload overrides the template's value, with a warning",
+			object: workloadYAML(daoTest, annotated(other)),
+			want:   workloadYAML(daoTest, annotated(daoTest)),
+			result: resultInjected,
+			warnings: []string{`the pod template's annotation kongdao.io/plugins changes from "other" to "dao-test", the ` +
+				`value of the KIND; change it on the KIND`},
 		},
-		"will be denied": {
-			reason: "the person typing hears what nobody would see later, and keeps the annotation",
-			object: `{metadata: {annotations: {kongdao.io/plugins: unknown}}, spec: {template: {` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: unknown}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: unknown}}, ` + spec + `}}}`,
-			result: resultDenied, warnings: []string{`the pods of this KIND will be denied: plugin "unknown": no ConfigMap in namespace "kong"`},
+		"pods will be denied": {
+			reason:   "the warning appears now, because no person would see the denial later",
+			object:   workloadYAML(`kongdao.io/plugins: unknown`, none),
+			want:     workloadYAML(`kongdao.io/plugins: unknown`, annotated(`kongdao.io/plugins: unknown`)),
+			result:   resultDenied,
+			warnings: []string{`the pods of this KIND will be denied: plugin "unknown": no ConfigMap in namespace "kong"`},
 		},
-		"will be warned": {
-			object: `{metadata: {annotations: {kongdao.io/plugins: mutable}}, spec: {template: {` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: mutable}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: mutable}}, ` + spec + `}}}`,
+		"pods will get a warning": {
+			object: workloadYAML(`kongdao.io/plugins: mutable`, none),
+			want:   workloadYAML(`kongdao.io/plugins: mutable`, annotated(`kongdao.io/plugins: mutable`)),
 			result: resultInjected, warnings: []string{`ConfigMap "mutable" is not immutable`},
 		},
 		"dry run": {
-			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {` + spec + `}}}`,
-			want:   `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+			object: workloadYAML(daoTest, none),
+			want:   workloadYAML(daoTest, annotated(daoTest)),
 			result: resultInjected, dryRun: true,
 		},
 		"DELETE": {
-			reason: "there is nothing to carry into", operation: admissionv1.Delete, result: resultIgnored,
-			old: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {metadata: {annotations: {kongdao.io/plugins: dao-test}}, ` + spec + `}}}`,
+			reason: "there is no new object", operation: admissionv1.Delete, result: resultIgnored,
+			old: workloadYAML(daoTest, annotated(daoTest)),
 		},
 		"no template": {
-			reason: "a patch that cannot be applied would deny the workload",
+			reason: "the API server would deny a patch that it cannot apply",
 			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {replicas: 1}}`, result: resultIgnored,
 		},
-		"template null": {object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: null}}`, result: resultIgnored},
-		"no spec":       {object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}}`, result: resultIgnored},
+		"template null": {object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: null}}`,
+			result: resultIgnored},
+		"no spec": {object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}}`, result: resultIgnored},
 		"malformed": {
 			object: `{metadata: {annotations: {kongdao.io/plugins: 1}}}`, result: resultMalformed,
-			warnings: []string{`kongdao cannot read this KIND and leaves it alone: at "/metadata/annotations/kongdao.io~1plugins": found number instead of a string`},
+			warnings: []string{`kongdao cannot read this KIND and does not change it: at ` +
+				`"/metadata/annotations/kongdao.io~1plugins": found number instead of a string`},
 		},
 		"malformed template": {
 			object: `{spec: {template: {spec: {containers: {}}}}}`, result: resultMalformed,
-			warnings: []string{`kongdao cannot read this KIND and leaves it alone: at "/spec/template/spec/containers": found { instead of an array`},
+			warnings: []string{`kongdao cannot read this KIND and does not change it: at "/spec/template/spec/containers": ` +
+				`found { instead of an array`},
 		},
-		"malformed before": {
-			object: `{metadata: {annotations: {` + plugins + `: dao-test}}, spec: {template: {}}}`, old: `[]`, result: resultMalformed,
-			warnings: []string{`kongdao cannot read what this KIND was and leaves it alone: at "": found [ instead of an object`},
+		"malformed old object": {
+			object: `{metadata: {annotations: {kongdao.io/plugins: dao-test}}, spec: {template: {}}}`, old: `[]`,
+			result: resultMalformed,
+			warnings: []string{`kongdao cannot read the old version of this KIND and does not change it: at "": found [ ` +
+				`instead of an object`},
 		},
 	}
 }

@@ -19,16 +19,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestWorkloads proves what is carried into pod templates and out again, what
-// is said beside, and that nothing is ever denied.
+// TestWorkloads checks how annotations are propagated to pod templates, and the warnings. No workload is denied.
 func TestWorkloads(t *testing.T) {
 	mutable := configmaps.Source("kong", "mutable", "mutable")
 	mutable.Immutable = nil
-	sources := cached(configmaps.Source("kong", "a", "dao-test"), mutable)
+	cluster := cached(configmaps.Source("kong", "a", "dao-test"), mutable)
 	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet"} {
 		for name, test := range workloadTests() {
 			t.Run(kind+"/"+name, func(t *testing.T) {
-				h := newHarness(t, sources)
+				h := newHarness(t, cluster)
 				request := workloadRequest(t, kind, test)
 				got := h.handle(t, request)
 				object, want := asYAML(t, patched(t, request.Object.Raw, got.Patch)), test.want
@@ -41,9 +40,10 @@ func TestWorkloads(t *testing.T) {
 				if !slices.EqualFunc(got.Warnings, test.warnings, func(got, want string) bool {
 					return strings.Contains(got, strings.ReplaceAll(want, "KIND", kind))
 				}) {
-					t.Errorf("warned %q and not %q", got.Warnings, test.warnings)
+					t.Errorf("got warnings %q, want %q", got.Warnings, test.warnings)
 				}
-				if len(h.log.lines) != 1 || h.log.lines[0]["result"] != string(test.result) || h.log.lines[0]["dryRun"] != test.dryRun {
+				if len(h.log.lines) != 1 || h.log.lines[0]["result"] != string(test.result) ||
+					h.log.lines[0]["dryRun"] != test.dryRun {
 					t.Errorf("logged %s", h.log.all())
 				}
 			})
@@ -51,9 +51,8 @@ func TestWorkloads(t *testing.T) {
 	}
 }
 
-// TestWorkloadsNeverDeny proves that even what must not happen leaves a
-// workload as it is, or as it should be, and says so.
-func TestWorkloadsNeverDeny(t *testing.T) {
+// TestFailuresDoNotDenyWorkloads checks that a failure gives a warning instead of a denial.
+func TestFailuresDoNotDenyWorkloads(t *testing.T) {
 	for name, test := range map[string]struct {
 		fail    func(context.Context) error
 		object  string
@@ -62,13 +61,15 @@ func TestWorkloadsNeverDeny(t *testing.T) {
 	}{
 		"live read fails": {
 			fail: func(context.Context) error { return errors.New("etcd is away") }, patched: true,
-			warning: "kongdao could not see whether the pods can have what they ask for: read the ConfigMaps",
+			warning: "kongdao cannot check whether the pods can have what they request: read the ConfigMaps",
 		},
 		"panic": {
-			fail:    func(context.Context) error { panic("nobody expected this") },
-			warning: "kongdao failed on this Deployment, left it alone and wrote why to its log; please report it",
+			fail: func(context.Context) error { panic("unexpected") },
+			warning: "kongdao had an internal error and did not change this Deployment; see the log of its webhook, and " +
+				"please report it",
 		},
-		"no JSON":   {object: `{"metadata":`, warning: "kongdao cannot read this Deployment and leaves it alone: jsontext: unexpected EOF"},
+		"malformed JSON": {object: `{"metadata":`,
+			warning: "kongdao cannot read this Deployment and does not change it: jsontext: unexpected EOF"},
 		"no object": {object: ``, warning: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +79,7 @@ func TestWorkloadsNeverDeny(t *testing.T) {
 			if test.fail == nil {
 				request.Object.Raw = []byte(test.object)
 			}
-			h := newHarness(t, uncached(&reader{fail: test.fail}))
+			h := newHarness(t, uncached(&fakeReader{fail: test.fail}))
 			got := h.handle(t, request)
 			if (len(got.Patch) > 0) != test.patched || !strings.Contains(strings.Join(got.Warnings, "\n"), test.warning) {
 				t.Errorf("got patch %s and warnings %q", got.Patch, got.Warnings)
@@ -87,9 +88,9 @@ func TestWorkloadsNeverDeny(t *testing.T) {
 	}
 }
 
-// TestPreviewsWhatPodsHear proves on the core's cases that a workload is warned
-// of exactly what its pods will be denied for, or warned of.
-func TestPreviewsWhatPodsHear(t *testing.T) {
+// TestWorkloadGetsWarningsOfPods checks that a workload gets exactly the warnings and the denial of its pods, as
+// warnings.
+func TestWorkloadGetsWarningsOfPods(t *testing.T) {
 	for _, name := range []string{chartCase, "broken-no-schema", "mutable", "mode-dbless"} {
 		t.Run(name, func(t *testing.T) {
 			c := goldenCase(t, name)
@@ -101,17 +102,17 @@ func TestPreviewsWhatPodsHear(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sources := cached(c.Sources...)
-			sources.Live = &reader{configMaps: c.Sources}
-			pod := newHarness(t, sources).post(t, podReviewOf(t, c.Pod, c.Namespace))
+			cluster := cached(c.Sources...)
+			cluster.Live = &fakeReader{configMaps: c.Sources}
+			pod := newHarness(t, cluster).post(t, podReviewOf(t, c.Pod, c.Namespace))
 			want := pod.response.Warnings
 			if !pod.response.Allowed {
 				want = []string{"the pods of this Deployment will be denied: " + pod.message()}
 			}
 			request := workloadRequest(t, "Deployment", workloadTest{object: "{}"})
 			request.Object.Raw, request.Namespace = object, c.Namespace
-			if diff := cmp.Diff(want, newHarness(t, sources).handle(t, request).Warnings); diff != "" {
-				t.Errorf("the pods hear, and the workload (-pods +workload)\n%s", diff)
+			if diff := cmp.Diff(want, newHarness(t, cluster).handle(t, request).Warnings); diff != "" {
+				t.Errorf("the warnings differ (-pods +workload)\n%s", diff)
 			}
 		})
 	}
@@ -133,18 +134,18 @@ func workloadRequest(t *testing.T, kind string, test workloadTest) admission.Req
 	}}
 }
 
-// handle has controller-runtime ask the workloads handler, as it does in the
-// process, and holds the answer to what all of them must be.
+// handle calls the handler for workloads through controller-runtime, as the process does. It checks what every response
+// must have.
 func (h *harness) handle(t testing.TB, request admission.Request) admission.Response {
 	t.Helper()
-	given := (&admission.Webhook{Handler: h.workloads}).Handle(t.Context(), request)
-	if !given.Allowed || given.UID != request.UID {
-		t.Errorf("denied: %+v", given)
+	response := (&admission.Webhook{Handler: h.workloads}).Handle(t.Context(), request)
+	if !response.Allowed || response.UID != request.UID {
+		t.Errorf("denied: %+v", response)
 	}
-	if (len(given.Patch) > 0) != (given.PatchType != nil) {
-		t.Errorf("a patch goes with its type: %+v", given)
+	if (len(response.Patch) > 0) != (response.PatchType != nil) {
+		t.Errorf("the response has a patch without type, or a type without patch: %+v", response)
 	}
-	return given
+	return response
 }
 
 func toJSON(t testing.TB, text string) []byte {

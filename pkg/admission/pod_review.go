@@ -21,19 +21,19 @@ type podReview struct {
 	resource, subResource string
 	namespace             string
 	dryRun                bool
-	// name is the pod's, or what its name will begin with.
+	// name is the pod's name, or its generateName.
 	name string
-	// controller owns the pod; nil for a pod that nobody does.
+	// controller is the owner that controls the pod, or nil.
 	controller *metav1.OwnerReference
 	hasObject  bool
 	pod        mutate.Pod
 }
 
-// reviewVersion is the only version of reviews that there is in the Kubernetes that we support.
+// reviewVersion is the only version of reviews in the supported versions of Kubernetes.
 const reviewVersion = "admission.k8s.io/v1"
 
-// decodePodReview reads a review. What could be read before an error, above all
-// the UID, stands in the result.
+// decodePodReview decodes a review. If it returns an error, the review has the fields that precede the error. The UID
+// is usually one of them.
 func decodePodReview(body []byte) (podReview, error) {
 	d := jsonview.New(body)
 	var review podReview
@@ -54,22 +54,23 @@ func decodePodReview(body []byte) (podReview, error) {
 	case d.Err() != nil:
 		return review, fmt.Errorf("malformed AdmissionReview: %w", d.Err())
 	case review.kind != "AdmissionReview" || review.apiVersion != reviewVersion:
-		return review, fmt.Errorf("expected an AdmissionReview of %s, not %q of %q", reviewVersion, review.kind, review.apiVersion)
+		return review, fmt.Errorf("expected an AdmissionReview of %s, found kind %q of %q",
+			reviewVersion, review.kind, review.apiVersion)
 	case review.uid == "":
-		return review, fmt.Errorf("malformed AdmissionReview: it has no request with a uid")
-	case review.creates() && !review.hasObject:
-		return review, fmt.Errorf("malformed AdmissionReview: its request to create has no object")
+		return review, fmt.Errorf("malformed AdmissionReview: request.uid is missing")
+	case review.createsPod() && !review.hasObject:
+		return review, fmt.Errorf("malformed AdmissionReview: request.object is missing")
 	}
 	return review, nil
 }
 
-// creates reports whether the review is of a pod that is created. All else is
-// left alone, however the webhook was registered (W7).
-func (r *podReview) creates() bool {
+// createsPod reports whether the review is about a new pod. Other reviews are allowed unseen, even if the webhook is
+// registered for them: in other injectors, a webhook that handled updates made pods undeletable (fact W7).
+func (r *podReview) createsPod() bool {
 	return r.resource == "pods" && r.subResource == "" && r.operation == string(admissionv1.Create)
 }
 
-// ownerKind is the kind of the pod's controller, "" where none is.
+// ownerKind returns the kind of the pod's controller, or "" if it has none.
 func (r *podReview) ownerKind() string {
 	if r.controller == nil {
 		return ""
@@ -107,10 +108,9 @@ func (r *podReview) decodeRequest(d *jsonview.Decoder) {
 				}
 			}
 		case "object":
-			// An API server sends what the request is before its object. An
-			// object that is no pod, or a running one, is never looked into:
-			// nothing in it could then be a reason to deny it.
-			if r.resource != "" && r.operation != "" && !r.creates() {
+			// An API server sends the resource and the operation before the object. Skip an object that is not a new pod, so
+			// that nothing in it can cause a denial.
+			if r.resource != "" && r.operation != "" && !r.createsPod() {
 				d.Skip()
 				continue
 			}
@@ -156,12 +156,12 @@ func (r *podReview) decodeMetadata(d *jsonview.Decoder) {
 	}
 }
 
-// decodeController yields the owner that is the controller, nil where none is.
+// decodeController returns the owner that is the controller, or nil.
 func decodeController(d *jsonview.Decoder) *metav1.OwnerReference {
-	var found *metav1.OwnerReference
+	var controller *metav1.OwnerReference
 	for ok := d.Array(); ok && d.More(); {
 		var owner metav1.OwnerReference
-		controls := false
+		isController := false
 		for ok := d.Object(); ok && d.More(); {
 			switch string(d.Name()) {
 			case "apiVersion":
@@ -173,14 +173,14 @@ func decodeController(d *jsonview.Decoder) *metav1.OwnerReference {
 			case "uid":
 				owner.UID = types.UID(d.String())
 			case "controller":
-				controls = d.Bool()
+				isController = d.Bool()
 			default:
 				d.Skip()
 			}
 		}
-		if controls {
-			found = &owner
+		if isController {
+			controller = &owner
 		}
 	}
-	return found
+	return controller
 }

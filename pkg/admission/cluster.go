@@ -1,0 +1,91 @@
+package admission
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/decision"
+)
+
+// Cluster is the state of the cluster that the handlers decide by.
+type Cluster struct {
+	Sources *clusterstate.Sources
+	// Live reads the API server, not a cache.
+	Live client.Reader
+	// Policies is nil if PluginPolicies are disabled.
+	Policies *Policies
+	// Migrations is nil if migrations are disabled. Then no pod waits for a migration.
+	Migrations MigrationReader
+}
+
+// MigrationReader reports whether a PluginMigration is known to be migrated.
+type MigrationReader interface {
+	IsMigrated(ctx context.Context, namespace, name string) (bool, error)
+}
+
+// liveReadTimeout limits how long an admission waits for the API server. It is shorter than the five seconds that the
+// API server waits for the webhook. The API server then gets an answer that says what failed.
+const liveReadTimeout = 3 * time.Second
+
+// admitPod decides about a pod that is created. The decision includes the pod's scheduling gates.
+func (c *Cluster) admitPod(ctx context.Context, pod decision.Pod) (decision.Decision, error) {
+	facts := decision.Cluster{HasCopies: c.Sources.HasCopies}
+	if c.Migrations != nil {
+		facts.IsMigrated = func(namespace, name string) (bool, error) {
+			return c.Migrations.IsMigrated(ctx, namespace, name)
+		}
+	}
+	return c.admit(ctx, pod, facts)
+}
+
+// admitTemplate decides about a pod template. A template gets no scheduling gates.
+func (c *Cluster) admitTemplate(ctx context.Context, template decision.Pod) (decision.Decision, error) {
+	return c.admit(ctx, template, decision.Cluster{})
+}
+
+// admit applies decision.Admit to the policies and releases in the cache. If the cache lacks releases, it reads them
+// from the API server and decides again: the cache may not have a new ConfigMap yet when a pod that uses it is created.
+// It reads only the plugins that the cache lacks. An error means that the cluster could not be read. It is not a
+// decision about the pod.
+func (c *Cluster) admit(ctx context.Context, pod decision.Pod, facts decision.Cluster) (decision.Decision, error) {
+	var err error
+	if facts.Policies, err = c.Policies.Of(ctx, pod.Namespace); err != nil {
+		return decision.Decision{}, err
+	}
+	facts.Releases = c.Sources.Releases
+	cached, err := decision.Admit(pod, facts)
+	if err != nil || len(cached.NotFound) == 0 {
+		return cached, err
+	}
+	notFound := cached.NotFound // the function below must not keep the whole decision in memory
+	live, err := c.readSources(ctx, notFound)
+	if err != nil {
+		return decision.Decision{}, err
+	}
+	facts.Releases = func(namespace, plugin string) []*catalog.Release {
+		if notFound[namespace].Has(plugin) {
+			return live.Releases(namespace, plugin)
+		}
+		return c.Sources.Releases(namespace, plugin)
+	}
+	return decision.Admit(pod, facts)
+}
+
+// readSources reads the sources of plugins from the API server. The plugins are given by namespace.
+func (c *Cluster) readSources(ctx context.Context, plugins map[string]sets.Set[string]) (*catalog.Index, error) {
+	// A webhook that shuts down cancels the contexts of the requests that it is still answering.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liveReadTimeout)
+	defer cancel()
+	live := &catalog.Index{}
+	for namespace, names := range plugins {
+		if err := clusterstate.ReadSources(ctx, c.Live, live, namespace, sets.List(names)); err != nil {
+			return nil, err
+		}
+	}
+	return live, nil
+}

@@ -1,0 +1,174 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"kongdao.io/kongdao/test/configmaps"
+)
+
+// TestLiveReads checks when the API server is read: once before a denial of the catalog, and only for the plugins that
+// the cache lacks.
+func TestLiveReads(t *testing.T) {
+	good := func() *corev1.ConfigMap { return configmaps.Source("kong", "a", "dao-test") }
+	broken := func() *corev1.ConfigMap {
+		source := good()
+		delete(source.Data, "schema.lua")
+		return source
+	}
+	conflicting := func() *corev1.ConfigMap {
+		source := configmaps.Source("kong", "b", "dao-test")
+		source.Data["handler.lua"] = "return nil"
+		return source
+	}
+	for name, test := range map[string]struct {
+		reason       string
+		pod          []byte
+		cache, live  []*corev1.ConfigMap
+		reads        int
+		message      string
+		wantSelector string
+	}{
+		"known": {reason: "what the cache has is not read again", pod: kongPod("dao-test"),
+			cache: []*corev1.ConfigMap{good()}},
+		"no request": {reason: "a pod that requests nothing costs nothing", pod: kongPod("")},
+		"malformed":  {reason: "no source can fix the annotation", pod: kongPod("dao.test"), message: "contains a dot"},
+		"no Kong": {
+			reason: "no source can fix the pod", message: "container", cache: []*corev1.ConfigMap{good()},
+			pod: []byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"dao-test"}},"spec":{"containers":[{"name":"web",` +
+				`"image":"nginx"}]}}`),
+		},
+		"newer than the cache": {
+			reason: "a ConfigMap and its pod can be created at the same time", pod: kongPod("dao-test"),
+			live: []*corev1.ConfigMap{good()}, reads: 1, wantSelector: "kongdao.io/plugin in (dao-test)",
+		},
+		"unknown": {
+			reason: "neither the cache nor the API server has the plugin", pod: kongPod("dao-test,other"),
+			live:  []*corev1.ConfigMap{good()},
+			reads: 1, message: `plugin "other": no ConfigMap`, wantSelector: "kongdao.io/plugin in (dao-test,other)",
+		},
+		"one of two is unknown": {
+			reason: "only the plugin that the cache lacks is read", pod: kongPod("dao-test,other"),
+			cache: []*corev1.ConfigMap{good()}, reads: 1, message: `plugin "other": no ConfigMap`,
+			wantSelector: "kongdao.io/plugin in (other)",
+		},
+		"one of two is newer": {
+			reason: "sources of the cache and of the API server are combined", pod: kongPod("dao-test,other"),
+			cache: []*corev1.ConfigMap{good()}, live: []*corev1.ConfigMap{configmaps.Source("kong", "c", "other")}, reads: 1,
+			wantSelector: "kongdao.io/plugin in (other)",
+		},
+		"unknown version": {
+			reason: "the cache does not have this version yet", pod: kongPod("dao-test@2"), cache: []*corev1.ConfigMap{good()},
+			live: []*corev1.ConfigMap{configmaps.Versioned(good(), "2")}, reads: 1,
+		},
+		"stale conflict": {
+			reason: "one of the conflicting sources was deleted", pod: kongPod("dao-test"),
+			cache: []*corev1.ConfigMap{good(), conflicting()}, live: []*corev1.ConfigMap{good()}, reads: 1,
+		},
+		"stale ambiguity": {
+			reason: "the older version was deleted", pod: kongPod("dao-test"),
+			cache: []*corev1.ConfigMap{configmaps.Versioned(good(), "1"), configmaps.Versioned(conflicting(), "2")},
+			live:  []*corev1.ConfigMap{configmaps.Versioned(conflicting(), "2")}, reads: 1,
+		},
+		"stale broken plugin": {
+			reason: "the missing file was added", pod: kongPod("dao-test"),
+			cache: []*corev1.ConfigMap{broken()}, live: []*corev1.ConfigMap{good()}, reads: 1,
+		},
+		"stale denial": {
+			reason: "the message describes the current sources", pod: kongPod("dao-test"),
+			cache: []*corev1.ConfigMap{good(), conflicting()}, live: []*corev1.ConfigMap{broken()}, reads: 1,
+			message: "no schema.lua",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster, live := cached(test.cache...), &fakeReader{configMaps: test.live}
+			cluster.Live = live
+			got := newHarness(t, cluster).post(t, podReviewOf(t, test.pod, "kong"))
+			if got.response.Allowed != (test.message == "") || !strings.Contains(got.message(), test.message) {
+				t.Errorf("%s: got %s", test.reason, got.body)
+			}
+			if len(live.lists) != test.reads {
+				t.Fatalf("%s: %d reads of the API server, want %d", test.reason, len(live.lists), test.reads)
+			}
+			for _, list := range live.lists {
+				if list.Namespace != "kong" || list.Limit != 10 || list.Continue != "" {
+					t.Errorf("the read has options %+v", list)
+				}
+				if selector := list.LabelSelector.String(); test.wantSelector != "" && selector != test.wantSelector {
+					t.Errorf("got selector %q, want %q", selector, test.wantSelector)
+				}
+			}
+		})
+	}
+}
+
+// TestFailedLiveReadIsNotADenial checks that the failurePolicy decides if the API server cannot be read. The API server
+// applies it only if the HTTP status is not 200 (fact W2).
+func TestFailedLiveReadIsNotADenial(t *testing.T) {
+	for name, test := range map[string]struct {
+		fail    func(context.Context) error
+		message string
+	}{
+		"error": {func(context.Context) error { return errors.New("etcd is away") },
+			`read the ConfigMaps labelled kongdao.io/plugin in namespace "kong": etcd is away`},
+		"panic": {func(context.Context) error { panic("unexpected") }, "internal error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := &fakeReader{fail: test.fail, configMaps: []*corev1.ConfigMap{configmaps.Source("kong", "a", "dao-test")}}
+			h := newHarness(t, uncached(live))
+			got := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong"))
+			if got.status != http.StatusInternalServerError || !strings.Contains(got.message(), test.message) {
+				t.Errorf("got status %d and %s", got.status, got.body)
+			}
+			if len(h.events.events) > 0 {
+				t.Errorf("an Event reports a denial: %+v", h.events.events)
+			}
+			live.fail = nil
+			if next := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong")); !next.response.Allowed ||
+				len(next.response.Patch) == 0 {
+				t.Errorf("the next request fails: %s", next.body)
+			}
+		})
+	}
+}
+
+// TestLiveReadDuringShutdown checks that a webhook that shuts down still answers. A shutdown cancels the contexts of
+// all requests.
+func TestLiveReadDuringShutdown(t *testing.T) {
+	live := &fakeReader{
+		configMaps: []*corev1.ConfigMap{configmaps.Source("kong", "a", "dao-test")},
+		fail:       func(ctx context.Context) error { return ctx.Err() },
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	request := newRequest(podReviewOf(t, kongPod("dao-test"), "kong")).WithContext(ctx)
+	if got := serve(t, newHarness(t, uncached(live)).pods, request); !got.response.Allowed ||
+		len(got.response.Patch) == 0 {
+		t.Errorf("got status %d and %s", got.status, got.body)
+	}
+}
+
+// TestLiveReadTimeout checks that the read of an API server that does not answer ends before the API server stops to
+// wait for the webhook.
+func TestLiveReadTimeout(t *testing.T) {
+	const webhookTimeout = 5 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		live := &fakeReader{fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+		h := newHarness(t, uncached(live))
+		start := time.Now()
+		got := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong"))
+		if duration := time.Since(start); duration != liveReadTimeout || duration >= webhookTimeout {
+			t.Errorf("the read ended after %v", duration)
+		}
+		if got.status != http.StatusInternalServerError || !strings.Contains(got.message(), "deadline exceeded") {
+			t.Errorf("got status %d and %s", got.status, got.body)
+		}
+	})
+}
