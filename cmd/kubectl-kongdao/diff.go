@@ -60,7 +60,7 @@ func compare(documents []*manifest.Document) (change, error) {
 		if err != nil {
 			return change{}, err
 		}
-		old, fresh := lines(document.Separator(), document.Text()), lines(document.Separator(), injected)
+		old, fresh := lines(document.Original()), lines(injected)
 		codes := []difflib.OpCode{{Tag: 'e', I2: len(old), J2: len(fresh)}}
 		if document.Changed() {
 			codes = compareLines(old, fresh)
@@ -169,9 +169,9 @@ func span(start, length int) string {
 
 // lines takes a text apart. The remark of diff stands behind a last line that
 // does not end.
-func lines(separator string, text []byte) []string {
+func lines(text []byte) []string {
 	var lines []string
-	for line := range strings.Lines(separator + string(text)) {
+	for line := range strings.Lines(string(text)) {
 		if !strings.HasSuffix(line, "\n") {
 			line += "\n\\ No newline at end of file"
 		}

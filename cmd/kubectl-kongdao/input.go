@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"kongdao.io/kongdao/pkg/manifest"
+	"kongdao.io/kongdao/pkg/yamledit"
 )
 
 // inputs reads what flags name.
@@ -65,7 +66,7 @@ func readInput(stdin io.Reader, file string) ([]*manifest.Document, error) {
 		defer func() { _ = opened.Close() }() // only read
 		source = opened
 	}
-	text, err := io.ReadAll(io.LimitReader(source, manifest.Largest+1))
+	text, err := io.ReadAll(io.LimitReader(source, yamledit.MaxInputBytes+1))
 	if err != nil {
 		return nil, err
 	}

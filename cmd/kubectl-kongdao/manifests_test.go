@@ -137,7 +137,7 @@ func TestNamespace(t *testing.T) {
 		"kubeconfig": {reason: "as for kubectl, the context's", input: source + elsewhere, args: []string{"--kubeconfig", config}},
 		"default": {
 			reason: "a source in another namespace is no source, and the message says where it is",
-			input:  source + elsewhere, stderr: `the input has it in namespace "default": pack it with -n kong`,
+			input:  source + elsewhere, stderr: `the input has the plugin in namespace "default": pack it with -n kong`,
 		},
 	}
 	for name, test := range cases {

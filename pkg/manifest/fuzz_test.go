@@ -5,35 +5,35 @@ import (
 	"testing"
 )
 
-// FuzzInject holds what must hold of any input: it is denied, or written so
-// that injecting again changes nothing; documents that did not change are the
-// same bytes.
+// FuzzInject checks properties that hold for any input. The input is denied, or a second injection changes nothing.
+// Documents that do not change keep their bytes.
 func FuzzInject(f *testing.F) {
-	f.Add([]byte("apiVersion: v1\nkind: Pod\nmetadata: {annotations: {kongdao.io/plugins: p}}\nspec:\n  containers:\n  - {name: a, image: kong}\n"))
+	f.Add([]byte("apiVersion: v1\nkind: Pod\nmetadata: {annotations: {kongdao.io/plugins: p}}\n" +
+		"spec:\n  containers:\n  - {name: a, image: kong}\n"))
 	source := []byte("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: p, labels: {kongdao.io/plugin: p}}\ndata:\n" +
-		"  handler.lua: return {}\n  schema.lua: return {}\n  daos.lua: return {}\n  init.lua: return { '000' }\n  '000.lua': return {}\n")
+		"  handler.lua: return {}\n  schema.lua: return {}\n  daos.lua: return {}\n" +
+		"  init.lua: return { '000' }\n  '000.lua': return {}\n")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if len(text) > 64<<10 {
 			return
 		}
-		once, changed := inject(t, append(text, source...))
+		once, changed := inject(append(text, source...))
 		if once == nil {
 			return
 		}
 		if !changed && !bytes.HasPrefix(once, bytes.TrimRight(text, "\n")) {
-			t.Errorf("nothing changed, and yet %q became %q", text, once)
+			t.Errorf("no document changed, but %q became %q", text, once)
 		}
-		twice, again := inject(t, once)
-		if again || !bytes.Equal(once, twice) {
-			t.Errorf("injecting again (%v) makes\n%s\nof\n%s", again, twice, once)
+		twice, changedAgain := inject(once)
+		if changedAgain || !bytes.Equal(once, twice) {
+			t.Errorf("the second injection (changed: %v) makes\n%s\nof\n%s", changedAgain, twice, once)
 		}
 	})
 }
 
-// inject yields the input injected, nil for a denied one, and whether
-// anything changed.
-func inject(t *testing.T, text []byte) (written []byte, changed bool) {
-	t.Helper()
+// inject returns the injected input and whether a document changed. It returns nil for an input that is denied or that
+// cannot be written.
+func inject(text []byte) (written []byte, changed bool) {
 	documents, err := Read("input", bytes.Clone(text))
 	if err != nil {
 		return nil, false
@@ -45,7 +45,7 @@ func inject(t *testing.T, text []byte) (written []byte, changed bool) {
 		changed = changed || document.Changed()
 	}
 	if written, err = WriteYAML(documents); err != nil {
-		return nil, false // it says so, and prints nothing
+		return nil, false
 	}
 	if _, err := WriteJSON(documents); err != nil {
 		return nil, false

@@ -1,122 +1,140 @@
 package manifest
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/denial"
+	"kongdao.io/kongdao/pkg/yamledit"
 )
 
 // Object is a Kubernetes object in a document.
 type Object struct {
 	APIVersion, Kind string
-	// Namespace is "" where the object names none.
+	// Namespace is "" if the object has no namespace in the file.
 	Name, Namespace string
-	// Line is where the object starts in its file, from 1.
+	// Line is the first line of the object in its file, from 1.
 	Line int
 
 	document *Document
-	// pointer is the JSON pointer of the object in the document.
+	// pointer is the JSON pointer from the root of the document to the object.
 	pointer string
 	node    *yaml.Node
 }
 
-// problem is text, said of the object where it stands.
-func (o *Object) problem(text string) Problem { return Problem{o.document.File, o.Line, text} }
+// findObjects returns the object of a document, or the items of its list.
+func findObjects(document *Document) []*Object {
+	return appendObjects(nil, &Object{document: document, node: document.Root()})
+}
 
-// findObjects finds the object that a document is, or the items of a list.
-func (d *Document) findObjects() error {
-	d.Objects = appendObjects(nil, d, d.root, "", "", "")
+// appendObjects appends an object, or the items of a list instead. An item of a typed list such as a PodList can omit
+// its API version and kind.
+func appendObjects(objects []*Object, object *Object) []*Object {
+	node := object.node
+	if node == nil || node.Kind != yaml.MappingNode {
+		return objects
+	}
+	if apiVersion := scalar(yamledit.Member(node, "apiVersion")); apiVersion != "" {
+		object.APIVersion = apiVersion
+	}
+	if kind := scalar(yamledit.Member(node, "kind")); kind != "" {
+		object.Kind = kind
+	}
+	itemKind, isList := strings.CutSuffix(object.Kind, "List")
+	if items := yamledit.Member(node, "items"); isList && items != nil && items.Kind == yaml.SequenceNode {
+		for i, item := range items.Content {
+			objects = appendObjects(objects, &Object{
+				APIVersion: object.APIVersion, Kind: itemKind,
+				document: object.document, pointer: object.pointer + "/items/" + strconv.Itoa(i), node: item,
+			})
+		}
+		return objects
+	}
+	metadata := yamledit.Member(node, "metadata")
+	object.Name = scalar(yamledit.Member(metadata, "name"))
+	object.Namespace = scalar(yamledit.Member(metadata, "namespace"))
+	object.Line = node.Line
+	return append(objects, object)
+}
+
+// malformedObjects returns a problem for an object whose API version or kind is not a scalar.
+func (d *Document) malformedObjects() Problems {
 	for _, object := range d.Objects {
 		for _, name := range []string{"apiVersion", "kind"} {
-			if value := member(object.node, name); value != nil && value.Kind != yaml.ScalarNode {
-				return &placedError{value.Line, "malformed object: " + name + " is not a string"}
+			if value := yamledit.Member(object.node, name); value != nil && value.Kind != yaml.ScalarNode {
+				return Problems{{d.File, value.Line, "malformed object: " + name + " is not a string"}}
 			}
 		}
 	}
 	return nil
 }
 
-// appendObjects goes down into lists. An item of a typed list, as a PodList,
-// may leave its own kind out.
-func appendObjects(objects []*Object, document *Document, node *yaml.Node, pointer, apiVersion, kind string) []*Object {
-	if node == nil || node.Kind != yaml.MappingNode {
-		return objects
-	}
-	if own := text(member(node, "apiVersion")); own != "" {
-		apiVersion = own
-	}
-	if own := text(member(node, "kind")); own != "" {
-		kind = own
-	}
-	if items := member(node, "items"); items != nil && items.Kind == yaml.SequenceNode && strings.HasSuffix(kind, "List") {
-		for i, item := range items.Content {
-			objects = appendObjects(objects, document, item, pointer+"/items/"+strconv.Itoa(i), apiVersion, strings.TrimSuffix(kind, "List"))
-		}
-		return objects
-	}
-	metadata := member(node, "metadata")
-	return append(objects, &Object{
-		APIVersion: apiVersion, Kind: kind,
-		Name: text(member(metadata, "name")), Namespace: text(member(metadata, "namespace")),
-		Line: node.Line, document: document, pointer: pointer, node: node,
-	})
-}
-
-// member yields the value of a mapping's key, nil where there is none.
-func member(node *yaml.Node, name string) *yaml.Node {
-	if node == nil || node.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value == name && node.Content[i].Kind == yaml.ScalarNode {
-			return node.Content[i+1]
-		}
-	}
-	return nil
-}
-
-// text is the value of a string, "" for anything else.
-func text(node *yaml.Node) string {
+// scalar returns the value of a scalar, and "" for null and for collections.
+func scalar(node *yaml.Node) string {
 	if node == nil || node.Kind != yaml.ScalarNode || node.ShortTag() == "!!null" {
 		return ""
 	}
 	return node.Value
 }
 
-// pod says where in an object of this kind the pod or pod template is ("" for
-// the object itself), and whether the webhook carries the object's own
-// annotations there. It reports false for kinds that make no pods.
-func (o *Object) pod() (pointer string, carries, ok bool) {
-	group, _, grouped := strings.Cut(o.APIVersion, "/")
-	if !grouped {
-		group = ""
-	}
-	switch group + "/" + o.Kind {
-	case "/Pod":
-		return "", false, true
-	case "/PodTemplate":
-		return "/template", false, true
-	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet":
-		return "/spec/template", true, true
-	case "apps/ReplicaSet", "/ReplicationController", "batch/Job":
-		return "/spec/template", false, true
-	case "batch/CronJob":
-		return "/spec/jobTemplate/spec/template", false, true
-	}
-	return "", false, false
-}
-
-// isConfigMap reports whether the object can be a source.
-func (o *Object) isConfigMap() bool { return o.APIVersion == "v1" && o.Kind == "ConfigMap" }
-
-// at yields the node at a JSON pointer below the object, nil where there is none.
+// at returns the node at a JSON pointer below the object, or nil. The pointer has no escaped characters.
 func (o *Object) at(pointer string) *yaml.Node {
 	node := o.node
 	for name := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		if name != "" {
-			node = member(node, name)
+			node = yamledit.Member(node, name)
 		}
 	}
 	return node
+}
+
+// problem returns a problem at the object's first line.
+func (o *Object) problem(format string, args ...any) Problem {
+	return Problem{o.document.File, o.Line, fmt.Sprintf(format, args...)}
+}
+
+// clusterScopedLabel names an object that has no namespace in messages: PluginPolicy "dao-test".
+func (o *Object) clusterScopedLabel() string {
+	return fmt.Sprintf("%s %s", o.Kind, denial.Quote(o.Name))
+}
+
+func (o *Object) isConfigMap() bool { return o.APIVersion == "v1" && o.Kind == "ConfigMap" }
+
+func (o *Object) isNamespace() bool { return o.APIVersion == "v1" && o.Kind == "Namespace" }
+
+func (o *Object) isPolicy() bool {
+	return o.APIVersion == v1alpha1.GroupVersion().String() && o.Kind == "PluginPolicy"
+}
+
+// podLocation says where a kind of object has its pod or pod template.
+type podLocation struct {
+	// pointer is the JSON pointer from the object. It is "" for a Pod.
+	pointer string
+	// propagates is true if the webhook copies the object's annotations to the pod template.
+	propagates bool
+}
+
+// podLocation returns false for a kind without pods.
+func (o *Object) podLocation() (podLocation, bool) {
+	group, _, hasGroup := strings.Cut(o.APIVersion, "/")
+	if !hasGroup {
+		group = ""
+	}
+	switch group + "/" + o.Kind {
+	case "/Pod":
+		return podLocation{}, true
+	case "/PodTemplate":
+		return podLocation{pointer: "/template"}, true
+	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet":
+		return podLocation{pointer: "/spec/template", propagates: true}, true
+	case "apps/ReplicaSet", "/ReplicationController", "batch/Job":
+		return podLocation{pointer: "/spec/template"}, true
+	case "batch/CronJob":
+		return podLocation{pointer: "/spec/jobTemplate/spec/template"}, true
+	}
+	return podLocation{}, false
 }

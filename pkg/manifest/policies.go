@@ -2,32 +2,16 @@ package manifest
 
 import (
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/json"
 
-	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/decision"
-	"kongdao.io/kongdao/pkg/denial"
-	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
+	"kongdao.io/kongdao/pkg/yamledit"
 )
 
-func (o *Object) isNamespace() bool { return o.APIVersion == "v1" && o.Kind == "Namespace" }
-
-func (o *Object) isPolicy() bool {
-	return o.APIVersion == v1alpha1.GroupVersion().String() && o.Kind == "PluginPolicy"
-}
-
-// clusterLabel is how messages call an object that is in no namespace.
-func clusterLabel(object *Object) string {
-	return fmt.Sprintf("%s %s", object.Kind, denial.Quote(object.Name))
-}
-
-// readPolicies reads the policies in documents that hold nothing else but
-// namespaces.
+// readPolicies reads the documents of --policy, which contain policies and namespaces. It warns of other objects.
 func (j *injector) readPolicies(documents []*Document) {
 	for _, document := range documents {
 		for _, object := range document.Objects {
@@ -37,100 +21,64 @@ func (j *injector) readPolicies(documents []*Document) {
 			case object.isNamespace():
 				j.addNamespace(object)
 			default:
-				j.result.Warnings = append(j.result.Warnings, object.problem(clusterLabel(object)+
-					": is not read, for it is neither a PluginPolicy nor a Namespace; give it with -f"))
+				j.warn(object, object.clusterScopedLabel(),
+					"is ignored, because --policy reads only PluginPolicies and Namespaces; use -f for other objects")
 			}
 		}
 	}
 }
 
-// addPolicy reads a policy as strictly as kubectl has the API server do: a
-// selector in a slip would be one of everything.
+// addPolicy rejects unknown fields, as kubectl does by default. With a typo in its name, a selector would be ignored,
+// and the policy would select everything.
 func (j *injector) addPolicy(object *Object) {
 	var read v1alpha1.PluginPolicy
-	if err := object.readInto(&read, true); err != nil {
-		j.denyAt(object, fmt.Sprintf("cannot be read as a PluginPolicy: %v", err))
+	if err := object.decode(&read, true); err != nil {
+		j.deny(object, object.clusterScopedLabel(), fmt.Sprintf("cannot be parsed as a PluginPolicy: %v", err))
 		return
 	}
 	compiled, err := policy.Compile(&read)
 	if err != nil {
-		j.result.Denials = append(j.result.Denials, object.problem(err.Error()))
+		j.result.Denials = append(j.result.Denials, object.problem("%v", err))
 		return
 	}
-	j.once(object, clusterLabel(object))
+	j.warnDuplicate(object, object.clusterScopedLabel())
 	j.policies.Put(compiled)
 }
 
-// addNamespace reads a namespace's labels. The API server gives it one itself.
+// addNamespace reads the labels of a namespace. It adds the label that the API server sets itself.
 func (j *injector) addNamespace(object *Object) {
 	var read corev1.Namespace
-	if err := object.readInto(&read, false); err != nil {
-		j.denyAt(object, fmt.Sprintf("cannot be read as a Namespace: %v", err))
+	if err := object.decode(&read, false); err != nil {
+		j.deny(object, object.clusterScopedLabel(), fmt.Sprintf("cannot be parsed as a Namespace: %v", err))
 		return
 	}
-	j.once(object, clusterLabel(object))
+	j.warnDuplicate(object, object.clusterScopedLabel())
 	if read.Labels == nil {
 		read.Labels = map[string]string{}
 	}
 	read.Labels[corev1.LabelMetadataName] = read.Name
-	if j.labels == nil {
-		j.labels = map[string]map[string]string{}
-	}
-	j.labels[read.Name] = read.Labels
+	j.namespaceLabels[read.Name] = read.Labels
 }
 
-func (j *injector) denyAt(object *Object, text string) {
-	j.result.Denials = append(j.result.Denials, object.problem(clusterLabel(object)+": "+text))
-}
-
-// readInto reads an object as the API server does; strictly, without members that
-// it would drop.
-func (o *Object) readInto(into any, strictly bool) error {
-	encoded, err := appendJSON(nil, o.node)
-	if err != nil {
-		return err
-	}
-	wrong, err := json.UnmarshalStrict(encoded, into)
-	if err == nil && strictly && len(wrong) > 0 {
-		return wrong[0]
-	}
-	return err
-}
-
-// labelsOf are a namespace's labels: of one that the input does not have, that
-// alone which every namespace has.
+// labelsOf returns the labels of a namespace. A namespace that is not in the input has only the label that the API
+// server sets.
 func (j *injector) labelsOf(namespace string) map[string]string {
-	if labels, there := j.labels[namespace]; there {
+	if labels, found := j.namespaceLabels[namespace]; found {
 		return labels
 	}
 	return map[string]string{corev1.LabelMetadataName: namespace}
 }
 
-// decide decides on a pod as the webhook does.
-func (j *injector) decide(namespace string, pod mutate.Pod) (decision.Decision, error) {
-	admitted, err := decision.Admit(decision.Pod{Namespace: namespace, View: pod}, decision.Cluster{
-		Policies: j.policies.Of(namespace, j.labelsOf(namespace)), Releases: j.index.Releases,
-	})
-	admitted.Warnings = slices.Concat(admitted.Warnings, copiesSentences(namespace, &admitted))
-	return admitted, err
-}
-
-// copiesSentences say which ConfigMaps a pod refers to that nobody writes down:
-// the controller makes them.
-func copiesSentences(namespace string, decision *decision.Decision) []string {
-	var sentences []string
-	for _, release := range decision.Releases {
-		if len(release.Copies) == 0 || len(decision.Denials) > 0 {
-			continue
-		}
-		var names []string
-		for _, made := range release.Copies {
-			names = append(names, made.Name)
-		}
-		ref := annotations.PluginRef{Name: release.Plugin, Version: release.Version}
-		sentences = append(sentences, fmt.Sprintf(
-			"plugin %q comes from the library %q: kongdao makes its copy in namespace %q, ConfigMap %s, and without kongdao in the cluster nobody does",
-			ref.String(), release.Library, namespace, denial.QuoteNames(names)))
+// decode converts an object to a typed one, as the API server does. If strict is true, unknown and duplicate fields
+// are errors.
+func (o *Object) decode(into any, strict bool) error {
+	encoded, err := yamledit.AppendJSON(nil, o.node)
+	if err != nil {
+		return err
 	}
-	return sentences
+	unknown, err := json.UnmarshalStrict(encoded, into)
+	if err == nil && strict && len(unknown) > 0 {
+		return unknown[0]
+	}
+	return err
 }

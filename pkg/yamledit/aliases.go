@@ -1,20 +1,19 @@
-package manifest
+package yamledit
 
 import (
+	"fmt"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// most is how many nodes a document may have once its aliases are expanded.
-// The parser builds a tree in which each alias is one node, whatever it stands
-// for: only here can a small text become a large one.
-const most = 500_000
+// maxNodes limits the size of a document after its aliases are expanded. In the parser's tree an alias is one node,
+// so only the expansion can turn a small text into a large tree.
+const maxNodes = 500_000
 
-// expand yields the tree with every alias and merge key replaced by what it
-// stands for, and whether there were any: a patch of one pod must not reach
-// another that shares its lines.
-func expand(root *yaml.Node) (*yaml.Node, bool, error) {
+// expandAliases returns the tree with a copy in place of each alias and merge key, and whether the tree had any.
+// Without the copies, a patch of one value would also change all values that share its lines.
+func expandAliases(root *yaml.Node) (*yaml.Node, bool, error) {
 	if !hasAlias(root) {
 		return root, false, nil
 	}
@@ -31,15 +30,17 @@ func hasAlias(node *yaml.Node) bool {
 }
 
 type expander struct {
-	count int
-	// open are the anchors that are being expanded.
+	// nodes is the number of copied nodes.
+	nodes int
+	// open are the nodes whose content is being copied.
 	open map[*yaml.Node]bool
-	err  error
+	// err is the first error. Once it is set, copy returns placeholders.
+	err error
 }
 
 func (e *expander) copy(node *yaml.Node) *yaml.Node {
-	if e.count++; e.count > most && e.err == nil {
-		e.err = &placedError{node.Line, "malformed YAML: its aliases stand for too much; write them out, or split the document"}
+	if e.nodes++; e.nodes > maxNodes {
+		e.fail(node.Line, "aliases expand to more than %d nodes; write the values out, or split the document", maxNodes)
 	}
 	if node.Kind == yaml.AliasNode {
 		node = e.target(node)
@@ -62,15 +63,22 @@ func (e *expander) copy(node *yaml.Node) *yaml.Node {
 	return &copied
 }
 
+// target returns the node that an alias refers to.
 func (e *expander) target(alias *yaml.Node) *yaml.Node {
-	if e.open[alias.Alias] && e.err == nil {
-		e.err = &placedError{alias.Line, "malformed YAML: alias *" + alias.Value + " stands for something that it is itself in"}
+	if e.open[alias.Alias] {
+		e.fail(alias.Line, "alias *%s is inside the value that it refers to; write the value out", alias.Value)
 	}
 	return alias.Alias
 }
 
-// copyMembers copies a mapping's members, and adds those that merge keys bring
-// and the mapping does not have itself.
+func (e *expander) fail(line int, format string, args ...any) {
+	if e.err == nil {
+		e.err = &Error{Line: line, Message: "malformed YAML: " + fmt.Sprintf(format, args...)}
+	}
+}
+
+// copyMembers copies the members of a mapping. Then it adds the members of its merge keys that the mapping does not
+// set itself.
 func (e *expander) copyMembers(copied, node *yaml.Node) {
 	has := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
@@ -81,15 +89,16 @@ func (e *expander) copyMembers(copied, node *yaml.Node) {
 	}
 	for i := 0; i+1 < len(node.Content) && e.err == nil; i += 2 {
 		if node.Content[i].Tag == "!!merge" {
-			e.merge(copied, e.copy(node.Content[i+1]), has)
+			mergeMembers(copied, e.copy(node.Content[i+1]), has)
 		}
 	}
 }
 
-func (e *expander) merge(into, merged *yaml.Node, has map[string]bool) {
+// mergeMembers adds the members of a merge key's value, which is a mapping or a sequence of mappings.
+func mergeMembers(into, merged *yaml.Node, has map[string]bool) {
 	if merged.Kind == yaml.SequenceNode {
-		for _, one := range merged.Content {
-			e.merge(into, one, has)
+		for _, mapping := range merged.Content {
+			mergeMembers(into, mapping, has)
 		}
 		return
 	}

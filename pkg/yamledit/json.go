@@ -1,4 +1,4 @@
-package manifest
+package yamledit
 
 import (
 	"bytes"
@@ -9,11 +9,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parseJSON makes a node tree of a JSON text. The YAML parser would not do: it
-// knows no surrogate pairs.
+// parseJSON parses a JSON text, which starts at a line of its file. The YAML parser cannot do it, because it does not
+// support surrogate pairs such as \ud83d\ude00.
 func parseJSON(text []byte, line int) (*yaml.Node, error) {
-	if !json.Valid(text) { // also bounds how deep it may be nested
-		return nil, fmt.Errorf("not JSON")
+	if !json.Valid(text) { // also limits the depth
+		return nil, fmt.Errorf("the text is not JSON")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -21,11 +21,12 @@ func parseJSON(text []byte, line int) (*yaml.Node, error) {
 	return reader.value()
 }
 
-// jsonReader counts lines as it goes.
+// jsonReader counts the lines that it has read.
 type jsonReader struct {
 	decoder *json.Decoder
 	text    []byte
 	line    int
+	// counted is the offset up to which lines are counted.
 	counted int
 }
 
@@ -44,7 +45,7 @@ func (r *jsonReader) value() (*yaml.Node, error) {
 		if token == '[' {
 			node.Kind, node.Tag = yaml.SequenceNode, "!!seq"
 		}
-		return node, r.members(node)
+		return node, r.content(node)
 	case string:
 		node.Tag, node.Value, node.Style = "!!str", token, yaml.DoubleQuotedStyle
 	case json.Number:
@@ -60,8 +61,8 @@ func (r *jsonReader) value() (*yaml.Node, error) {
 	return node, nil
 }
 
-// members reads keys and values alike up to the closing bracket.
-func (r *jsonReader) members(node *yaml.Node) error {
+// content reads the keys, values or items up to the closing bracket.
+func (r *jsonReader) content(node *yaml.Node) error {
 	for r.decoder.More() {
 		child, err := r.value()
 		if err != nil {
@@ -73,41 +74,35 @@ func (r *jsonReader) members(node *yaml.Node) error {
 	return err
 }
 
-// appendJSON writes a tree without aliases as JSON, in its own order, read as
-// Kubernetes reads YAML.
-func appendJSON(text []byte, node *yaml.Node) ([]byte, error) {
+// AppendJSON appends a tree without aliases as compact JSON. It keeps the order of keys, and it converts scalars as
+// Kubernetes does: a date, for example, becomes a string.
+func AppendJSON(text []byte, node *yaml.Node) ([]byte, error) {
+	step, brackets := 1, "[]"
 	switch node.Kind {
 	case yaml.MappingNode:
-		text = append(text, '{')
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if i > 0 {
-				text = append(text, ',')
-			}
+		step, brackets = 2, "{}"
+	case yaml.SequenceNode:
+	default:
+		return appendScalar(text, node)
+	}
+	text = append(text, brackets[0])
+	for i := 0; i+step <= len(node.Content); i += step {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if step == 2 {
 			key := node.Content[i]
 			if key.Kind != yaml.ScalarNode {
-				return nil, &placedError{key.Line, "a key of a mapping is not a scalar"}
+				return nil, &Error{Line: key.Line, Message: "a key is a mapping or a list; use a string"}
 			}
 			text = append(appendString(text, key.Value), ':')
-			var err error
-			if text, err = appendJSON(text, node.Content[i+1]); err != nil {
-				return nil, err
-			}
 		}
-		return append(text, '}'), nil
-	case yaml.SequenceNode:
-		text = append(text, '[')
-		for i, item := range node.Content {
-			if i > 0 {
-				text = append(text, ',')
-			}
-			var err error
-			if text, err = appendJSON(text, item); err != nil {
-				return nil, err
-			}
+		var err error
+		if text, err = AppendJSON(text, node.Content[i+step-1]); err != nil {
+			return nil, err
 		}
-		return append(text, ']'), nil
 	}
-	return appendScalar(text, node)
+	return append(text, brackets[1]), nil
 }
 
 func appendScalar(text []byte, node *yaml.Node) ([]byte, error) {
@@ -119,16 +114,16 @@ func appendScalar(text []byte, node *yaml.Node) ([]byte, error) {
 			return append(text, node.Value...), nil
 		}
 	case "!!bool":
-	default: // dates too: Kubernetes has no type for them
+	default:
 		return appendString(text, node.Value), nil
 	}
 	var value any
 	if err := node.Decode(&value); err != nil {
-		return nil, &placedError{node.Line, "malformed YAML: " + err.Error()}
+		return nil, &Error{Line: node.Line, Message: "malformed YAML: " + err.Error()}
 	}
 	encoded, err := json.Marshal(value)
 	if err != nil {
-		return nil, &placedError{node.Line, fmt.Sprintf("%q has no form in JSON", node.Value)}
+		return nil, &Error{Line: node.Line, Message: fmt.Sprintf("JSON has no number %q; use a finite one", node.Value)}
 	}
 	return append(text, encoded...), nil
 }
@@ -137,30 +132,30 @@ func appendString(text []byte, value string) []byte {
 	var quoted bytes.Buffer
 	encoder := json.NewEncoder(&quoted)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(value) // a string can always be encoded
+	_ = encoder.Encode(value) // encoding a string cannot fail
 	return append(text, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
-// renderJSON writes a tree as JSON, indented as the text that it came from.
-func renderJSON(root *yaml.Node, before []byte) ([]byte, error) {
-	compact, err := appendJSON(nil, root)
+// renderJSON encodes a tree with the indentation and the outer white space of the original text.
+func renderJSON(root *yaml.Node, original []byte) ([]byte, error) {
+	compact, err := AppendJSON(nil, root)
 	if err != nil {
 		return nil, err
 	}
-	body := bytes.TrimSpace(before)
-	start := bytes.Index(before, body)
+	body := bytes.TrimSpace(original)
+	start := bytes.Index(original, body)
 	var text bytes.Buffer
-	text.Write(before[:start])
+	text.Write(original[:start])
 	if bytes.IndexByte(body, '\n') < 0 {
 		text.Write(compact)
 	} else if err := json.Indent(&text, compact, "", indentation(body)); err != nil {
 		return nil, err
 	}
-	text.Write(before[start+len(body):])
+	text.Write(original[start+len(body):])
 	return text.Bytes(), nil
 }
 
-// indentation is what the first indented line of a text begins with.
+// indentation returns the white space at the start of the first indented line.
 func indentation(text []byte) string {
 	for line := range bytes.Lines(text) {
 		content := bytes.TrimLeft(line, " \t")
@@ -169,12 +164,4 @@ func indentation(text []byte) string {
 		}
 	}
 	return ""
-}
-
-// indentJSON indents as kubectl does.
-func indentJSON(into *bytes.Buffer, compact []byte) error {
-	if err := json.Indent(into, compact, "", "    "); err != nil {
-		return err
-	}
-	return into.WriteByte('\n')
 }
