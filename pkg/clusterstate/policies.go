@@ -60,7 +60,9 @@ func (s *PolicySet) HavePlugins() bool {
 
 // FollowPolicies keeps the valid PluginPolicies of the cluster in an index. The function that it returns reports
 // whether the index holds the policies that existed when the informer started.
-func FollowPolicies(ctx context.Context, informers cache.Informers, index *policy.Index, log logr.Logger) (synced func() bool, err error) {
+func FollowPolicies(
+	ctx context.Context, informers cache.Informers, index *policy.Index, log logr.Logger,
+) (synced func() bool, err error) {
 	informer, err := informers.GetInformer(ctx, &v1alpha1.PluginPolicy{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("watch PluginPolicies: %w", err)

@@ -34,8 +34,11 @@ func (c *Controller) cleanUp(ctx context.Context, _ allCopies) (reconcile.Result
 	for _, source := range c.Sources.Copies() {
 		key := types.NamespacedName{Namespace: source.Namespace, Name: source.Name}
 		existing[key] = true
-		needed, err := c.isNeeded(ctx, key, users, policies)
-		if err != nil || needed {
+		if len(users[key]) > 0 {
+			continue
+		}
+		wanted, err := c.isWanted(ctx, key, policies)
+		if err != nil || wanted {
 			failed = append(failed, err)
 			continue
 		}
@@ -61,13 +64,10 @@ func (c *Controller) cleanUp(ctx context.Context, _ allCopies) (reconcile.Result
 	return reconcile.Result{RequeueAfter: max(delay, minCleanupDelay)}, nil
 }
 
-// isNeeded reports whether a pod mounts a copy, or a policy would give its content to the next Kong pod of the namespace.
-func (c *Controller) isNeeded(
-	ctx context.Context, copyKey types.NamespacedName, users map[types.NamespacedName][]*clusterstate.InjectedPod, policies *clusterstate.PolicySet,
+// isWanted reports whether a policy would give the content of a copy to the next Kong pod of the namespace.
+func (c *Controller) isWanted(
+	ctx context.Context, copyKey types.NamespacedName, policies *clusterstate.PolicySet,
 ) (bool, error) {
-	if len(users[copyKey]) > 0 {
-		return true, nil
-	}
 	var namespace corev1.Namespace
 	if err := c.Client.Get(ctx, client.ObjectKey{Name: copyKey.Namespace}, &namespace); err != nil {
 		if apierrors.IsNotFound(err) {

@@ -51,7 +51,9 @@ type Controller struct {
 	unneededSince map[types.NamespacedName]time.Time
 }
 
-// allCopies is the only key of the cleanup, which looks at all copies at once.
+type workQueue[Key comparable] = workqueue.TypedRateLimitingInterface[Key]
+
+// allCopies is the only key of the cleanup, which looks at all copies together.
 type allCopies struct{}
 
 const (
@@ -96,7 +98,7 @@ func podLogger(log logr.Logger) func(*types.NamespacedName) logr.Logger {
 }
 
 // subscribe enqueues the pods that wait for copies, and the pods whose copies are deleted.
-func (c *Controller) subscribe(ctx context.Context, queue workqueue.TypedRateLimitingInterface[types.NamespacedName]) error {
+func (c *Controller) subscribe(ctx context.Context, queue workQueue[types.NamespacedName]) error {
 	enqueue := func(pod types.NamespacedName) { queue.Add(pod) }
 	c.enqueue.Store(&enqueue)
 	context.AfterFunc(ctx, c.Pods.SubscribeToWaitingPods(enqueue))
@@ -134,7 +136,7 @@ func (c *Controller) setUpCleanup(to manager.Manager) error {
 			return to.GetLogger().WithValues("controller", "library-cleanup")
 		}).
 		Watches(&v1alpha1.PluginPolicy{}, toAll, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesRawSource(source.TypedFunc[allCopies](func(_ context.Context, queue workqueue.TypedRateLimitingInterface[allCopies]) error {
+		WatchesRawSource(source.TypedFunc[allCopies](func(_ context.Context, queue workQueue[allCopies]) error {
 			queue.Add(allCopies{}) // copies may have been unneeded or deleted while no replica led
 			return nil
 		})).

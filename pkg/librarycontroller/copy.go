@@ -15,16 +15,20 @@ import (
 
 // ensureCopy creates a copy if it is missing. It replaces a ConfigMap with the name of the copy and different content
 // before a pod mounts it: someone else has created it.
-func (c *Controller) ensureCopy(ctx context.Context, namespace string, release *catalog.Release, wanted catalog.Copy) error {
+func (c *Controller) ensureCopy(
+	ctx context.Context, namespace string, release *catalog.Release, wanted catalog.Copy,
+) error {
 	name := namespace + "/" + wanted.Name
 	var existing corev1.ConfigMap
 	err := c.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: wanted.Name}, &existing)
+	isCopy := existing.Labels[annotations.CopyOf] == release.Plugin
 	switch {
-	case err == nil && wanted.Matches(catalog.NewSource(&existing)) && existing.Labels[annotations.CopyOf] == release.Plugin:
+	case err == nil && isCopy && wanted.Matches(catalog.NewSource(&existing)):
 		return nil
 	case err == nil:
-		c.Log.Info("Replacing a copy that was changed", "configMap", name)
-		if err := c.Client.Delete(ctx, &existing, client.Preconditions{UID: &existing.UID}); client.IgnoreNotFound(err) != nil {
+		c.Log.Info("Replacing a copy that has other content or labels", "configMap", name)
+		err := c.Client.Delete(ctx, &existing, client.Preconditions{UID: &existing.UID})
+		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete ConfigMap %q to replace it with a correct copy: %w", name, err)
 		}
 	case !apierrors.IsNotFound(err):
@@ -37,13 +41,16 @@ func (c *Controller) ensureCopy(ctx context.Context, namespace string, release *
 	if err := c.Client.Create(ctx, configMap); err != nil {
 		return fmt.Errorf("create ConfigMap %q: %w", name, err)
 	}
-	c.Log.Info("Created a copy", "configMap", name, "plugin", release.Plugin, "version", release.Version, "library", release.Library)
+	c.Log.Info("Created a copy", "configMap", name,
+		"plugin", release.Plugin, "version", release.Version, "library", release.Library)
 	return nil
 }
 
 // buildCopy returns a copy with the current content of the library. It returns an error if the content has changed
 // since the pod was admitted: it then belongs to another release.
-func (c *Controller) buildCopy(ctx context.Context, namespace string, release *catalog.Release, wanted catalog.Copy) (*corev1.ConfigMap, error) {
+func (c *Controller) buildCopy(
+	ctx context.Context, namespace string, release *catalog.Release, wanted catalog.Copy,
+) (*corev1.ConfigMap, error) {
 	configMap := newCopy(namespace, release, wanted.Name)
 	sources := map[string]*corev1.ConfigMap{}
 	for _, key := range wanted.Keys {
@@ -61,8 +68,8 @@ func (c *Controller) buildCopy(ctx context.Context, namespace string, release *c
 		}
 	}
 	if !wanted.Matches(catalog.NewSource(configMap)) {
-		return nil, fmt.Errorf("plugin %q: the ConfigMaps in library %q have changed since the pod was admitted; restart the workload",
-			release.Plugin, release.Library)
+		return nil, fmt.Errorf("plugin %q: the ConfigMaps in library %q have changed since the pod was admitted; "+
+			"restart the workload", release.Plugin, release.Library)
 	}
 	return configMap, nil
 }

@@ -20,7 +20,8 @@ func TestEveryReplicaReportsWaitingPods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) != 1 || families[0].GetName() != "kongdao_library_waiting_pods" || families[0].GetMetric()[0].GetGauge().GetValue() != 0 {
+	if len(families) != 1 || families[0].GetName() != "kongdao_library_waiting_pods" ||
+		families[0].GetMetric()[0].GetGauge().GetValue() != 0 {
 		t.Errorf("the metrics are %v", families)
 	}
 	err = RegisterMetrics(registry, &clusterstate.InjectedPods{})

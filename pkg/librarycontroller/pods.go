@@ -46,7 +46,8 @@ func (c *Controller) reconcilePod(ctx context.Context, key types.NamespacedName)
 	err = c.ensureCopies(ctx, pod.Namespace, record)
 	if !clusterstate.AwaitsCopies(&pod) {
 		if err != nil {
-			c.Log.Info("Cannot restore a copy that a pod mounts", "namespace", pod.Namespace, "pod", pod.Name, "error", err.Error())
+			c.Log.Info("Cannot restore a copy that a pod mounts",
+				"namespace", pod.Namespace, "pod", pod.Name, "error", err.Error())
 		}
 		return reconcile.Result{}, nil
 	}
@@ -70,8 +71,7 @@ func (c *Controller) recordEvent(pod *corev1.Pod, err error) {
 	c.Events.Warn(about, "CopyFailed", "CopyRelease", err.Error())
 }
 
-// ensureCopies creates the copies that a pod needs, as far as they are missing. The error names all copies that it
-// cannot create.
+// ensureCopies creates the missing copies of a pod. The error names all copies that it cannot create.
 func (c *Controller) ensureCopies(ctx context.Context, namespace string, record mutate.InjectionRecord) error {
 	policies, err := c.Policies.Of(ctx, namespace)
 	if err != nil {
@@ -94,21 +94,23 @@ func (c *Controller) ensureCopies(ctx context.Context, namespace string, record 
 	return errors.Join(failed...)
 }
 
-// findRelease returns the release in its library, if the policies allow the namespace to copy it. The record alone is
-// not enough: a user can forge it, and policies can change.
-func (c *Controller) findRelease(policies []*policy.Policy, namespace string, recorded mutate.ReleaseRecord) (*catalog.Release, error) {
+// findRelease returns the release in its library, if the policies allow the namespace to copy it. The injection record
+// does not prove that: a user can forge it, and policies can change.
+func (c *Controller) findRelease(
+	policies []*policy.Policy, namespace string, recorded mutate.ReleaseRecord,
+) (*catalog.Release, error) {
 	ref := annotations.PluginRef{Name: recorded.Plugin, Version: recorded.Version}
 	if !policy.MayCopy(policies, recorded.Library, ref) {
-		return nil, fmt.Errorf("plugin %q: no policy lets namespace %q use it from library %q; change the policies, or restart the workload",
-			ref.String(), namespace, recorded.Library)
+		return nil, fmt.Errorf("plugin %q: no policy lets namespace %q use it from library %q; "+
+			"change the policies, or restart the workload", ref.String(), namespace, recorded.Library)
 	}
 	releases := c.Sources.Releases(recorded.Library, recorded.Plugin)
 	i := slices.IndexFunc(releases, func(release *catalog.Release) bool {
 		return release.Digest == recorded.Digest && release.Version == recorded.Version
 	})
 	if i < 0 {
-		return nil, fmt.Errorf("plugin %q: library %q no longer has the release %s that the pod was admitted with; publish it there again, or restart the workload",
-			ref.String(), recorded.Library, recorded.Digest)
+		return nil, fmt.Errorf("plugin %q: library %q no longer has the release %s that the pod was admitted with; "+
+			"publish it there again, or restart the workload", ref.String(), recorded.Library, recorded.Digest)
 	}
 	return releases[i].CopiedFrom(recorded.Library), nil
 }

@@ -12,7 +12,7 @@ import (
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// observation is what the controller knows about a policy besides its counts.
+// observation is what the controller knows about a policy in addition to its counts.
 type observation struct {
 	// policy is nil if the PluginPolicy is invalid.
 	policy  *policy.Policy
@@ -24,8 +24,8 @@ type observation struct {
 }
 
 // setConditions sets the conditions of a status from its counts and an observation. A condition that does not change
-// keeps its transition time. Reconciling and Stalled are present only while they are True. Tools that use kstatus rely on
-// these two and on Ready (fact P9).
+// keeps its transition time. Reconciling and Stalled are present only while they are True. Tools that use kstatus read
+// Ready, Reconciling and Stalled (fact P9).
 func setConditions(status *v1alpha1.PluginPolicyStatus, observed observation) {
 	set := func(condition metav1.Condition) {
 		condition.ObservedGeneration = status.ObservedGeneration
@@ -47,7 +47,9 @@ func setConditions(status *v1alpha1.PluginPolicyStatus, observed observation) {
 			meta.RemoveStatusCondition(&status.Conditions, conditionType)
 			continue
 		}
-		set(metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
+		set(metav1.Condition{
+			Type: conditionType, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message,
+		})
 	}
 }
 
@@ -59,7 +61,8 @@ func readyCondition(status *v1alpha1.PluginPolicyStatus, observed observation) m
 		condition.Reason, condition.Message = v1alpha1.ReasonInvalid, observed.invalid.Error()
 	case observed.webhook != nil && len(observed.policy.Plugins) > 0:
 		condition.Reason = v1alpha1.ReasonWebhookNotCalled
-		condition.Message = fmt.Sprintf("Kong pods without an annotation may start without the plugins: %v", observed.webhook)
+		condition.Message = fmt.Sprintf(
+			"Kong pods without an annotation may start without the plugins: %v", observed.webhook)
 	default:
 		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonEnforced
 		if observed.policy.Audits {

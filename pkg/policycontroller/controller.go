@@ -60,7 +60,9 @@ func (c *Controller) SetUp(to manager.Manager) error {
 			NeedLeaderElection: new(true),
 			RateLimiter:        workqueue.NewTypedItemExponentialFailureRateLimiter[allPolicies](retryDelay, resyncInterval),
 		}).
-		WithLogConstructor(func(*allPolicies) logr.Logger { return to.GetLogger().WithValues("controller", "policies") }).
+		WithLogConstructor(func(*allPolicies) logr.Logger {
+			return to.GetLogger().WithValues("controller", "policies")
+		}).
 		Watches(&v1alpha1.PluginPolicy{}, toAll, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, toAll).
 		Complete(c)
@@ -70,7 +72,8 @@ func (c *Controller) SetUp(to manager.Manager) error {
 	return nil
 }
 
-// Reconcile updates the webhook configuration and the statuses of all policies. An error in one does not stop the other.
+// Reconcile updates the webhook configuration and the statuses of all policies. An error in the first does not stop
+// the second.
 func (c *Controller) Reconcile(ctx context.Context, _ allPolicies) (reconcile.Result, error) {
 	policies, err := clusterstate.ReadPolicies(ctx, c.Client)
 	if err != nil {

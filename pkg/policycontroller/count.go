@@ -92,7 +92,8 @@ func (c *counter) addNamespace(namespace *corev1.Namespace) []*policy.Policy {
 
 // addPod counts a pod for the policies that select its namespace. Only Kong pods that have not ended count.
 func (c *counter) addPod(pod *corev1.Pod, selecting []*policy.Policy) error {
-	if !c.pods.Matches(labels.Set(pod.Labels)) || clusterstate.HasEnded(pod) || pod.DeletionTimestamp != nil || isMigrationPod(pod) {
+	ended := clusterstate.HasEnded(pod) || pod.DeletionTimestamp != nil
+	if ended || isMigrationPod(pod) || !c.pods.Matches(labels.Set(pod.Labels)) {
 		return nil
 	}
 	view, err := clusterstate.PodView(pod)
@@ -129,11 +130,13 @@ func isMigrationPod(pod *corev1.Pod) bool {
 }
 
 // hasPlugins reports whether a pod got all plugins of a policy, in the right versions and from the right libraries.
-func hasPlugins(namespace string, record mutate.InjectionRecord, wanting *policy.Policy, selecting []*policy.Policy) bool {
-	return !slices.ContainsFunc(wanting.Plugins, func(ref annotations.PluginRef) bool {
+func hasPlugins(
+	namespace string, record mutate.InjectionRecord, policy *policy.Policy, selecting []*policy.Policy,
+) bool {
+	return !slices.ContainsFunc(policy.Plugins, func(ref annotations.PluginRef) bool {
 		return !slices.ContainsFunc(record.Releases, func(release mutate.ReleaseRecord) bool {
 			return release.Plugin == ref.Name && (ref.Version == "" || release.Version == ref.Version) &&
-				(wanting.Library == "" || isFromLibrary(namespace, release, selecting))
+				(policy.Library == "" || isFromLibrary(namespace, release, selecting))
 		})
 	})
 }

@@ -28,8 +28,8 @@ const (
 	maxDeniedWorkloads = 50
 )
 
-// DenialReporter writes the workloads whose pods this replica denied into the statuses of the policies. Each replica has
-// its own entry there: an API server may call the same replica for hours, and only the leader writes the rest.
+// DenialReporter writes the workloads whose pods this replica denied into the statuses of the policies. Each replica
+// has its own entry there, because an API server may call the same replica for hours.
 type DenialReporter struct {
 	// Replica is the name of this replica.
 	Replica string
@@ -125,7 +125,8 @@ func (r *DenialReporter) apply(ctx context.Context, name string, workloads []v1a
 		"apiVersion": v1alpha1.GroupVersion().String(), "kind": "PluginPolicy", "metadata": map[string]any{"name": name},
 		"status": map[string]any{"denials": []any{entry}},
 	}}
-	return r.Client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(patch), client.FieldOwner("kongdao-"+r.Replica), client.ForceOwnership)
+	return r.Client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(patch),
+		client.FieldOwner("kongdao-"+r.Replica), client.ForceOwnership)
 }
 
 // recentDenials returns the entries that are not older than denialTTL.

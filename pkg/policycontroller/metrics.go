@@ -32,7 +32,8 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		pods: prometheus.NewDesc("kongdao_policy_pods",
 			"Kong pods that a policy selects, by whether they have its plugins.", []string{"policy", "state"}, nil),
 		denied: prometheus.NewDesc("kongdao_policy_denied_workloads",
-			"Workloads whose pods a policy denied in the last hour, or with mode Audit would have denied.", []string{"policy"}, nil),
+			"Workloads whose pods a policy denied in the last hour, or with mode Audit would have denied.",
+			[]string{"policy"}, nil),
 	}
 	for _, collector := range []prometheus.Collector{metrics.admissions, metrics} {
 		if err := registry.Register(collector); err != nil {

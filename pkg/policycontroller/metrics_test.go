@@ -55,24 +55,29 @@ func newMetrics(t *testing.T) (*Metrics, *prometheus.Registry) {
 // TestEffectsAreCounted proves that each effect of a policy is counted.
 func TestEffectsAreCounted(t *testing.T) {
 	metrics, registry := newMetrics(t)
+	of := func(name string, effect policy.Effect) policy.PolicyEffect {
+		return policy.PolicyEffect{Policy: name, Effect: effect}
+	}
 	for _, effects := range []policy.Effects{
 		nil,
-		{{Policy: "a", Effect: policy.Injected}, {Policy: "b", Effect: policy.Injected}, {Policy: "c", Effect: policy.OptedOut}},
-		{{Policy: "a", Effect: policy.Injected}, {Policy: "d", Effect: policy.WouldChange}},
-		{{Policy: "b", Effect: policy.Denied}, {Policy: "d", Effect: policy.WouldChange}, {Policy: "e", Effect: policy.WouldDeny}},
+		{of("a", policy.Injected), of("b", policy.Injected), of("c", policy.OptedOut)},
+		{of("a", policy.Injected), of("d", policy.WouldChange)},
+		{of("b", policy.Denied), of("d", policy.WouldChange), of("e", policy.WouldDeny)},
 	} {
 		metrics.Count(effects)
 	}
 	want := map[string]float64{
-		"effect=injected policy=a": 2, "effect=injected policy=b": 1, "effect=denied policy=b": 1, "effect=opted_out policy=c": 1,
-		"effect=would_change policy=d": 2, "effect=would_deny policy=e": 1,
+		"effect=injected policy=a": 2, "effect=injected policy=b": 1, "effect=denied policy=b": 1,
+		"effect=opted_out policy=c": 1, "effect=would_change policy=d": 2, "effect=would_deny policy=e": 1,
 	}
 	if diff := cmp.Diff(want, values(t, registry, "kongdao_policy_admissions_total")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
-func policyOf(name string, mode v1alpha1.PolicyMode, status v1alpha1.PluginPolicyStatus) v1alpha1.PluginPolicy {
+type status = v1alpha1.PluginPolicyStatus
+
+func policyOf(name string, mode v1alpha1.PolicyMode, status status) v1alpha1.PluginPolicy {
 	return v1alpha1.PluginPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PluginPolicySpec{Mode: mode}, Status: status,
 	}
@@ -94,14 +99,14 @@ func TestMetricsShowLastStatuses(t *testing.T) {
 	}
 	want("before the first count", map[string]float64{})
 	metrics.setStatuses([]v1alpha1.PluginPolicy{
-		policyOf("a", v1alpha1.Enforce, v1alpha1.PluginPolicyStatus{Pods: 7, Injected: 4, OptedOut: 1, Outdated: 2, Denied: 3}),
-		policyOf("b", v1alpha1.Enforce, v1alpha1.PluginPolicyStatus{}),
+		policyOf("a", v1alpha1.Enforce, status{Pods: 7, Injected: 4, OptedOut: 1, Outdated: 2, Denied: 3}),
+		policyOf("b", v1alpha1.Enforce, status{}),
 	})
 	want("two policies", map[string]float64{
 		"policy=a state=injected": 4, "policy=a state=opted_out": 1, "policy=a state=outdated": 2, "denied policy=a": 3,
 		"policy=b state=injected": 0, "policy=b state=opted_out": 0, "policy=b state=outdated": 0, "denied policy=b": 0,
 	})
-	metrics.setStatuses([]v1alpha1.PluginPolicy{policyOf("b", v1alpha1.Audit, v1alpha1.PluginPolicyStatus{Outdated: 1})})
+	metrics.setStatuses([]v1alpha1.PluginPolicy{policyOf("b", v1alpha1.Audit, status{Outdated: 1})})
 	want("a is deleted, and b is audited: its pods need no restart", map[string]float64{
 		"policy=b state=injected": 0, "policy=b state=opted_out": 0, "policy=b state=would_change": 1, "denied policy=b": 0,
 	})
@@ -109,10 +114,11 @@ func TestMetricsShowLastStatuses(t *testing.T) {
 	want("no policies", map[string]float64{})
 }
 
-// TestMetricsAreRegisteredOnce proves that a second registration is an error: nobody would see its values.
+// TestMetricsAreRegisteredOnce proves that a second registration is an error: its values would be lost.
 func TestMetricsAreRegisteredOnce(t *testing.T) {
 	_, registry := newMetrics(t)
-	if _, err := NewMetrics(registry); err == nil || !strings.HasPrefix(err.Error(), "register the metrics of policies: ") {
+	_, err := NewMetrics(registry)
+	if err == nil || !strings.HasPrefix(err.Error(), "register the metrics of policies: ") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -34,7 +34,9 @@ func (c *Controller) updateStatuses(ctx context.Context, policies *clusterstate.
 	return c.writeStatuses(ctx, policies, counted, webhookErr)
 }
 
-func (c *Controller) writeStatuses(ctx context.Context, policies *clusterstate.PolicySet, counted map[string]*counts, webhookErr error) error {
+func (c *Controller) writeStatuses(
+	ctx context.Context, policies *clusterstate.PolicySet, counted map[string]*counts, webhookErr error,
+) error {
 	var failed []error
 	var shown []v1alpha1.PluginPolicy
 	for i := range policies.Items {
@@ -48,7 +50,8 @@ func (c *Controller) writeStatuses(ctx context.Context, policies *clusterstate.P
 		status.Denied = bounded(len(denied))
 		status.ObservedGeneration = item.Generation
 		setConditions(status, observation{
-			policy: policies.Valid[item.Name], invalid: policies.Errors[item.Name], webhook: webhookErr, denied: denied,
+			policy: policies.Valid[item.Name], invalid: policies.Errors[item.Name],
+			webhook: webhookErr, denied: denied,
 		})
 		shown = append(shown, v1alpha1.PluginPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: item.Name}, Spec: item.Spec, Status: *status,
@@ -67,7 +70,9 @@ func setCounts(status *v1alpha1.PluginPolicyStatus, counts *counts) {
 }
 
 // writeStatus writes the status of a policy if it has changed.
-func (c *Controller) writeStatus(ctx context.Context, item *v1alpha1.PluginPolicy, status *v1alpha1.PluginPolicyStatus) error {
+func (c *Controller) writeStatus(
+	ctx context.Context, item *v1alpha1.PluginPolicy, status *v1alpha1.PluginPolicyStatus,
+) error {
 	if equality.Semantic.DeepEqual(&item.Status, status) {
 		return nil
 	}

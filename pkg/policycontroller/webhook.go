@@ -13,9 +13,9 @@ import (
 )
 
 // ConfigurationSuffix is the end of the name of the MutatingWebhookConfiguration for policies. The name begins with the
-// name of the installation's MutatingWebhookConfiguration. The installation creates both, the one for policies without a
-// webhook. So the controller does not need the right to create configurations, which RBAC cannot restrict to a name, and
-// the configuration is removed when policies are turned off.
+// name of the installation's MutatingWebhookConfiguration. The installation creates both, the one for policies without
+// a webhook. So the controller does not need the right to create configurations, which RBAC cannot restrict to a name,
+// and the configuration is removed when policies are turned off.
 const ConfigurationSuffix = "-policies"
 
 const (
@@ -51,8 +51,8 @@ func (c *Controller) webhook() webhookConfiguration {
 	return webhookConfiguration{c.Client, c.Live, c.WebhookConfiguration, c.KeepCABundle, c.Log}
 }
 
-// ensure adds the webhook to the configuration if a policy needs it, and removes it otherwise. So a cluster without such
-// policies has no additional calls.
+// ensure adds the webhook to the configuration if a policy needs it, and removes it otherwise. So a cluster without
+// policies that give plugins has no additional calls.
 func (w webhookConfiguration) ensure(ctx context.Context, needed bool) error {
 	name := w.installed + ConfigurationSuffix
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
@@ -60,7 +60,7 @@ func (w webhookConfiguration) ensure(ctx context.Context, needed bool) error {
 		if apierrors.IsNotFound(err) && !needed {
 			return nil // kongdao is being removed
 		}
-		return asInstallationError(fmt.Errorf("read MutatingWebhookConfiguration %q of kongdao's installation: %w", name, err))
+		return asInstallationError(fmt.Errorf("read MutatingWebhookConfiguration %q: %w", name, err))
 	}
 	var webhooks []admissionregistrationv1.MutatingWebhook
 	if needed {
@@ -76,7 +76,8 @@ func (w webhookConfiguration) ensure(ctx context.Context, needed bool) error {
 	if equality.Semantic.DeepEqual(configuration.Webhooks, webhooks) {
 		return nil
 	}
-	w.log.Info("Changing whether API servers call kongdao for Kong pods without an annotation", "configuration", name, "call", needed)
+	w.log.Info("Changing whether API servers call kongdao for Kong pods without an annotation",
+		"configuration", name, "call", needed)
 	configuration.Webhooks = webhooks
 	if err := w.client.Update(ctx, configuration); err != nil {
 		return fmt.Errorf("write MutatingWebhookConfiguration %q: %w", name, err)
@@ -95,7 +96,8 @@ func (w webhookConfiguration) build(ctx context.Context) (*admissionregistration
 		return webhook.Name == podsWebhook
 	})
 	if i < 0 {
-		return nil, installationError{fmt.Errorf("MutatingWebhookConfiguration %q has no webhook %q; install kongdao again", w.installed, podsWebhook)}
+		return nil, installationError{fmt.Errorf("MutatingWebhookConfiguration %q has no webhook %q; install kongdao again",
+			w.installed, podsWebhook)}
 	}
 	webhook := installed.Webhooks[i].DeepCopy()
 	webhook.Name = policiesWebhook
@@ -112,10 +114,10 @@ type installationError struct{ error }
 
 func (e installationError) Unwrap() error { return e.error }
 
-// asInstallationError marks an error if the API server does not have the object.
+// asInstallationError marks an error if the object does not exist, and says what to do.
 func asInstallationError(err error) error {
 	if apierrors.IsNotFound(err) {
-		return installationError{err}
+		return installationError{fmt.Errorf("%w; install kongdao again", err)}
 	}
 	return err
 }

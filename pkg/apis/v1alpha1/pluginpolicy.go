@@ -43,7 +43,7 @@ type PluginPolicyList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.plugins) && size(self.plugins) > 0 || has(self.allowed) && size(self.allowed) > 0 || has(self.library)",message="a policy needs at least one of plugins, allowed and library; without them it has no effect"
 type PluginPolicySpec struct {
-	// Mode is Enforce or Audit. Enforce applies the policy. Audit changes no pod and reports what Enforce would do.
+	// Mode is Enforce or Audit. Enforce applies the policy. Audit changes no pod and reports the effect of Enforce.
 	// +kubebuilder:validation:Enum=Enforce;Audit
 	// +kubebuilder:default=Enforce
 	Mode PolicyMode `json:"mode,omitempty"`
@@ -107,7 +107,7 @@ const ConditionPodsDenied = "PodsDenied"
 const (
 	// ReasonEnforced (Ready) means that the policy is applied to new pods.
 	ReasonEnforced = "Enforced"
-	// ReasonAudited (Ready) means that the policy only reports what it would do.
+	// ReasonAudited (Ready) means that the policy only reports the effect that it would have.
 	ReasonAudited = "Audited"
 	// ReasonInvalid (Ready, Stalled) means that the policy has an invalid field, so it has no effect.
 	ReasonInvalid = "Invalid"
