@@ -41,7 +41,7 @@ func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*
 		}
 		return nil, denial.New(denial.AmbiguousVersion,
 			"plugin %q: namespace %q has %s, and the annotation %s names no version; use %q",
-			ref.Name, namespace, describeVersions(releases), annotations.Plugins,
+			ref.Name, namespace, DescribeVersions(releases), annotations.Plugins,
 			annotations.PluginRef{Name: ref.Name, Version: releases[len(releases)-1].Version})
 	}
 	for _, release := range releases {
@@ -52,11 +52,11 @@ func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*
 	return nil, denial.New(denial.UnknownVersion,
 		"plugin %q: namespace %q has %s; request an existing version, "+
 			"or give a ConfigMap with this version the label %s=%s",
-		ref, namespace, describeVersions(releases), annotations.PluginVersion, ref.Version)
+		ref, namespace, DescribeVersions(releases), annotations.PluginVersion, ref.Version)
 }
 
-// describeVersions lists the versions of releases, for messages.
-func describeVersions(releases []*Release) string {
+// DescribeVersions lists the versions of releases, for messages.
+func DescribeVersions(releases []*Release) string {
 	var versions, parts []string
 	unversioned := false
 	for _, release := range releases {
@@ -66,7 +66,11 @@ func describeVersions(releases []*Release) string {
 		}
 		versions = append(versions, release.Version)
 	}
-	if len(versions) > 0 {
+	switch len(versions) {
+	case 0:
+	case 1:
+		parts = append(parts, "version "+denial.QuoteNames(versions))
+	default:
 		parts = append(parts, "versions "+denial.QuoteNames(versions))
 	}
 	if unversioned {

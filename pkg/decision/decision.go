@@ -61,8 +61,8 @@ type Decision struct {
 	NotFound map[string]sets.Set[string]
 }
 
-// Admit decides about a pod. It reports everything that is wrong at once. An error is one of Cluster.IsMigrated: it
-// says nothing about the pod.
+// Admit decides about a pod. The denials name everything that is wrong. An error comes from Cluster.IsMigrated. It says
+// nothing about the pod.
 func Admit(pod Pod, cluster Cluster) (Decision, error) {
 	request, malformed := annotations.Parse(pod.View.Annotations)
 	admission := admission{pod: pod, cluster: cluster, malformed: malformed}

@@ -109,7 +109,7 @@ func lines(decision decision.Decision) []string {
 		lines = append(lines, "warning: "+warning)
 	}
 	for _, one := range decision.Effects {
-		lines = append(lines, fmt.Sprintf("policy %s: %s", one.Policy, one.Effect))
+		lines = append(lines, fmt.Sprintf("policy %s: %s", one.Policy, one.Kind))
 	}
 	for namespace, plugins := range decision.NotFound {
 		lines = append(lines, fmt.Sprintf("not found in %s: %s", namespace, strings.Join(sets.List(plugins), " ")))
@@ -118,11 +118,19 @@ func lines(decision decision.Decision) []string {
 	return lines
 }
 
-// TestAdmitWithPolicies proves that a denial is attributed to the policy or to the pod, that an audit predicts what
-// enforcement does, and where missing plugins have to be looked up again.
+// TestAdmitWithPolicies proves which policies cause a denial, and that an audit predicts what enforcement does. It also
+// proves where missing plugins have to be looked up again.
 func TestAdmitWithPolicies(t *testing.T) {
-	const unknown = `denied: plugin "x": no ConfigMap in namespace "kong" has the label kongdao.io/plugin=x; create one with "kubectl kongdao pack"`
-	const notInLibrary = `plugin "a": a policy has it come from the library "l", where no ConfigMap is labelled kongdao.io/plugin=a; publish it there with "kubectl kongdao pack"`
+	const (
+		unknown = `denied: plugin "x": no ConfigMap in namespace "kong" has the label kongdao.io/plugin=x; ` +
+			`create one with "kubectl kongdao pack"`
+		notInLibrary = `plugin "a": a policy requires it from library "l", where no ConfigMap has the label ` +
+			`kongdao.io/plugin=a; publish it there with "kubectl kongdao pack"`
+	)
+	requiring := spec{Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}}
+	library := spec{Plugins: requiring.Plugins, Library: "l"}
+	audited := spec{Plugins: requiring.Plugins, Mode: v1alpha1.Audit}
+	auditedLibrary := spec{Plugins: requiring.Plugins, Library: "l", Mode: v1alpha1.Audit}
 	for name, test := range map[string]struct {
 		policies  map[string]spec
 		annotated map[string]string
@@ -134,11 +142,11 @@ func TestAdmitWithPolicies(t *testing.T) {
 			annotated: map[string]string{"plugins": "a"}, published: []string{"kong/a@1"}, want: []string{"gets a@1"},
 		},
 		"a policy gives a plugin": {
-			policies: map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}}}, published: []string{"kong/a@1"},
+			policies: map[string]spec{"p": requiring}, published: []string{"kong/a@1"},
 			want: []string{"gets a@1", "policy p: injected"},
 		},
 		"a policy gives a plugin from a library": {
-			policies: map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}, Library: "l"}}, published: []string{"l/a@1", "kong/a@2"},
+			policies: map[string]spec{"p": library}, published: []string{"l/a@1", "kong/a@2"},
 			want: []string{"gets a@1 of l", "policy p: injected"},
 		},
 		"the annotation requests a plugin of a library": {
@@ -146,28 +154,31 @@ func TestAdmitWithPolicies(t *testing.T) {
 			annotated: map[string]string{"plugins": "a"}, published: []string{"l/a@1"}, want: []string{"gets a@1 of l"},
 		},
 		"the policy causes the denial": {
-			policies:  map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}, Library: "l"}},
+			policies:  map[string]spec{"p": library},
 			annotated: map[string]string{"plugins": "b"}, published: []string{"kong/a@1", "kong/b@1"},
 			want:   []string{"denied: " + notInLibrary, "policy p: denied", "not found in l: a"},
 			reason: "without the policy the pod gets what it requests; the pod's own namespace does not matter",
 		},
 		"the pod causes the denial": {
-			policies:  map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}}},
+			policies:  map[string]spec{"p": requiring},
 			annotated: map[string]string{"plugins": "x"}, published: []string{"kong/a@1"},
 			want: []string{unknown, "not found in kong: x"}, reason: "it is denied without the policy too",
 		},
 		"a malformed annotation": {
-			policies:  map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}}},
+			policies:  map[string]spec{"p": requiring},
 			annotated: map[string]string{"plugins": "a,,b"}, published: []string{"kong/a@1", "kong/b@1"},
-			want:   []string{`denied: annotation kongdao.io/plugins: element 2: the element is empty; separate plugin names with single commas`},
+			want: []string{
+				`denied: annotation kongdao.io/plugins: element 2: the element is empty; ` +
+					`separate plugin names with single commas`,
+			},
 			reason: "the pod causes it",
 		},
 		"a policy audits": {
-			policies: map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}, Mode: v1alpha1.Audit}}, published: []string{"kong/a@1"},
+			policies: map[string]spec{"p": audited}, published: []string{"kong/a@1"},
 			want: []string{`warning: audited policy "p" would give this pod the plugin "a"`, "policy p: would_change"},
 		},
 		"a policy audits and its plugin does not exist": {
-			policies: map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}, Library: "l", Mode: v1alpha1.Audit}},
+			policies: map[string]spec{"p": auditedLibrary},
 			want: []string{
 				`warning: audited policy "p" would give this pod the plugin "a"`,
 				"warning: audited policies would deny this pod: " + notInLibrary,
@@ -176,10 +187,11 @@ func TestAdmitWithPolicies(t *testing.T) {
 			reason: "enforcement would be an outage",
 		},
 		"a policy audits and the pod is denied": {
-			policies:  map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}, Mode: v1alpha1.Audit}},
+			policies:  map[string]spec{"p": audited},
 			annotated: map[string]string{"plugins": "x"},
 			want: []string{
-				unknown, `warning: audited policy "p" would give this pod the plugin "a"`, "policy p: would_change", "not found in kong: x",
+				unknown, `warning: audited policy "p" would give this pod the plugin "a"`,
+				"policy p: would_change", "not found in kong: x",
 			},
 			reason: "the simulated request is not resolved",
 		},

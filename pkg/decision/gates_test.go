@@ -29,7 +29,7 @@ func kongPodWithDatabase(annotated, spec, database string) []byte {
 	return []byte(`{"metadata":{"annotations":` + annotated + `},"spec":{` + spec + `"containers":[` + container + `]}}`)
 }
 
-// TestGates proves which pods get which scheduling gates beside those that they have.
+// TestGates proves which pods get which scheduling gates, and that they keep those that they have.
 func TestGates(t *testing.T) {
 	const (
 		library    = annotations.LibraryGate
@@ -38,7 +38,7 @@ func TestGates(t *testing.T) {
 	for name, test := range map[string]struct {
 		// annotated is the pod's annotations as JSON. By default it requests a plugin.
 		annotated string
-		// spec is what the pod's spec has besides its container.
+		// spec is an additional part of the pod's spec.
 		spec, owner, database string
 		copied, migrated      bool
 		// template: the decision is about a pod template.
@@ -55,11 +55,14 @@ func TestGates(t *testing.T) {
 		"with a gate of others":    {spec: gated("a/b"), want: []string{"a/b", library, migrations}},
 		"with the library gate":    {spec: gated(library), want: []string{library, migrations}},
 		"with the migrations gate": {spec: gated(migrations), want: []string{migrations, library}},
-		"migrations off":           {annotated: `{"kongdao.io/plugins":"a","kongdao.io/migrations":"off"}`, want: []string{library}},
-		"database off":             {database: "off", want: []string{library}},
-		"denied":                   {annotated: `{"kongdao.io/plugins":"a,"}`},
-		"requests nothing":         {annotated: `{}`},
-		"a template":               {template: true},
+		"migrations off": {
+			annotated: `{"kongdao.io/plugins":"a","kongdao.io/migrations":"off"}`,
+			want:      []string{library},
+		},
+		"database off":     {database: "off", want: []string{library}},
+		"denied":           {annotated: `{"kongdao.io/plugins":"a,"}`},
+		"requests nothing": {annotated: `{}`},
+		"a template":       {template: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := kongPodWithDatabase(cmp.Or(test.annotated, `{"kongdao.io/plugins":"a"}`), test.spec, test.database)

@@ -21,7 +21,7 @@ type Pod struct {
 	Migrations string
 }
 
-// Outcome is what policies make of a request.
+// Outcome is what policies decide about a request.
 type Outcome struct {
 	// Request is what the pod gets.
 	Request annotations.Request
@@ -101,17 +101,18 @@ func (r *ruling) applies(policy *Policy, pod Pod) bool {
 			r.addEffect(policy.Name, OptedOut)
 			return false
 		}
-		r.Warnings = append(r.Warnings, fmt.Sprintf("annotation %s is \"false\", and policy %q does not let pods opt out",
+		r.Warnings = append(r.Warnings, fmt.Sprintf(
+			"annotation %s: \"false\" has no effect on policy %q, which does not permit opting out; remove the annotation",
 			annotations.Inject, policy.Name))
 		return true
 	}
-	r.deny(policy.Name, denial.MalformedAnnotation, "annotation %s: is %s; write \"true\" or \"false\"",
+	r.deny(policy.Name, denial.MalformedAnnotation, "annotation %s: the value is %s; use \"true\" or \"false\"",
 		annotations.Inject, denial.Quote(pod.Inject))
 	return true
 }
 
-func (r *ruling) addEffect(policy string, effect Effect) {
-	r.Effects = append(r.Effects, PolicyEffect{policy, effect})
+func (r *ruling) addEffect(policy string, kind EffectKind) {
+	r.Effects = append(r.Effects, Effect{policy, kind})
 }
 
 // deny adds a denial. The policy is "" if no policy causes it.
@@ -123,7 +124,7 @@ func (r *ruling) deny(policy string, reason denial.Reason, format string, args .
 }
 
 // denyForbidden denies plugins that the annotation requests and a policy does not allow. It removes them from the
-// request: nobody has to know whether a forbidden plugin exists.
+// request, so that there is no second denial if the plugin does not exist.
 func (r *ruling) denyForbidden(policies []*Policy, pod Pod, request annotations.Request) {
 	requested := byName(request.Plugins)
 	r.Request.Plugins = slices.DeleteFunc(r.Request.Plugins, func(effective annotations.PluginRef) bool {
@@ -135,7 +136,7 @@ func (r *ruling) denyForbidden(policies []*Policy, pod Pod, request annotations.
 			if !policy.allows(effective) {
 				forbidden = true
 				r.deny(policy.Name, denial.NotAllowed,
-					"plugin %q: policy %q does not allow it in namespace %q, but %s; ask for one of these, or have the policy changed",
+					"plugin %q: policy %q does not allow it in namespace %q, only %s; request an allowed plugin, or change the policy",
 					effective.String(), policy.Name, pod.Namespace, policy.allowedText())
 			}
 		}

@@ -15,7 +15,7 @@ func AuditWarning(denials denial.List) string {
 
 // audit returns the difference between what happens to a pod and what would happen if every policy were enforced.
 func audit(policies []*Policy, actual, simulated ruling) (warnings []string, effects Effects) {
-	diff := diff{actual: actual, simulated: simulated, audited: map[string]*Policy{}, effects: map[string]Effect{}}
+	diff := diff{actual: actual, simulated: simulated, audited: map[string]*Policy{}, effects: map[string]EffectKind{}}
 	for _, policy := range policies {
 		if policy.Audits {
 			diff.audited[policy.Name] = policy
@@ -30,8 +30,8 @@ func audit(policies []*Policy, actual, simulated ruling) (warnings []string, eff
 			diff.origin(ref.Name)
 		}
 	}
-	for name, effect := range diff.effects {
-		effects = append(effects, PolicyEffect{name, effect})
+	for name, kind := range diff.effects {
+		effects = append(effects, Effect{name, kind})
 	}
 	return diff.warnings, effects
 }
@@ -44,7 +44,7 @@ type diff struct {
 	audited  map[string]*Policy
 	warnings []string
 	// effects are WouldDeny or WouldChange, by policy.
-	effects map[string]Effect
+	effects map[string]EffectKind
 }
 
 // denials adds the simulated denials, unless the pod is denied in any case.
@@ -68,8 +68,11 @@ func (d *diff) change(policies []string, format string, args ...any) {
 		}
 	}
 	if len(policies) > 0 && len(d.simulated.Denials) == 0 {
-		d.warnings = append(d.warnings, fmt.Sprintf("audited policy %s would %s",
-			denial.QuoteNames(policies), fmt.Sprintf(format, args...)))
+		subject := "audited policy "
+		if len(policies) > 1 {
+			subject = "audited policies "
+		}
+		d.warnings = append(d.warnings, subject+denial.QuoteNames(policies)+" would "+fmt.Sprintf(format, args...))
 	}
 }
 
@@ -83,7 +86,7 @@ func (d *diff) plugin(simulated, actual annotations.PluginRef, isGranted bool) {
 		d.change(d.claiming(simulated.Name, true), "give this pod the plugin %q", simulated.String())
 	case request.Containers != nil && !request.AllKongContainers:
 		d.change(d.claiming(simulated.Name, false),
-			"give the plugin %q to every container that looks like Kong, not only to those that annotation %s names",
+			"give the plugin %q to all Kong containers, not only to those that the annotation %s names",
 			simulated.String(), annotations.Containers)
 	}
 }
@@ -113,8 +116,8 @@ func (d *diff) origin(plugin string) {
 		}
 	}
 	if simulated.Only {
-		d.change(names, "have the plugin %q come from the library %s alone", plugin, denial.QuoteNames(simulated.Libraries))
+		d.change(names, "take the plugin %q only from %s", plugin, simulated)
 	} else {
-		d.change(names, "let the plugin %q come from the library %s", plugin, denial.QuoteNames(libraries))
+		d.change(names, "also take the plugin %q from %s", plugin, Origin{Libraries: libraries})
 	}
 }

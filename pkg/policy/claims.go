@@ -20,9 +20,9 @@ type claim struct {
 
 func (c claim) String() string {
 	if c.policy == "" {
-		return fmt.Sprintf("annotation %s asks for version %q", annotations.Plugins, c.version)
+		return fmt.Sprintf("annotation %s requests version %q", annotations.Plugins, c.version)
 	}
-	return fmt.Sprintf("policy %q wants version %q", c.policy, c.version)
+	return fmt.Sprintf("policy %q requires version %q", c.policy, c.version)
 }
 
 // claims are by plugin name.
@@ -42,7 +42,9 @@ func (c claims) addPolicy(policy *Policy) {
 
 // fromPolicy reports whether a policy claims the plugin in exactly this version.
 func (c claims) fromPolicy(ref annotations.PluginRef) bool {
-	return slices.ContainsFunc(c[ref.Name], func(claim claim) bool { return claim.policy != "" && claim.version == ref.Version })
+	return slices.ContainsFunc(c[ref.Name], func(claim claim) bool {
+		return claim.policy != "" && claim.version == ref.Version
+	})
 }
 
 // mergeClaims makes the claims one request: first the plugins of the pod's annotation, then those of policies by name.
@@ -93,7 +95,8 @@ func (r *ruling) agreedVersion(plugin string) (version string, agreed bool) {
 	for i, version := range versions {
 		sentences[i] = byVersion[version].String()
 	}
-	r.deny("", denial.ConflictingPolicies, "plugin %q: %s; let them agree on one version", plugin, strings.Join(sentences, ", and "))
+	r.deny("", denial.ConflictingPolicies, "plugin %q: %s; use the same version in all of them",
+		plugin, strings.Join(sentences, ", "))
 	for _, claim := range r.claims[plugin] {
 		if claim.policy != "" && claim.version != "" {
 			r.addEffect(claim.policy, Denied)

@@ -3,24 +3,20 @@
 //	PluginPolicy                              --Compile------> Policy
 //	policies of a namespace, pod, its request --ApplyPolicies-> Outcome: the changed request, or denials
 //
-// The rules of combination, which no order of policies changes:
+// The order of the policies does not matter. The rules are:
 //
-//  1. A policy counts for a namespace that its namespaceSelector takes. What it
-//     allows counts for every pod there; its plugins for the Kong pods that its
-//     podSelector takes.
-//  2. A pod gets what its annotation asks for, in that order, then what policies
-//     want, by name.
-//  3. Whoever names a version of a plugin decides it for those who name none. Two
-//     who name different ones are denied, both named.
-//  4. An annotation may ask for what every policy with a list allows. What a
-//     policy itself wants, as it wants it, is allowed.
-//  5. A pod with kongdao.io/inject: "false" does without the plugins of policies
-//     that let it.
-//  6. A plugin that a policy with a library wants comes from that library alone;
-//     any other from the libraries of the namespace's policies where one has it,
-//     else from the pod's own namespace.
-//  7. A policy that audits is combined with all others, and changes nothing: what
-//     would be otherwise is said.
+//  1. A policy applies to the namespaces that its namespaceSelector selects. Its allowed list applies to every pod
+//     there, its plugins to the Kong pods that its podSelector selects.
+//  2. A pod gets what its annotation requests, in that order, and then what policies require, sorted by name.
+//  3. A version that an annotation or a policy names also applies to those that name none. Two different versions are
+//     a conflict: the pod is denied, and the denial names both.
+//  4. An annotation may request a plugin if every policy with an allowed list allows it. A plugin is also allowed if a
+//     policy requires it in the same version.
+//  5. A pod with kongdao.io/inject: "false" opts out of the plugins of all policies that permit this.
+//  6. A plugin that a policy with a library requires comes only from that library. Other plugins come from the
+//     libraries of the namespace's policies, or from the pod's namespace if no library has them.
+//  7. A policy with mode Audit changes nothing. kongdao simulates it together with all other policies, and reports
+//     what would change.
 //
 // The package is pure: no client, no clock, no context.
 package policy

@@ -5,68 +5,69 @@ import (
 	"slices"
 )
 
-// Effect is what a policy does to a pod. It labels a metric.
-type Effect string
+// EffectKind is what a policy does to a pod. It labels a metric.
+type EffectKind string
 
-// The effects. A policy that audits would only have an effect.
+// The kinds of effects. The last two are those of policies with mode Audit.
 const (
 	// Injected: the pod gets the plugins of the policy.
-	Injected Effect = "injected"
+	Injected EffectKind = "injected"
 	// Denied: the policy denies the pod.
-	Denied Effect = "denied"
+	Denied EffectKind = "denied"
 	// OptedOut: the pod opts out of the plugins of the policy.
-	OptedOut Effect = "opted_out"
+	OptedOut EffectKind = "opted_out"
 	// WouldChange: the policy would change the pod if it were enforced.
-	WouldChange Effect = "would_change"
+	WouldChange EffectKind = "would_change"
 	// WouldDeny: the policy would deny the pod if it were enforced.
-	WouldDeny Effect = "would_deny"
+	WouldDeny EffectKind = "would_deny"
 )
 
-// PolicyEffect is an effect of one policy.
-type PolicyEffect struct {
+// Effect is what one policy does to a pod.
+type Effect struct {
 	Policy string
-	Effect Effect
+	Kind   EffectKind
 }
 
-// Effects are sorted by policy and effect, without duplicates.
-type Effects []PolicyEffect
+// Effects are sorted by policy and kind, without duplicates.
+type Effects []Effect
 
-// Has reports whether a policy has the effect.
-func (e Effects) Has(effect Effect) bool {
-	return slices.ContainsFunc(e, func(one PolicyEffect) bool { return one.Effect == effect })
+// Has reports whether there is an effect of this kind.
+func (e Effects) Has(kind EffectKind) bool {
+	return slices.ContainsFunc(e, func(effect Effect) bool { return effect.Kind == kind })
 }
 
-// Policies returns the names of the policies that have one of these effects, sorted.
-func (e Effects) Policies(effects ...Effect) []string {
+// Policies returns the names of the policies that have an effect of these kinds, sorted.
+func (e Effects) Policies(kinds ...EffectKind) []string {
 	var names []string
-	for _, one := range e {
-		if slices.Contains(effects, one.Effect) && !slices.Contains(names, one.Policy) {
-			names = append(names, one.Policy)
+	for _, effect := range e {
+		isNew := len(names) == 0 || names[len(names)-1] != effect.Policy
+		if isNew && slices.Contains(kinds, effect.Kind) {
+			names = append(names, effect.Policy)
 		}
 	}
 	return names
 }
 
-// Replace returns the effects with one effect replaced by another.
-func (e Effects) Replace(old, replacement Effect) Effects {
+// Replace returns the effects with one kind replaced by another.
+func (e Effects) Replace(old, replacement EffectKind) Effects {
 	replaced := slices.Clone(e)
 	for i := range replaced {
-		if replaced[i].Effect == old {
-			replaced[i].Effect = replacement
+		if replaced[i].Kind == old {
+			replaced[i].Kind = replacement
 		}
 	}
 	return replaced.sorted()
 }
 
-// Without returns the effects without one of them.
-func (e Effects) Without(effect Effect) Effects {
-	return slices.DeleteFunc(slices.Clone(e), func(one PolicyEffect) bool { return one.Effect == effect })
+// Without returns the effects without those of one kind.
+func (e Effects) Without(kind EffectKind) Effects {
+	return slices.DeleteFunc(slices.Clone(e), func(effect Effect) bool { return effect.Kind == kind })
 }
 
 // sorted sorts the effects in place and removes duplicates.
 func (e Effects) sorted() Effects {
-	slices.SortFunc(e, func(a, b PolicyEffect) int {
-		return cmp.Or(cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Effect, b.Effect))
+	slices.SortFunc(e, func(a, b Effect) int {
+		return cmp.Or(cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Kind, b.Kind))
 	})
 	return slices.Compact(e)
 }

@@ -7,27 +7,25 @@ import (
 	"sync"
 )
 
-// Index holds all policies, and finds those of a namespace at a cost that does
-// not grow with the others. The zero value is empty and ready; it is safe for
-// concurrent use.
+// Index holds all policies. The cost of finding those of a namespace does not grow with the number of the others. The
+// zero value is empty and ready to use. An Index is safe for concurrent use.
 type Index struct {
 	mutex    sync.RWMutex
 	policies map[string]*Policy
-	// found are the policies of namespaces that were asked about.
-	found map[string]found
+	// cache has the result of Of by namespace.
+	cache map[string]selection
 }
 
-// mostFound bounds what is kept of namespaces, which come and go while policies
-// stay.
-const mostFound = 10_000
-
-type found struct {
-	// labels are those that the namespace had.
+// selection is the policies that select a namespace with these labels.
+type selection struct {
 	labels   map[string]string
 	policies []*Policy
 }
 
-// Put adds a policy, or replaces the one of its name.
+// maxCachedNamespaces limits the cache: namespaces come and go, and a change of policies may be far away.
+const maxCachedNamespaces = 10_000
+
+// Put adds a policy, or replaces the one with the same name.
 func (x *Index) Put(policy *Policy) {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
@@ -35,32 +33,32 @@ func (x *Index) Put(policy *Policy) {
 		x.policies = map[string]*Policy{}
 	}
 	x.policies[policy.Name] = policy
-	x.found = nil
+	x.cache = nil
 }
 
-// Delete forgets a policy.
+// Delete removes a policy.
 func (x *Index) Delete(name string) {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
 	delete(x.policies, name)
-	x.found = nil
+	x.cache = nil
 }
 
-// Len is how many policies there are.
+// Len returns the number of policies.
 func (x *Index) Len() int {
 	x.mutex.RLock()
 	defer x.mutex.RUnlock()
 	return len(x.policies)
 }
 
-// Of yields the policies that count for a namespace with these labels, sorted by
-// name. Nobody may change them.
+// Of returns the policies that select a namespace with these labels, sorted by name. The caller must not change the
+// returned slice.
 func (x *Index) Of(namespace string, labels map[string]string) []*Policy {
 	x.mutex.RLock()
-	known, there := x.found[namespace]
+	cached, exists := x.cache[namespace]
 	x.mutex.RUnlock()
-	if there && maps.Equal(known.labels, labels) {
-		return known.policies
+	if exists && maps.Equal(cached.labels, labels) {
+		return cached.policies
 	}
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
@@ -71,9 +69,9 @@ func (x *Index) Of(namespace string, labels map[string]string) []*Policy {
 		}
 	}
 	slices.SortFunc(selected, func(a, b *Policy) int { return strings.Compare(a.Name, b.Name) })
-	if x.found == nil || len(x.found) >= mostFound {
-		x.found = map[string]found{}
+	if x.cache == nil || len(x.cache) >= maxCachedNamespaces {
+		x.cache = map[string]selection{}
 	}
-	x.found[namespace] = found{labels: maps.Clone(labels), policies: selected}
+	x.cache[namespace] = selection{labels: maps.Clone(labels), policies: selected}
 	return selected
 }

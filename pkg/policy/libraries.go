@@ -14,112 +14,127 @@ import (
 type Origin struct {
 	// Libraries are namespaces, sorted.
 	Libraries []string
-	// Only: not from the pod's own namespace, whatever it has.
+	// Only reports whether the plugin must not come from the pod's namespace, even if that has it.
 	Only bool
 }
 
-// Namespaces are those where the plugin of a pod in this one may come from.
-func (o Origin) Namespaces(own string) []string {
+// Namespaces returns the namespaces that the plugin of a pod in this namespace may come from.
+func (o Origin) Namespaces(namespace string) []string {
 	if o.Only {
 		return o.Libraries
 	}
-	return append([]string{own}, o.Libraries...)
+	return append([]string{namespace}, o.Libraries...)
 }
 
-// MayCopy reports whether pods of a namespace with these policies may have a
-// library's release. What a pod says of itself does not show it: whoever makes pods
-// can write that down.
+// String names the libraries for a message: library "a"; libraries "a" and "b".
+func (o Origin) String() string {
+	if len(o.Libraries) == 1 {
+		return "library " + denial.QuoteNames(o.Libraries)
+	}
+	return "libraries " + denial.QuoteNames(o.Libraries)
+}
+
+// have begins a sentence about what the libraries have.
+func (o Origin) have() string {
+	if len(o.Libraries) == 1 {
+		return o.String() + " has"
+	}
+	return o.String() + " have"
+}
+
+// MayCopy reports whether pods in a namespace with these policies may get a release of a library. The policies decide
+// this and not the pods, because a pod's injection record can be forged.
 func MayCopy(policies []*Policy, library string, ref annotations.PluginRef) bool {
-	offered, given, allowed := false, false, true
+	offered, required, allowed := false, false, true
 	for _, policy := range policies {
 		if policy.Audits {
 			continue
 		}
 		offered = offered || policy.Library == library
-		given = given || slices.ContainsFunc(policy.Plugins, func(wanted annotations.PluginRef) bool {
-			return wanted.Name == ref.Name && (wanted.Version == "" || wanted.Version == ref.Version)
+		required = required || slices.ContainsFunc(policy.Plugins, func(plugin annotations.PluginRef) bool {
+			return plugin.Name == ref.Name && (plugin.Version == "" || plugin.Version == ref.Version)
 		})
 		allowed = allowed && policy.allows(ref)
 	}
-	return offered && (given || allowed)
+	return offered && (required || allowed)
 }
 
 // ReleaseLookup returns the releases of a plugin in a namespace, sorted by version.
 type ReleaseLookup func(namespace, plugin string) []*catalog.Release
 
-// Finder finds the releases for a pod of a namespace where the plugins of its request may come from.
+// Finder returns the finder for a pod in this namespace. It finds each plugin where it may come from.
 func (o *Outcome) Finder(namespace string, lookup ReleaseLookup) catalog.Finder {
 	if o.Origins == nil {
 		return func(plugin string) []*catalog.Release { return lookup(namespace, plugin) }
 	}
 	requested := byName(o.Request.Plugins)
 	return func(plugin string) []*catalog.Release {
-		origin, restricted := o.Origins[plugin]
-		if !restricted {
+		origin, hasLibraries := o.Origins[plugin]
+		if !hasLibraries {
 			return lookup(namespace, plugin)
 		}
-		found := fromLibraries(namespace, plugin, origin, lookup)
-		if len(found) == 0 && !origin.Only {
+		releases := origin.releases(namespace, plugin, lookup)
+		if len(releases) == 0 && !origin.Only {
 			return lookup(namespace, plugin)
 		}
-		return origin.choose(requested[plugin], found)
+		return []*catalog.Release{origin.choose(requested[plugin], releases)}
 	}
 }
 
-// fromLibraries yields a plugin's releases in libraries, as the pods of a
-// namespace get them. A version that two libraries have with different files is
-// one that is denied.
-func fromLibraries(namespace, plugin string, origin Origin, all ReleaseLookup) []*catalog.Release {
-	versions := map[string]*catalog.Release{}
-	for _, library := range origin.Libraries {
-		for _, release := range all(library, plugin) {
+// releases returns the releases that the libraries have of a plugin, as pods in this namespace get them. A version that
+// two libraries have with different files becomes a release that is denied.
+func (o Origin) releases(namespace, plugin string, lookup ReleaseLookup) []*catalog.Release {
+	byVersion := map[string]*catalog.Release{}
+	for _, library := range o.Libraries {
+		for _, release := range lookup(library, plugin) {
 			if library != namespace {
 				release = release.CopiedFrom(library)
 			}
-			before, there := versions[release.Version]
+			other, exists := byVersion[release.Version]
 			switch {
-			case !there:
-				versions[release.Version] = release
-			case before.Digest != release.Digest:
-				versions[release.Version] = denied(annotations.PluginRef{Name: plugin, Version: release.Version}, denial.ConflictingSources,
-					"the libraries %s have it with different files; keep one", denial.QuoteNames(origin.Libraries))
+			case !exists:
+				byVersion[release.Version] = release
+			case other.Digest != release.Digest:
+				ref := annotations.PluginRef{Name: plugin, Version: release.Version}
+				byVersion[release.Version] = denied(ref, denial.ConflictingSources,
+					"%s it with different files; delete all but one", o.have())
 			}
 		}
 	}
-	found := make([]*catalog.Release, 0, len(versions))
-	for _, version := range slices.Sorted(maps.Keys(versions)) {
-		found = append(found, versions[version])
+	releases := make([]*catalog.Release, 0, len(byVersion))
+	for _, version := range slices.Sorted(maps.Keys(byVersion)) {
+		releases = append(releases, byVersion[version])
 	}
-	return found
+	return releases
 }
 
-// choose is the one of the libraries' releases that is asked for; where there is
-// none, one that says so: the catalog would look for it in the pod's namespace.
-func (o Origin) choose(ref annotations.PluginRef, found []*catalog.Release) []*catalog.Release {
-	libraries := denial.QuoteNames(o.Libraries)
-	if len(found) == 0 {
-		return []*catalog.Release{denied(ref, denial.UnknownPlugin,
-			"a policy has it come from the library %s, where no ConfigMap is labelled %s=%s; publish it there with \"kubectl kongdao pack\"", libraries, annotations.Plugin, ref.Name)}
+// choose returns the release of the libraries that is requested. If there is none, it returns a release whose denial
+// names the libraries. A denial of the catalog would name the pod's namespace.
+func (o Origin) choose(ref annotations.PluginRef, releases []*catalog.Release) *catalog.Release {
+	if len(releases) == 0 {
+		return denied(ref, denial.UnknownPlugin,
+			"a policy requires it from %s, where no ConfigMap has the label %s=%s; "+
+				"publish it there with \"kubectl kongdao pack\"", o, annotations.Plugin, ref.Name)
 	}
-	if ref.Version == "" && len(found) == 1 {
-		return found
+	if ref.Version == "" {
+		if len(releases) == 1 {
+			return releases[0]
+		}
+		latest := annotations.PluginRef{Name: ref.Name, Version: releases[len(releases)-1].Version}
+		return denied(ref, denial.AmbiguousVersion,
+			"%s %s, and neither a policy nor the annotation %s names one; use %q",
+			o.have(), catalog.DescribeVersions(releases), annotations.Plugins, latest.String())
 	}
-	versions := make([]string, len(found))
-	for i, release := range found {
-		if versions[i] = release.Version; ref.Version != "" && ref.Version == release.Version {
-			return found[i : i+1]
+	for _, release := range releases {
+		if release.Version == ref.Version {
+			return release
 		}
 	}
-	if ref.Version != "" {
-		return []*catalog.Release{denied(ref, denial.UnknownVersion,
-			"the library %s has it as %s; publish this version there, or have one asked for that is there", libraries, denial.QuoteNames(versions))}
-	}
-	latest := annotations.PluginRef{Name: ref.Name, Version: versions[len(versions)-1]}
-	return []*catalog.Release{denied(ref, denial.AmbiguousVersion,
-		"the library %s has it as %s, and neither a policy nor annotation %s chooses; write %q in one of them", libraries, denial.QuoteNames(versions), annotations.Plugins, latest.String())}
+	return denied(ref, denial.UnknownVersion,
+		"%s %s; request an existing version, or publish this one there", o.have(), catalog.DescribeVersions(releases))
 }
 
-// denied is a release that no pod gets.
+// denied returns a release that no pod gets.
 func denied(ref annotations.PluginRef, reason denial.Reason, format string, args ...any) *catalog.Release {
 	return &catalog.Release{Plugin: ref.Name, Version: ref.Version, Denials: denial.List{
 		denial.New(reason, "plugin %q: %s", ref.String(), fmt.Sprintf(format, args...)),

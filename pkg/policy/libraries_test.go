@@ -10,13 +10,13 @@ import (
 	"kongdao.io/kongdao/pkg/catalog"
 )
 
-// shelves yields releases written as namespace@version:digest.
-func shelves(has []string) ReleaseLookup {
+// lookupIn returns a lookup of releases that are written as namespace@version:digest.
+func lookupIn(releases []string) ReleaseLookup {
 	return func(namespace, plugin string) []*catalog.Release {
 		var found []*catalog.Release
-		for _, text := range has {
-			place, digest, _ := strings.Cut(text, ":")
-			if in, version, _ := strings.Cut(place, "@"); in == namespace {
+		for _, text := range releases {
+			ref, digest, _ := strings.Cut(text, ":")
+			if in, version, _ := strings.Cut(ref, "@"); in == namespace {
 				found = append(found, &catalog.Release{Plugin: plugin, Version: version, Digest: digest})
 			}
 		}
@@ -24,38 +24,80 @@ func shelves(has []string) ReleaseLookup {
 	}
 }
 
-// TestFinder proves where releases are looked for, and that those of a library
-// are copies, but for the library's own pods.
+// TestFinder proves which releases a pod gets from which namespace. It gets a copy of a release of another namespace.
 func TestFinder(t *testing.T) {
+	const (
+		notPublished = `: a policy requires it from library "l", where no ConfigMap has the label kongdao.io/plugin=a; ` +
+			`publish it there with "kubectl kongdao pack"`
+		ambiguous = `, and neither a policy nor the annotation kongdao.io/plugins names one; use "a@3"`
+	)
+	own, library, onlyLibrary := Origin{}, Origin{Libraries: []string{"l"}}, Origin{Libraries: []string{"l"}, Only: true}
 	for name, test := range map[string]struct {
-		origin   Origin
-		own, ref string
-		has      []string // namespace@version:digest
+		origin Origin
+		// namespace is the pod's, by default "kong".
+		namespace string
+		// version is the version that is requested.
+		version  string
+		releases []string
 		want     []string
 		reason   string
 	}{
-		"own":             {own: "kong", has: []string{"kong@1:x"}, want: []string{"1"}},
-		"library first":   {origin: Origin{Libraries: []string{"l"}}, own: "kong", has: []string{"kong@1:x", "l@2:y"}, want: []string{"2 copied from l"}, reason: "what a library has is taken from there"},
-		"else own":        {origin: Origin{Libraries: []string{"l"}}, own: "kong", has: []string{"kong@1:x"}, want: []string{"1"}},
-		"library alone":   {origin: Origin{Libraries: []string{"l"}, Only: true}, own: "kong", has: []string{"kong@1:x"}, want: []string{` plugin "a": a policy has it come from the library "l", where no ConfigMap is labelled kongdao.io/plugin=a; publish it there with "kubectl kongdao pack"`}, reason: "whatever the pod's namespace has"},
-		"with a version":  {origin: Origin{Libraries: []string{"l"}, Only: true}, own: "kong", ref: "1", has: []string{"kong@1:x"}, want: []string{`1 plugin "a@1": a policy has it come from the library "l", where no ConfigMap is labelled kongdao.io/plugin=a; publish it there with "kubectl kongdao pack"`}, reason: "the sentence has to be found by whoever asks for that version"},
-		"another version": {origin: Origin{Libraries: []string{"l"}}, own: "kong", ref: "1", has: []string{"kong@1:x", "l@2:x", "l@3:x"}, want: []string{`1 plugin "a@1": the library "l" has it as "2" and "3"; publish this version there, or have one asked for that is there`}, reason: "said of the place where it is looked for"},
-		"which":           {origin: Origin{Libraries: []string{"l"}, Only: true}, own: "kong", has: []string{"l@2:x", "l@3:x"}, want: []string{` plugin "a": the library "l" has it as "2" and "3", and neither a policy nor annotation kongdao.io/plugins chooses; write "a@3" in one of them`}},
-		"chosen":          {origin: Origin{Libraries: []string{"l"}, Only: true}, own: "kong", ref: "2", has: []string{"l@2:x", "l@3:x"}, want: []string{"2 copied from l"}},
-		"unnamed":         {origin: Origin{Libraries: []string{"l"}, Only: true}, own: "kong", has: []string{"l@:x", "l@3:x"}, want: []string{` plugin "a": the library "l" has it as "" and "3", and neither a policy nor annotation kongdao.io/plugins chooses; write "a@3" in one of them`}, reason: "a release without a version is not chosen by asking for none"},
-		"in the library":  {origin: Origin{Libraries: []string{"l"}, Only: true}, own: "l", has: []string{"l@1:x"}, want: []string{"1"}, reason: "its own pods need no copy"},
-		"two alike":       {origin: Origin{Libraries: []string{"k", "l"}}, own: "kong", has: []string{"k@1:x", "l@1:x"}, want: []string{"1 copied from k"}, reason: "the same files are no conflict"},
-		"two that differ": {origin: Origin{Libraries: []string{"k", "l"}}, own: "kong", has: []string{"k@1:x", "l@1:y"}, want: []string{`1 plugin "a@1": the libraries "k" and "l" have it with different files; keep one`}},
+		"no library":       {origin: own, releases: []string{"kong@1:x"}, want: []string{"1"}},
+		"library":          {origin: library, releases: []string{"kong@1:x", "l@2:y"}, want: []string{"2 copied from l"}},
+		"not in a library": {origin: library, releases: []string{"kong@1:x"}, want: []string{"1"}},
+		"only a library": {
+			origin: onlyLibrary, releases: []string{"kong@1:x"}, want: []string{` plugin "a"` + notPublished},
+			reason: "the pod's namespace does not matter",
+		},
+		"only a library, with a version": {
+			origin: onlyLibrary, version: "1", releases: []string{"kong@1:x"}, want: []string{`1 plugin "a@1"` + notPublished},
+			reason: "the release has the requested version, so that its denial is found",
+		},
+		"unknown version": {
+			origin: library, version: "1", releases: []string{"kong@1:x", "l@2:x", "l@3:x"},
+			want: []string{
+				`1 plugin "a@1": library "l" has versions "2" and "3"; ` +
+					`request an existing version, or publish this one there`,
+			},
+			reason: "the message names the library, not the pod's namespace",
+		},
+		"several versions": {
+			origin: onlyLibrary, releases: []string{"l@2:x", "l@3:x"},
+			want: []string{` plugin "a": library "l" has versions "2" and "3"` + ambiguous},
+		},
+		"a version and no version": {
+			origin: onlyLibrary, releases: []string{"l@:x", "l@3:x"},
+			want: []string{` plugin "a": library "l" has version "3" and a release without the label kongdao.io/plugin-version` +
+				ambiguous},
+			reason: "a request without a version does not mean the release without a version",
+		},
+		"requested version": {
+			origin: onlyLibrary, version: "2", releases: []string{"l@2:x", "l@3:x"}, want: []string{"2 copied from l"},
+		},
+		"in the library itself": {
+			origin: onlyLibrary, namespace: "l", releases: []string{"l@1:x"}, want: []string{"1"}, reason: "it needs no copy",
+		},
+		"two libraries with the same files": {
+			origin: Origin{Libraries: []string{"k", "l"}}, releases: []string{"k@1:x", "l@1:x"},
+			want: []string{"1 copied from k"},
+		},
+		"two libraries with different files": {
+			origin: Origin{Libraries: []string{"k", "l"}}, releases: []string{"k@1:x", "l@1:y"},
+			want: []string{`1 plugin "a@1": libraries "k" and "l" have it with different files; delete all but one`},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			origins := map[string]Origin{"a": test.origin}
-			if test.origin.Libraries == nil {
-				origins = nil
+			request := annotations.Request{Plugins: []annotations.PluginRef{{Name: "b"}, {Name: "a", Version: test.version}}}
+			outcome := Outcome{Request: request}
+			if test.origin.Libraries != nil {
+				outcome.Origins = map[string]Origin{"a": test.origin}
+			}
+			namespace := "kong"
+			if test.namespace != "" {
+				namespace = test.namespace
 			}
 			var got []string
-			request := annotations.Request{Plugins: []annotations.PluginRef{{Name: "b"}, {Name: "a", Version: test.ref}}}
-			outcome := Outcome{Request: request, Origins: origins}
-			for _, release := range outcome.Finder(test.own, shelves(test.has))("a") {
+			for _, release := range outcome.Finder(namespace, lookupIn(test.releases))("a") {
 				text := release.Version
 				if release.Library != "" {
 					text += " copied from " + release.Library
@@ -72,30 +114,32 @@ func TestFinder(t *testing.T) {
 	}
 }
 
-// TestMayCopy proves that no pod gets a library's release to its namespace by what
-// it says of itself, but only where the policies would have it so.
+// TestMayCopy proves that policies decide which releases of a library a namespace may get. A forged injection record
+// cannot get others.
 func TestMayCopy(t *testing.T) {
+	all := from("l", spec{})
 	for name, test := range map[string]struct {
-		policies map[string]spec
+		policies specs
 		want     bool
 		reason   string
 	}{
-		"no policy":            {nil, false, "no library is offered"},
-		"offered":              {map[string]spec{"p": from("l", allows("other", "a"))}, true, "an annotation may ask for it"},
-		"all of it":            {map[string]spec{"p": from("l", spec{})}, true, "nothing listed means anything"},
-		"another library":      {map[string]spec{"p": from("k", spec{})}, false, "of that nothing is said"},
-		"audited":              {map[string]spec{"p": audited(from("l", spec{}))}, false, "it changes nothing"},
-		"not allowed":          {map[string]spec{"p": from("l", spec{}), "q": allows("b")}, false, "policies narrow each other"},
-		"another version":      {map[string]spec{"p": from("l", allows("a@2"))}, false, "allowed is another"},
-		"given":                {map[string]spec{"p": from("l", wants("a")), "q": allows("b")}, true, "what a policy wants is allowed"},
-		"given otherwise":      {map[string]spec{"p": from("l", wants("a@2")), "q": allows("b")}, false, "as it wants it"},
-		"not allowed by audit": {map[string]spec{"p": from("l", spec{}), "q": audited(allows("b"))}, true, "it changes nothing"},
+		"no policy":                  {nil, false, ""},
+		"allowed":                    {specs{"p": from("l", allows("other", "a"))}, true, ""},
+		"no allowed list":            {specs{"p": all}, true, "everything is allowed"},
+		"another library":            {specs{"p": from("k", spec{})}, false, ""},
+		"audited":                    {specs{"p": audited(all)}, false, "an audited policy offers nothing"},
+		"not allowed":                {specs{"p": all, "q": allows("b")}, false, "every list must allow the plugin"},
+		"another version is allowed": {specs{"p": from("l", allows("a@2"))}, false, ""},
+		"required": {
+			specs{"p": from("l", requires("a")), "q": allows("b")}, true, "a required plugin is allowed",
+		},
+		"another version is required": {specs{"p": from("l", requires("a@2")), "q": allows("b")}, false, ""},
+		"not allowed by an audit": {
+			specs{"p": all, "q": audited(allows("b"))}, true, "an audited policy forbids nothing",
+		},
 	} {
-		var policies []*Policy
-		for name, of := range test.policies {
-			policies = append(policies, compiled(t, name, of))
-		}
-		if got := MayCopy(policies, "l", annotations.PluginRef{Name: "a", Version: "1"}); got != test.want {
+		got := MayCopy(compiledAll(t, test.policies), "l", annotations.PluginRef{Name: "a", Version: "1"})
+		if got != test.want {
 			t.Errorf("%s: %v, want %v: %s", name, got, test.want, test.reason)
 		}
 	}

@@ -45,8 +45,8 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 
 // Count counts the effects of policies on a pod.
 func (m *Metrics) Count(effects policy.Effects) {
-	for _, one := range effects {
-		m.admissions.WithLabelValues(one.Policy, string(one.Effect)).Inc()
+	for _, effect := range effects {
+		m.admissions.WithLabelValues(effect.Policy, string(effect.Kind)).Inc()
 	}
 }
 

@@ -55,8 +55,8 @@ func newMetrics(t *testing.T) (*Metrics, *prometheus.Registry) {
 // TestEffectsAreCounted proves that each effect of a policy is counted.
 func TestEffectsAreCounted(t *testing.T) {
 	metrics, registry := newMetrics(t)
-	of := func(name string, effect policy.Effect) policy.PolicyEffect {
-		return policy.PolicyEffect{Policy: name, Effect: effect}
+	of := func(name string, kind policy.EffectKind) policy.Effect {
+		return policy.Effect{Policy: name, Kind: kind}
 	}
 	for _, effects := range []policy.Effects{
 		nil,

@@ -143,7 +143,7 @@ func TestAPodStaysOnItsRelease(t *testing.T) {
 	supplied(t, old)
 	first := copiesIn(t.Context(), t, ns)[0]
 	source(t, from, quiet, "2.0.0")
-	eventuallyDenied(t, unasked(ns, "kong"), `the library "`+from+`" has it as "1.0.0" and "2.0.0", and neither a policy nor annotation`)
+	eventuallyDenied(t, unasked(ns, "kong"), `library "`+from+`" has versions "1.0.0" and "2.0.0", and neither a policy nor the annotation`)
 	change(t, policy, func(p *v1alpha1.PluginPolicy) { p.Spec.Plugins = plugins(quiet + "@2.0.0") })
 	eventually(t, func(ctx context.Context) error {
 		made, err := admitted(ctx, unasked(ns, "kong"))

@@ -207,7 +207,7 @@ func TestTwoPolicies(t *testing.T) {
 	pins := policyFor(t, "b", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet + "@2.0.0")}, ns)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,other,quiet")
 	policyFor(t, "c", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet + "@1.0.0")}, ns)
-	eventuallyDenied(t, unasked(ns, "kong"), `plugin "quiet": policy "c-`+ns+`" wants version "1.0.0"`, `policy "b-`+ns+`" wants version "2.0.0"`)
+	eventuallyDenied(t, unasked(ns, "kong"), `plugin "quiet": policy "c-`+ns+`" requires version "1.0.0"`, `policy "b-`+ns+`" requires version "2.0.0"`)
 	remove(t, pins)
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,other,quiet")
 }

@@ -156,7 +156,7 @@ func TestLabelsOnAConfigMap(t *testing.T) {
 		t.Errorf("it got %v", releases)
 	}
 	mustBeDenied(t, pod(ns, "kong", "other"), `plugin "other": policy "gives-`+ns+`" does not allow it`)
-	mustBeDenied(t, pod(ns, "kong", quiet+"@1.0.0-evil"), `the library "`+library+`" has it as "1.0.0"`)
+	mustBeDenied(t, pod(ns, "kong", quiet+"@1.0.0-evil"), `library "`+library+`" has version "1.0.0"`)
 }
 
 // TestContainersDoNotGoRound proves that annotation kongdao.io/containers neither

@@ -169,7 +169,7 @@ func optedOut(t *testing.T) {
 	s.eventuallyGiven(plain, "bundled,dao-test,quiet")
 	s.starts(plain)
 	_, said, err := kubectlSays(t.Context(), manifests(t, without), "--namespace", s.name, "apply", "-f", "-")
-	if err != nil || !strings.Contains(said, `policy "`+insists.name+`" does not let pods opt out`) {
+	if err != nil || !strings.Contains(said, `policy "`+insists.name+`", which does not permit opting out`) {
 		t.Errorf("whoever opts out is told %q: %v", said, err)
 	}
 	s.rolled("without")

@@ -32,7 +32,7 @@ func twoPolicies(t *testing.T) {
 		eventually(t, func() error {
 			told, err := ask()
 			for _, want := range []string{
-				`plugin "dao-test": policy "` + old.name + `" wants version "1.0.0"`, `policy "` + young.name + `" wants version "1.1.0"`,
+				`plugin "dao-test": policy "` + old.name + `" requires version "1.0.0"`, `policy "` + young.name + `" requires version "1.1.0"`,
 			} {
 				if !strings.Contains(told, want) {
 					return fmt.Errorf("%s: %q is not in %q: %w", where, want, told, err)
