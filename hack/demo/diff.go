@@ -14,7 +14,7 @@ import (
 func (s *shell) diff(before, after *corev1.Pod) error {
 	var texts [2]string
 	for i, pod := range []*corev1.Pod{before, after} {
-		text, err := yaml.Marshal(comparable(pod))
+		text, err := yaml.Marshal(templatePart(pod))
 		if err != nil {
 			return fmt.Errorf("write the pod %q as YAML: %w", pod.Name, err)
 		}
@@ -33,8 +33,8 @@ func (s *shell) diff(before, after *corev1.Pod) error {
 	return nil
 }
 
-// comparable returns the parts of a pod that are equal for all pods of one template.
-func comparable(pod *corev1.Pod) any {
+// templatePart returns the parts of a pod that are equal for all pods of one template.
+func templatePart(pod *corev1.Pod) any {
 	pod = pod.DeepCopy()
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {

@@ -90,7 +90,9 @@ func showTypo(ctx context.Context, shell *shell) error {
 	return shell.run(ctx, denials)
 }
 
-func manifestPath() string { return filepath.Join(installation.ProjectRoot(), "hack", "demo", "kong.yaml") }
+func manifestPath() string {
+	return filepath.Join(installation.ProjectRoot(), "hack", "demo", "kong.yaml")
+}
 
 // relative returns a path relative to the project's root, where the shell runs its commands.
 func relative(path string) string {

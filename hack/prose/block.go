@@ -49,13 +49,13 @@ func (c *blocks) line(text string, line, column int) {
 	if len(c.open.text) > 0 {
 		c.open.addWord(" ", position{line, column})
 	}
-	c.open.addInline(trimmed, line, column)
+	c.open.add(trimmed, line, column)
 }
 
 // end closes the open paragraph.
 func (c *blocks) end() {
-	if len(c.open.text) > 0 {
-		c.done = append(c.done, c.open)
+	if prose := c.open.withoutCode(); len(prose.text) > 0 {
+		c.done = append(c.done, prose)
 	}
 	c.open = block{}
 }
@@ -71,17 +71,25 @@ var (
 	inline     = regexp.MustCompile(inlineCode + "|" + template + "|" + address + "|" + linkTarget)
 )
 
-// addInline adds text with inline code, template actions, addresses and the targets of links replaced.
-func (b *block) addInline(text string, line, column int) {
-	last := 0
+// withoutCode returns the block with inline code, template actions, addresses and the targets of links replaced.
+func (b *block) withoutCode() block {
+	var prose block
+	text, last := string(b.text), 0
 	for _, span := range inline.FindAllStringIndex(text, -1) {
-		b.add(text[last:span[0]], line, column+runes(text[:last]))
-		if match := text[span[0]:span[1]]; !strings.HasPrefix(match, "]") {
-			b.addWord(placeholder, position{line, column + runes(text[:span[0]])})
+		prose.copy(b, runes(text[:last]), runes(text[:span[0]]))
+		if !strings.HasPrefix(text[span[0]:], "]") {
+			prose.addWord(placeholder, b.at[runes(text[:span[0]])])
 		}
 		last = span[1]
 	}
-	b.add(text[last:], line, column+runes(text[:last]))
+	prose.copy(b, runes(text[:last]), len(b.text))
+	return prose
+}
+
+// copy appends a part of another block.
+func (b *block) copy(from *block, start, end int) {
+	b.text = append(b.text, from.text[start:end]...)
+	b.at = append(b.at, from.at[start:end]...)
 }
 
 func runes(text string) int { return len([]rune(text)) }

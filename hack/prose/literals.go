@@ -57,60 +57,65 @@ func (v *literalVisitor) concatenation(expression ast.Expr) {
 			return
 		}
 	}
-	start := v.files.Position(expression.Pos())
-	v.doc.messages.open.addWord(placeholder, position{start.Line, start.Column})
-	nested := &literalVisitor{doc: &document{}, files: v.files}
+	v.doc.messages.open.addWord(placeholder, v.position(expression))
+	nested := &literalVisitor{doc: &document{lines: v.doc.lines, data: v.doc.data}, files: v.files, isTest: v.isTest}
 	ast.Inspect(expression, nested.visit)
 	v.doc.messages.done = append(v.doc.messages.done, nested.doc.messages.done...)
+}
+
+// position returns the start of a node. The columns of package token count bytes.
+func (v *literalVisitor) position(node ast.Node) position {
+	start := v.files.Position(node.Pos())
+	return position{start.Line, 1 + runes(v.doc.lines[start.Line-1][:start.Column-1])}
 }
 
 var escape = regexp.MustCompile(`\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)`)
 
 // literal adds one string literal to the open message.
 func (v *literalVisitor) literal(node *ast.BasicLit) {
-	start := v.files.Position(node.Pos())
+	start := v.position(node)
 	text := node.Value[1 : len(node.Value)-1]
 	if strings.HasPrefix(node.Value, "`") {
 		v.rawLiteral(text, start)
 		return
 	}
-	column, last := start.Column+1, 0
+	column, last := start.column+1, 0
 	message := &v.doc.messages
 	for _, span := range escape.FindAllStringIndex(text, -1) {
-		message.open.addInline(text[last:span[0]], start.Line, column+runes(text[:last]))
+		message.open.add(text[last:span[0]], start.line, column+runes(text[:last]))
 		switch text[span[0]:span[1]] {
 		case `\n`:
 			message.endMessage()
 		case `\"`:
-			message.open.addWord(`"`, position{start.Line, column + runes(text[:span[0]])})
+			message.open.addWord(`"`, position{start.line, column + runes(text[:span[0]])})
 		case `\t`:
-			message.open.addWord(" ", position{start.Line, column + runes(text[:span[0]])})
+			message.open.addWord(" ", position{start.line, column + runes(text[:span[0]])})
 		}
 		last = span[1]
 	}
-	message.open.addInline(text[last:], start.Line, column+runes(text[:last]))
+	message.open.add(text[last:], start.line, column+runes(text[:last]))
 }
 
 // rawLiteral reads a literal in backquotes. One of several lines is data in a test; elsewhere it is help text, in which
 // indented lines are samples.
-func (v *literalVisitor) rawLiteral(text string, start token.Position) {
+func (v *literalVisitor) rawLiteral(text string, start position) {
 	lines := strings.Split(text, "\n")
 	if len(lines) == 1 {
-		v.doc.messages.open.add(text, start.Line, start.Column+1)
+		v.doc.messages.open.add(text, start.line, start.column+1)
 		return
 	}
 	for i, line := range lines {
-		if i > 0 && i < len(lines)-1 && v.doc.data != nil {
-			v.doc.data[start.Line+i] = true
+		if i > 0 && i < len(lines)-1 {
+			v.doc.data[start.line+i] = true
 		}
 		switch {
 		case v.isTest:
 		case i > 0 && strings.TrimLeft(line, " \t") != line, strings.TrimSpace(line) == "":
 			v.doc.messages.endMessage()
 		case i == 0:
-			v.doc.messages.line(line, start.Line, start.Column+1)
+			v.doc.messages.line(line, start.line, start.column+1)
 		default:
-			v.doc.messages.line(line, start.Line+i, 1)
+			v.doc.messages.line(line, start.line+i, 1)
 		}
 	}
 }

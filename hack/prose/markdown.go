@@ -19,23 +19,20 @@ var outputLanguages = map[string]bool{"text": true, "console": true, "diff": tru
 
 // markdown reads paragraphs, headings, list items and table cells. Fenced code is not prose.
 func markdown(doc *document) error {
-	fence, output := "", false
+	inFence, isOutput := false, false
 	for i, line := range doc.lines {
 		number, trimmed := i+1, strings.TrimSpace(line)
-		if fence != "" {
-			if strings.HasPrefix(trimmed, fence) {
-				fence = ""
-			} else if output {
+		switch language, ok := strings.CutPrefix(trimmed, "```"); {
+		case ok:
+			inFence, isOutput = !inFence, outputLanguages[language]
+			doc.prose.end()
+		case inFence:
+			if isOutput {
 				doc.data[number] = true
 			}
-			continue
+		default:
+			doc.markdownLine(line, number)
 		}
-		if language, ok := strings.CutPrefix(trimmed, "```"); ok {
-			fence, output = "```", outputLanguages[language]
-			doc.prose.end()
-			continue
-		}
-		doc.markdownLine(line, number)
 	}
 	return nil
 }
