@@ -206,7 +206,7 @@ func migrating(options *Options) *Options {
 	return options
 }
 
-// TestValidateReportsAllMistakes checks that all mistakes are reported at once, sorted by flag.
+// TestValidateReportsAllMistakes checks that all mistakes are reported together, sorted by flag.
 func TestValidateReportsAllMistakes(t *testing.T) {
 	options := Options{CertProvider: providerFiles, Kubeconfig: "/does/not/exist", CertName: "a", KeyName: "/b",
 		ClientCA: "c", CertDir: "/does/not/exist"}

@@ -26,7 +26,7 @@ func (p *process) addPolicies(ctx context.Context) error {
 	index := &policy.Index{}
 	var err error
 	if p.policiesSynced, err = clusterstate.FollowPolicies(ctx, p.manager.GetCache(), index, log); err != nil {
-		return fmt.Errorf("watch PluginPolicies: %w", explainMissingCRDs(err))
+		return explainMissingCRDs(err)
 	}
 	if _, err := p.manager.GetCache().GetInformer(ctx, &corev1.Namespace{}, cache.BlockUntilSynced(false)); err != nil {
 		return fmt.Errorf("watch namespaces: %w", err)

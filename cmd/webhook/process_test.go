@@ -147,7 +147,8 @@ func TestServe(t *testing.T) {
 				_, _ = io.Copy(io.Discard, stderr)
 			}()
 			client := func(maxVersion uint16) *http.Client {
-				config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: maxVersion} //nolint:gosec // the server must reject it
+				//nolint:gosec // the server must reject old versions
+				config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: maxVersion}
 				return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
 			}
 			if response, err := client(rejected).Get("https://" + address); err == nil {

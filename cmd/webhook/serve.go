@@ -116,8 +116,8 @@ func newWebhookServer(options Options, certificate certs.Provider) webhook.Serve
 		TLSOpts: []func(*tls.Config){func(config *tls.Config) {
 			config.GetCertificate = certificate.GetCertificate
 			config.MinVersion = tlsVersions()[options.TLSMinVersion]
-			// The API server speaks only HTTP/1.1 to a Service (fact W9). Without HTTP/2, no client can exhaust the process
-			// with streams.
+			// The API server speaks only HTTP/1.1 to a Service (fact W9). Without HTTP/2, no client can exhaust the process with
+			// streams.
 			config.NextProtos = []string{"http/1.1"}
 		}},
 	})

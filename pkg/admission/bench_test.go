@@ -66,12 +66,15 @@ func chartReview(t testing.TB, c goldens.Case) []byte {
 			container := &containers[i]
 			container.TerminationMessagePath, container.TerminationMessagePolicy = "/dev/termination-log",
 				corev1.TerminationMessageReadFile
-			container.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"),
-				corev1.ResourceMemory: resource.MustParse("512Mi")}
+			container.Resources.Requests = corev1.ResourceList{
+				corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("512Mi"),
+			}
 			container.LivenessProbe, container.ReadinessProbe = probe("/status"), probe("/status/ready")
-			container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"kong", "quit", "--wait=15"}}}}
-			container.Ports = []corev1.ContainerPort{{Name: "proxy", ContainerPort: 8000, Protocol: "TCP"},
-				{Name: "status", ContainerPort: 8100, Protocol: "TCP"}}
+			quit := &corev1.ExecAction{Command: []string{"kong", "quit", "--wait=15"}}
+			container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: quit}}
+			container.Ports = []corev1.ContainerPort{
+				{Name: "proxy", ContainerPort: 8000, Protocol: "TCP"}, {Name: "status", ContainerPort: 8100, Protocol: "TCP"},
+			}
 		}
 	}
 	for _, taint := range []string{"not-ready", "unreachable"} {

@@ -48,10 +48,9 @@ func (c *Cluster) admitTemplate(ctx context.Context, template decision.Pod) (dec
 	return c.admit(ctx, template, decision.Cluster{})
 }
 
-// admit applies decision.Admit to the policies and releases in the cache. If the cache lacks releases, it reads them
-// from the API server and decides again: the cache may not have a new ConfigMap yet when a pod that uses it is created.
-// It reads only the plugins that the cache lacks. An error means that the cluster could not be read. It is not a
-// decision about the pod.
+// admit applies decision.Admit to the policies and releases in the cache. If the cache lacks releases, admit reads them
+// from the API server and decides again. The cache may not have a new ConfigMap yet when a pod that uses it is created.
+// An error means that the cluster could not be read. It is not a decision about the pod.
 func (c *Cluster) admit(ctx context.Context, pod decision.Pod, facts decision.Cluster) (decision.Decision, error) {
 	var err error
 	if facts.Policies, err = c.Policies.Of(ctx, pod.Namespace); err != nil {

@@ -115,7 +115,7 @@ func malformed(err error) response {
 }
 
 // failed returns the response if the webhook cannot decide. Its HTTP status is not 200, because otherwise the API
-// server would deny the pod whatever the failurePolicy is (fact W2).
+// server would ignore the failurePolicy and deny the pod (fact W2).
 func failed(err error) response {
 	failed := failure(resultFailed, http.StatusInternalServerError, err.Error())
 	failed.Result.Reason = metav1.StatusReasonInternalError

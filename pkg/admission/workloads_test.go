@@ -14,9 +14,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"kongdao.io/kongdao/test/configmaps"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	"sigs.k8s.io/yaml"
+
+	"kongdao.io/kongdao/test/configmaps"
 )
 
 // TestWorkloads checks how annotations are propagated to pod templates, and the warnings. No workload is denied.

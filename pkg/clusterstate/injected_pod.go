@@ -14,8 +14,8 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// InjectedPod is what the cache keeps of an injected pod. The metadata is the minimum that an informer needs to tell
-// objects and their versions apart.
+// InjectedPod is what the cache keeps of an injected pod. The metadata is the minimum that an informer needs to
+// distinguish objects and their versions.
 type InjectedPod struct {
 	metav1.ObjectMeta
 	// Migration is what the migration plan needs to know about the pod.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
 	"kongdao.io/kongdao/test/configmaps"
 )
 

@@ -19,7 +19,8 @@ import (
 // podPageSize limits the pods in one read.
 const podPageSize = 200
 
-// PodsIn yields all pods of a namespace, injected or not. It reads them page by page. An error is the last element.
+// PodsIn iterates over all pods of a namespace, injected or not. It reads them page by page. An error is the last
+// element.
 func PodsIn(ctx context.Context, reader client.Reader, namespace string) iter.Seq2[*corev1.Pod, error] {
 	return func(yield func(*corev1.Pod, error) bool) {
 		page := &corev1.PodList{}
@@ -55,7 +56,7 @@ func PodView(pod *corev1.Pod) (mutate.Pod, error) {
 	return view, nil
 }
 
-// HasEnded reports whether a pod has terminated for good.
+// HasEnded reports whether a pod has terminated and will not run again.
 func HasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }

@@ -82,13 +82,13 @@ func StaticSources(configMaps ...*corev1.ConfigMap) *Sources {
 // Synced reports whether Sources holds every source that existed when the informer started.
 func (s *Sources) Synced() bool { return s.synced() }
 
-// Releases returns the releases of a plugin in a namespace, as far as the cache knows them. Do not change them.
+// Releases returns the releases of a plugin in a namespace, if the cache has them. Do not change them.
 func (s *Sources) Releases(namespace, plugin string) []*catalog.Release {
 	return s.index.Releases(namespace, plugin)
 }
 
-// cachedSource is what the cache keeps of a ConfigMap. The metadata is the minimum that an informer needs to tell
-// objects and their versions apart.
+// cachedSource is what the cache keeps of a ConfigMap. The metadata is the minimum that an informer needs to
+// distinguish objects and their versions.
 type cachedSource struct {
 	metav1.ObjectMeta
 	source catalog.Source

@@ -60,7 +60,7 @@ func TestCacheDropsContents(t *testing.T) {
 	}
 	if object := kept.(metav1.Object); object.GetNamespace() != "kong" || object.GetName() != "dao-test" ||
 		object.GetUID() != "1-2-3" || object.GetResourceVersion() != "77" {
-		t.Errorf("the cache cannot tell objects and their versions apart: %+v", kept)
+		t.Errorf("the cache cannot distinguish objects and their versions: %+v", kept)
 	}
 	for name, object := range map[string]any{
 		"its own result":            kept,
@@ -100,7 +100,7 @@ func TestSourcesFollowEvents(t *testing.T) {
 				s.put(reducedConfigMap(t, unlabelled))
 			}, nil},
 		"deleted": {"", func(t *testing.T, s *Sources) { s.delete(reducedConfigMap(t, old())) }, nil},
-		"tombstone": {"an interrupted watch yields a tombstone", func(t *testing.T, s *Sources) {
+		"tombstone": {"an interrupted watch leaves a tombstone", func(t *testing.T, s *Sources) {
 			s.delete(toolscache.DeletedFinalStateUnknown{Key: "kong/a", Obj: reducedConfigMap(t, old())})
 		}, nil},
 		"deleted in another namespace": {"the name is the same, the namespace is not", func(t *testing.T, s *Sources) {
