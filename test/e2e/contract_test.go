@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -49,15 +48,14 @@ spec:
 // podRunner runs commands in a pod that does nothing else.
 type podRunner struct{ database }
 
-// Fresh implements contract.Runner.
-func (p podRunner) Fresh(ctx context.Context) error {
+// Reset implements contract.Runner.
+func (p podRunner) Reset(ctx context.Context) error {
 	// All but the first process, which a signal to all does not reach.
 	_, _ = p.exec(ctx, nil, "kong", "sh", "-c", "kill -9 -1")
 	if _, err := p.exec(ctx, nil, "kong", "sh", "-c", "rm -rf /tmp/* /opt/*"); err != nil {
 		return err
 	}
-	_, err := p.SQL(ctx, "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'; "+
-		"set client_min_messages = error; drop schema public cascade; create schema public;")
+	_, err := p.SQL(ctx, contract.ResetSQL)
 	return err
 }
 
@@ -98,7 +96,7 @@ func (p podRunner) Background(ctx context.Context, files contract.Files, env map
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		words = append(words, name+"="+variables[name])
 	}
-	started, err := contract.Start(p.kubectl(context.WithoutCancel(ctx), nil, append(words, command...)...))
+	started, err := contract.StartCommand(p.kubectl(context.WithoutCancel(ctx), nil, append(words, command...)...))
 	if err != nil {
 		return nil, err
 	}
@@ -110,26 +108,10 @@ func (p podRunner) SQL(ctx context.Context, text string) (string, error) {
 	return p.exec(ctx, nil, "deployment/postgres", "env", "PGPASSWORD="+password, "psql", "-h", "127.0.0.1", "-U", "kong", "-d", "kong", "-At", "-v", "ON_ERROR_STOP=1", "-c", text)
 }
 
-// HTTP implements contract.Runner, through the API server.
-func (p podRunner) HTTP(ctx context.Context, asked contract.Request) (int, string, error) {
-	url := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/kong:%d/proxy%s", adminURL, p.name, asked.Port, asked.Path)
-	request, err := http.NewRequestWithContext(ctx, asked.Method, url, strings.NewReader(asked.JSON))
-	if err != nil {
-		return 0, "", err
-	}
-	if asked.JSON != "" {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	for name, value := range asked.Headers {
-		request.Header.Set(name, value)
-	}
-	response, err := adminHTTP.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return response.StatusCode, string(body), err
+// HTTP implements contract.Runner. It sends the request through the API server.
+func (p podRunner) HTTP(ctx context.Context, request contract.Request) (status int, body string, err error) {
+	url := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/kong:%d/proxy%s", adminURL, p.name, request.Port, request.Path)
+	return request.Send(ctx, adminHTTP, url)
 }
 
 // exec runs a command in a pod, and yields what it prints.
@@ -156,7 +138,7 @@ func (p podRunner) kubectl(ctx context.Context, stdin io.Reader, arguments ...st
 
 // podProcess is a command that goes on in the pod.
 type podProcess struct {
-	*contract.Started
+	*contract.Command
 	runner podRunner
 }
 
@@ -170,7 +152,7 @@ func (p *podProcess) Kill() error {
 
 // Wait implements contract.Process. Whoever runs the table ends what is left.
 func (p *podProcess) Wait(ctx context.Context) (contract.Result, error) {
-	result, err := p.Started.Wait(ctx)
+	result, err := p.Command.Wait(ctx)
 	// kubectl's own word, behind the command's.
 	if at := strings.LastIndex(result.Stderr, "command terminated with exit code"); at >= 0 {
 		result.Stderr = result.Stderr[:at]

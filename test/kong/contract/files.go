@@ -2,67 +2,63 @@ package contract
 
 import (
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
+
+	"kongdao.io/kongdao/test/fixtures"
 )
 
-const pluginFolder = "kong/plugins/dao-test"
+const pluginFolder = "kong/plugins/" + fixtures.Plugin
 
-// plugin is the plugin dao-test of the tests' fixtures.
-func plugin(t *testing.T) Files {
+// pluginFiles returns the files of the test plugin.
+func pluginFiles(t *testing.T) Files {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	root := os.DirFS(filepath.Join(filepath.Dir(file), "../../fixtures/plugins/dao-test"))
-	files := Files{}
-	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(root, name)
-		files[path.Join(pluginFolder, name)] = string(text)
-		return err
-	})
+	contents, err := fixtures.PluginFiles()
 	if err != nil {
 		t.Fatal(err)
+	}
+	files := Files{}
+	for name, text := range contents {
+		files[path.Join(pluginFolder, name)] = string(text)
 	}
 	return files
 }
 
-// without leaves out the files, or folders, of the plugin.
+// without returns the files except those with these paths in the plugin's folder, or in these folders of it.
 func (f Files) without(names ...string) Files {
-	left := Files{}
-	for file, text := range f {
-		keep := true
+	remaining := maps.Clone(f)
+	maps.DeleteFunc(remaining, func(file, _ string) bool {
 		for _, name := range names {
 			name = path.Join(pluginFolder, name)
-			keep = keep && file != name && !strings.HasPrefix(file, name+"/")
+			if file == name || strings.HasPrefix(file, name+"/") {
+				return true
+			}
 		}
-		if keep {
-			left[file] = text
-		}
-	}
-	return left
+		return false
+	})
+	return remaining
 }
 
-// with has another file in the plugin, or another text in one.
+// with returns the files with another file in the plugin's folder.
 func (f Files) with(name, text string) Files {
-	more := maps.Clone(f)
-	more[path.Join(pluginFolder, name)] = text
-	return more
+	files := maps.Clone(f)
+	files[path.Join(pluginFolder, name)] = text
+	return files
 }
 
-// lists has another list of migrations.
-func (f Files) lists(names ...string) Files {
-	return f.with("migrations/init.lua", list(names...))
+// withMigration returns the files with another migration. It does not change the list of migrations.
+func (f Files) withMigration(name, text string) Files {
+	return f.with("migrations/"+name+".lua", text)
 }
 
-func list(names ...string) string {
+// withMigrationList returns the files with another list of migrations.
+func (f Files) withMigrationList(names ...string) Files {
+	return f.with("migrations/init.lua", migrationList(names...))
+}
+
+func migrationList(names ...string) string {
 	var text strings.Builder
 	text.WriteString("return {\n")
 	for _, name := range names {
@@ -71,25 +67,29 @@ func list(names ...string) string {
 	return text.String() + "}\n"
 }
 
-// flat has the files of migrations beside the others as well, as a ConfigMap
-// of the whole plugin gives (K8).
-func (f Files) flat() Files {
-	more := maps.Clone(f)
+// withMigrationsInBothFolders returns the files with copies of the migrations in the plugin's root folder. A flat
+// ConfigMap of the whole plugin has this result (fact K8).
+func (f Files) withMigrationsInBothFolders() Files {
+	files := maps.Clone(f)
 	for file, text := range f {
-		if before, name, found := strings.Cut(file, "/migrations/"); found {
-			more[path.Join(before, name)] = text
+		if folder, name, found := strings.Cut(file, "/migrations/"); found {
+			files[path.Join(folder, name)] = text
 		}
 	}
-	return more
+	return files
 }
 
-// up is a migration of SQL alone.
-func up(sql string) string {
-	return "return { postgres = { up = [[" + sql + "]] } }\n"
+// upMigration returns a migration with the statements in "up".
+func upMigration(statements string) string {
+	return "return { postgres = { up = [[" + statements + "]] } }\n"
 }
 
-// upAndTeardown is one of two phases (K11).
-func upAndTeardown(sql, teardown string) string {
-	return "return { postgres = { up = [[" + sql + "]], teardown = function(connector)\n" +
-		"  assert(connector:connect_migrations())\n  assert(connector:query([[" + teardown + "]]))\nend } }\n"
+// teardownMigration returns a migration with statements in "teardown". Kong runs them with "migrations finish" (fact
+// K11).
+func teardownMigration(statements string) string {
+	return `return { postgres = { up = "", teardown = function(connector)
+  assert(connector:connect_migrations())
+  assert(connector:query([[` + statements + `]]))
+end } }
+`
 }
