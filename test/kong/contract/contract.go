@@ -1,7 +1,7 @@
 // Package contract describes the behaviour of Kong that kongdao depends on. It is a table of test cases: each runs
 // commands on an empty database and compares their output and exit codes.
 //
-// The cases hold for Kong 3.9 and for the stand-in in the parent directory. To run them, implement a Runner and call
+// The cases hold for Kong 3.9 and for the fake Kong in the parent directory. To run them, implement a Runner and call
 // Run.
 package contract
 

@@ -34,8 +34,8 @@ func TestContract(t *testing.T) {
 	Run(t, runner, migrate.Script())
 }
 
-// localRunner runs the stand-in with chroot in the root filesystems of the images. These are read-only except for /tmp,
-// as in a pod.
+// localRunner runs the fake Kong with chroot in the root filesystems of the images. These are read-only except for
+// /tmp, as in a pod.
 type localRunner struct {
 	kongRoot, postgresRoot, pluginsDir string
 	background                         []*containerProcess

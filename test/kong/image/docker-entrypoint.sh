@@ -1,11 +1,11 @@
 #!/bin/bash
-# docker-entrypoint.sh does what that of Kong's image does: it prepares the prefix and becomes the server for `kong
-# docker-start`, and else becomes whatever it is told to run.
+# docker-entrypoint.sh does the same as the entrypoint of Kong's image. For `kong docker-start` it prepares the prefix
+# and runs the server. Otherwise it runs the command in its arguments.
 set -euo pipefail
 
 export KONG_NGINX_DAEMON="${KONG_NGINX_DAEMON:-off}"
 
-# What a variable lacks may be in the file that NAME_FILE names, as with a mounted Secret.
+# from_files sets the variable KONG_NAME from the file that KONG_NAME_FILE names. The file may be a mounted Secret.
 from_files() {
   local variable name
   for variable in $(compgen -v | grep -E '^KONG_[A-Z0-9_]+_FILE$' || true); do

@@ -1,5 +1,5 @@
--- What plugins take their fields' types from: require "kong.db.schema.typedefs".
--- Each is a field, and a function that returns it with some of it changed.
+-- Field types for plugins: require "kong.db.schema.typedefs". Each one is a field. It can also be called as a function,
+-- which returns a copy of the field with changes.
 
 local typedefs = {}
 
@@ -36,7 +36,9 @@ define("tag", { type = "string" })
 define("tags", { type = "set", elements = { type = "string" } })
 define("ttl", { type = "integer" })
 define("lua_code", { type = "string" })
-define("protocol", { type = "string", one_of = { "http", "https", "tcp", "tls", "udp", "grpc", "grpcs", "tls_passthrough" } })
+define("protocol", {
+  type = "string", one_of = { "http", "https", "tcp", "tls", "udp", "grpc", "grpcs", "tls_passthrough" },
+})
 
 local function protocols(name, list)
   define(name, { type = "set", default = list, elements = { type = "string", one_of = list } })
@@ -45,7 +47,8 @@ end
 protocols("protocols", { "grpc", "grpcs", "http", "https" })
 protocols("protocols_http", { "grpc", "grpcs", "http", "https" })
 
--- A plugin with these cannot be tied to one.
+-- A field of this type must be null. A plugin with this field cannot be enabled for one consumer, route, service or
+-- group.
 for _, scope in ipairs { "consumer", "route", "service", "consumer_group" } do
   define("no_" .. scope, { type = "foreign", reference = scope .. "s", eq = require "cjson".null })
 end
