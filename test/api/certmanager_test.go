@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,39 +17,35 @@ import (
 	"kongdao.io/kongdao/test/wait"
 )
 
-// certManagerRights are what --cert-provider cert-manager needs beside those of plugins.
-func certManagerRights(t *testing.T) []rbacv1.PolicyRule {
+// startWithCertManager starts replicas that request their certificate from cert-manager.
+func startWithCertManager(t *testing.T, replicas int) *certInstallation {
 	t.Helper()
-	rules := certificateRights(t)
-	for i := range rules {
-		if rules[i].Resources[0] == "secrets" {
-			rules[i].Verbs = []string{"get", "list", "watch"}
-		}
-	}
-	return append(rules, rbacv1.PolicyRule{
-		APIGroups: []string{"cert-manager.io"}, Resources: []string{"certificates", "issuers"}, Verbs: []string{"create", "get", "patch"},
+	rules := append(pluginRules(t), certificateRule("get", "list", "watch"), caBundleRule(), rbacv1.PolicyRule{
+		APIGroups: []string{"cert-manager.io"}, Resources: []string{"certificates", "issuers"},
+		Verbs: []string{"create", "get", "patch"},
 	})
+	return startReplicas(t, rules, replicas, "--cert-provider", "cert-manager")
 }
 
-// TestCertManager proves with cert-manager's real controllers that the webhook
-// asks for its certificate, says what it waits for, serves it, and serves the
-// next one only when its CA is known, while no admission fails.
+// TestCertManager proves that the webhook requests its certificate from cert-manager's real controllers. Before that,
+// it reports what is missing. No admission fails when cert-manager issues a certificate of a new CA, because the
+// webhook serves it only when the API servers know the CA.
 func TestCertManager(t *testing.T) {
 	t.Parallel()
-	o := startOwnWith(t, certManagerRights(t), 2, "--cert-provider", "cert-manager")
-	daoTest(t, o.namespace)
-	o.register()
-	o.waitFor("cert-manager is not installed: the cluster has no kind Certificate in cert-manager.io/v1; " +
+	c := startWithCertManager(t, 2)
+	daoTest(t, c.namespace)
+	c.register()
+	c.waitForNotReady("cert-manager is not installed: the cluster has no kind Certificate in cert-manager.io/v1; " +
 		"install cert-manager or choose another --cert-provider")
 
-	folder := os.Getenv(certmanager.AssetsVariable)
-	if err := certmanager.InstallCRDs(t.Context(), webhook.Admin, folder); err != nil {
+	assets := os.Getenv(certmanager.AssetsVariable)
+	if err := certmanager.InstallCRDs(t.Context(), webhook.Admin, assets); err != nil {
 		t.Fatal(err)
 	}
-	o.waitFor(fmt.Sprintf("the Secret %[1]q does not exist yet; "+
-		"Certificate %[1]q has no status yet; check that the cert-manager controller runs", o.secret))
+	c.waitForNotReady(fmt.Sprintf("the Secret %[1]q does not exist yet; "+
+		"Certificate %[1]q has no status yet; check that the cert-manager controller runs", c.secret))
 
-	controllers, err := certmanager.Start(t.Context(), plane.Kubeconfig(), folder, t.TempDir())
+	controllers, err := certmanager.Start(t.Context(), plane.Kubeconfig(), assets, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,83 +54,49 @@ func TestCertManager(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	began := time.Now()
-	o.ready()
-	t.Logf("ready %v after cert-manager came", time.Since(began).Round(time.Millisecond))
-	eventually(t, o.admits)
-	eventually(t, o.trusted)
+	start := time.Now()
+	c.waitUntilReady()
+	t.Logf("ready %v after the start of cert-manager", time.Since(start).Round(time.Millisecond))
+	eventually(t, c.checkAdmission)
+	eventually(t, c.checkTrust)
 
-	// A new CA, and a certificate of it at once: the worst that an issuer can do.
-	before, err := o.serials(t.Context())
+	before, err := c.serialNumbers(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed, stop := o.load()
-	for _, name := range []string{o.secret.Name + "-ca", o.secret.Name} {
-		// One that is deleted before cert-manager is done with it comes back as it was.
-		if err := controllers.WaitUntilIssued(t.Context(), webhook.Admin, client.ObjectKey{Namespace: o.namespace, Name: name}); err != nil {
-			t.Fatal(err)
-		}
-		if err := webhook.Admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: name}}); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, func(ctx context.Context) error {
-			var made corev1.Secret
-			err := webhook.Admin.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: name}, &made)
-			if err == nil && len(made.Data["tls.crt"]) == 0 {
-				err = errors.New("cert-manager has not issued again")
-			}
-			return err
-		})
-	}
-	began = time.Now()
+	stopLoad := c.startLoad()
+	// A new CA and immediately a certificate of this CA: an issuer cannot do anything that is more difficult.
+	reissue(t, controllers, client.ObjectKey{Namespace: c.namespace, Name: c.secret.Name + "-ca"})
+	reissue(t, controllers, c.secret)
+	start = time.Now()
 	wait.For(t, 3*time.Minute, func(ctx context.Context) error {
-		now, err := o.serials(ctx)
+		now, err := c.serialNumbers(ctx)
 		if err == nil && (now[0] == before[0] || now[1] == before[1]) {
-			err = errors.New("some replica still serves the old certificate")
+			err = errors.New("a replica still serves the old certificate")
 		}
 		return err
 	})
-	t.Logf("the next certificate is served after %v", time.Since(began).Round(time.Second))
-	stop()
-	if err := <-failed; err != nil {
-		t.Error(err)
-	}
+	t.Logf("all replicas serve the new certificate after %v", time.Since(start).Round(time.Second))
+	stopLoad()
 }
 
-// waitFor fails the test unless each replica comes to say what it waits for, and lives.
-func (o *own) waitFor(what string) {
-	o.t.Helper()
-	for _, replica := range o.replicas {
-		eventually(o.t, func(ctx context.Context) error {
-			select {
-			case <-replica.Done():
-				o.t.Fatal("the webhook has ended")
-			default:
-			}
-			if err := replica.Ready(ctx); err == nil || !strings.Contains(err.Error(), what) {
-				return fmt.Errorf("it does not say %q: %w", what, err)
-			}
-			return nil
-		})
+// reissue makes cert-manager issue a certificate again, by deleting its Secret.
+func reissue(t *testing.T, controllers *certmanager.Controllers, key client.ObjectKey) {
+	t.Helper()
+	// If the Secret is deleted earlier, cert-manager restores it with the same certificate.
+	if err := controllers.WaitUntilIssued(t.Context(), webhook.Admin, key); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// load admits pods without pause until it is stopped, and says what failed.
-func (o *own) load() (failed <-chan error, stop func()) {
-	ctx, cancel := context.WithCancel(o.t.Context())
-	result := make(chan error, 1)
-	admitted := 0
-	go func() {
-		defer close(result)
-		for ; ctx.Err() == nil; admitted++ {
-			whole := context.WithoutCancel(ctx) // the last one is not broken off
-			if err := errors.Join(o.admits(whole), o.trusted(whole)); err != nil {
-				result <- fmt.Errorf("after %d: %w", admitted, err)
-				return
-			}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	if err := webhook.Admin.Delete(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func(ctx context.Context) error {
+		var issued corev1.Secret
+		err := webhook.Admin.Get(ctx, key, &issued)
+		if err == nil && len(issued.Data[corev1.TLSCertKey]) == 0 {
+			err = errors.New("cert-manager has not issued the certificate again")
 		}
-		o.t.Logf("%d admissions meanwhile", admitted)
-	}()
-	return result, cancel
+		return err
+	})
 }
