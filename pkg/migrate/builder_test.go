@@ -55,7 +55,8 @@ func newBuilder() *builder {
 // pod adds a pod that is gated, starting, ready or ending.
 func (b *builder) pod(state string, requirement migrate.Requirement) *builder {
 	b.Pods = append(b.Pods, migrate.Pod{
-		Namespace: "kong", Name: fmt.Sprintf("pod-%d", len(b.Pods)+1), Requirement: requirement, Plugins: []string{"dao-test"},
+		Namespace: "kong", Name: fmt.Sprintf("pod-%d", len(b.Pods)+1),
+		Requirement: requirement, Plugins: []string{"dao-test"},
 		Gated: state == "gated", Ready: state == "ready", Ending: state == "ending",
 	})
 	return b
@@ -113,7 +114,8 @@ func describe(plan migrate.Plan) string {
 		words = append(words, "ungate "+pod.Name)
 	}
 	if start := plan.StartJob; start != nil {
-		words = append(words, fmt.Sprintf("start %s of %s from %s, finish %s", start.Step, start.Migration, start.From.Name, start.Finish))
+		words = append(words, fmt.Sprintf("start %s of %s from %s, finish %s",
+			start.Step, start.Migration, start.From.Name, start.Finish))
 	}
 	for _, name := range plan.Prune {
 		words = append(words, "prune "+name)

@@ -16,8 +16,8 @@ const databaseKeyLength = 16
 // Job can reach: one on the loopback address, which is Kong's default.
 //
 // Two containers use the same database if host, port, name and schema are equal. Each is a value, or a reference to a
-// Secret or ConfigMap, which is never read. A value means the same in every namespace. A reference, and a host without a
-// dot, belong to their namespace.
+// Secret or ConfigMap, which is never read. A value means the same in every namespace. A reference, and a host without
+// a dot, belong to their namespace.
 func DatabaseOf(namespace string, container *mutate.Container) (v1alpha1.Database, bool) {
 	host, set := container.Value(mutate.EnvHost)
 	if !set || host.Literal && isLoopback(host.Text) {
@@ -65,8 +65,8 @@ func isLoopback(host string) bool {
 	return host == "" || host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
 }
 
-// qualifiedHost returns the name of a host as every namespace can use it: the name of a Service has its namespace, and
-// not the suffixes that the resolver of a pod adds.
+// qualifiedHost returns the name of a host as every namespace can use it. It adds the namespace to the name of a
+// Service, and removes the suffixes that the resolver of a pod adds.
 func qualifiedHost(host, namespace string) string {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	for _, suffix := range []string{".cluster.local", ".svc"} {

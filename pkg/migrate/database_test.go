@@ -10,7 +10,8 @@ import (
 // kongContainer returns the Kong container of a pod with these variables.
 func kongContainer(t *testing.T, env string) *mutate.Container {
 	t.Helper()
-	pod, err := mutate.DecodePod([]byte(`{"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[` + env + `]}]}}`))
+	const before, after = `{"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[`, `]}]}}`
+	pod, err := mutate.DecodePod([]byte(before + env + after))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +61,8 @@ func TestSameDatabase(t *testing.T) {
 	kong := func(env string) databaseUser { return databaseUser{"kong", env} }
 	other := func(env string) databaseUser { return databaseUser{"other", env} }
 	secretHost := fromSecret("KONG_PG_HOST", "host")
+	otherPort := host("pg") + "," + variable("KONG_PG_PORT", "5433")
+	otherSchema := host("pg") + "," + variable("KONG_PG_SCHEMA", "b")
 	half := host("pg.kong") + "," + fromSecret("KONG_PG_DATABASE", "db")
 	for name, test := range map[string]struct {
 		a, b   databaseUser
@@ -72,19 +75,20 @@ func TestSameDatabase(t *testing.T) {
 			"the user is not a part of the database",
 		},
 		"explicit defaults": {
-			kong(host("pg")), kong(host("pg") + "," + variable("KONG_PG_PORT", "5432") + "," + variable("KONG_PG_DATABASE", "kong")), true, "",
+			kong(host("pg")),
+			kong(host("pg") + "," + variable("KONG_PG_PORT", "5432") + "," + variable("KONG_PG_DATABASE", "kong")), true, "",
 		},
-		"another port":                      {kong(host("pg")), kong(host("pg") + "," + variable("KONG_PG_PORT", "5433")), false, ""},
-		"another schema":                    {kong(host("pg")), kong(host("pg") + "," + variable("KONG_PG_SCHEMA", "b")), false, ""},
+		"another port":                      {kong(host("pg")), kong(otherPort), false, ""},
+		"another schema":                    {kong(host("pg")), kong(otherSchema), false, ""},
 		"short and long name":               {kong(host("pg")), kong(host("pg.kong.svc.cluster.local")), true, "one Service"},
 		"long name in another namespace":    {other(host("pg.kong")), kong(host("pg")), true, "one Service"},
 		"short name in another namespace":   {other(host("pg")), kong(host("pg")), false, "two Services with the same name"},
 		"address in another namespace":      {other(host("10.0.0.1")), kong(host("10.0.0.1")), true, ""},
-		"upper case":                        {kong(host("PG.example.com.")), kong(host("pg.example.com")), true, "host names ignore the case"},
+		"upper case":                        {kong(host("PG.example.com.")), kong(host("pg.example.com")), true, "case is ignored"},
 		"Secret":                            {kong(secretHost), kong(secretHost), true, ""},
 		"another key of a Secret":           {kong(secretHost), kong(fromSecret("KONG_PG_HOST", "standby")), false, ""},
 		"Secret in another namespace":       {kong(secretHost), other(secretHost), false, "two Secrets with the same name"},
-		"value that looks like a reference": {kong(secretHost), kong(host("Secret/pg:host")), false, "a value is not a reference"},
+		"value that looks like a reference": {kong(secretHost), kong(host("Secret/pg:host")), false, "it is a value"},
 		"one reference, two namespaces":     {kong(half), other(half), false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

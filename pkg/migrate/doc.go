@@ -6,8 +6,8 @@
 //	pod, migration          --NewJob-->         the Job, whose script reports the result
 //
 // A migration here is a PluginMigration: one database and one set of plugins. Only Kong knows which migrations are
-// executed, and `kong migrations up` can exit 0 without doing anything (fact K10). The script therefore succeeds only if
-// `kong migrations list` names every migration as executed or pending.
+// executed, and `kong migrations up` can exit 0 without doing anything (fact K10). The script therefore succeeds only
+// if `kong migrations list` names every migration as executed or pending.
 //
 // The package is pure: it has no client, no clock and no context. Package migratecontroller reads the snapshots and
 // applies the plans.

@@ -24,8 +24,8 @@ func (p *planner) editedFiles(migration *v1alpha1.PluginMigration) []string {
 	return edited
 }
 
-// executedDigest returns the digest of the file that Kong executed a migration from. It returns "" if no PluginMigration
-// has it.
+// executedDigest returns the digest of the file that Kong executed a migration from. It returns "" if no
+// PluginMigration has it.
 func (p *planner) executedDigest(plugin, name string) string {
 	if last := p.lastMigratedWith(plugin, name); last != nil {
 		return fileDigest(last, plugin, name)

@@ -65,7 +65,9 @@ func (p *planner) podToFinishWith(migration *v1alpha1.PluginMigration, pending [
 func (p *planner) toleratesFinish(pod, from *Pod, migration *v1alpha1.PluginMigration, pending []string) bool {
 	for _, line := range pending {
 		plugin, names, _ := strings.Cut(line, ": ")
-		at := slices.IndexFunc(pod.Requirement.Plugins, func(own v1alpha1.PluginMigrations) bool { return own.Name == plugin })
+		at := slices.IndexFunc(pod.Requirement.Plugins, func(own v1alpha1.PluginMigrations) bool {
+			return own.Name == plugin
+		})
 		switch {
 		case at >= 0:
 			if !hasMigrations(pod.Requirement.Plugins[at], migration, strings.Split(names, ", ")) {

@@ -40,9 +40,11 @@ type Settings struct {
 // backoffLimit is how many pods of a Job may fail, for example because a node fails, before the Job fails.
 const backoffLimit = 6
 
-// NewJob returns the Job for a migration. It runs the Kong container of a pod that has the migrations, with the parts of
-// the pod that the container needs. It has no labels of the pod, so that no Service selects it.
-func NewJob(migration *v1alpha1.PluginMigration, start JobStart, pod *corev1.Pod, settings Settings) (*batchv1.Job, error) {
+// NewJob returns the Job for a migration. It runs the Kong container of a pod that has the migrations, with the parts
+// of the pod that the container needs. It has no labels of the pod, so that no Service selects it.
+func NewJob(
+	migration *v1alpha1.PluginMigration, start JobStart, pod *corev1.Pod, settings Settings,
+) (*batchv1.Job, error) {
 	from, err := findContainer(pod, start.From.Requirement.Container)
 	if err != nil {
 		return nil, err
@@ -93,8 +95,8 @@ func jobLabels(migration *v1alpha1.PluginMigration, start JobStart) map[string]s
 	}
 }
 
-// podMetadata returns the labels and annotations of the pods of a Job. They stop service meshes from adding a sidecar: a
-// Job with a sidecar container never completes. The settings can override the annotations.
+// podMetadata returns the labels and annotations of the pods of a Job. They stop service meshes from adding a sidecar:
+// a Job with a sidecar container never completes. The settings can override the annotations.
 func podMetadata(jobLabels map[string]string, settings Settings) metav1.ObjectMeta {
 	podLabels := map[string]string{}
 	maps.Copy(podLabels, settings.PodLabels)
@@ -110,8 +112,8 @@ func podMetadata(jobLabels map[string]string, settings Settings) metav1.ObjectMe
 	return metav1.ObjectMeta{Labels: podLabels, Annotations: podAnnotations}
 }
 
-// podFailurePolicy fails the Job at once if the script reports that another try would end the same way. It ignores pods
-// that lost their node. A pod that is deleted counts as failed even if it then exits 0 (fact K34).
+// podFailurePolicy fails the Job immediately if the script reports that another try would end the same way. It ignores
+// pods that lost their node. A pod that is deleted counts as failed even if it then exits 0 (fact K34).
 func podFailurePolicy() *batchv1.PodFailurePolicy {
 	return &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
 		{

@@ -20,7 +20,7 @@
 #   12  unlisted: Kong does not list the migrations
 #   13  failed: a Kong command failed several times
 #   14  empty: the database was never bootstrapped
-#   15  stopped: the pod was told to stop
+#   15  stopped: the pod received a signal to stop
 set -fu
 export LC_ALL=C
 end=$(($(date +%s) + KONGDAO_DEADLINE)) failures=0 wait=1 last="" stopped=""
@@ -54,8 +54,8 @@ list() {
 # section TITLE prints a section of the output of list, one line for each subsystem, without indentation.
 section() { echo "$out" | sed -n "/^$1:\$/,/^\$/{/^$1:\$/d;/^\$/d;s/^ *//;p;}"; }
 
-# names LINES PLUGIN prints the migrations of a plugin, with a comma before and after each name. It prints nothing if the
-# plugin has no line.
+# names LINES PLUGIN prints the migrations of a plugin, with a comma before and after each name. It prints nothing if
+# the plugin has no line.
 names() {
   echo "$1" | while IFS= read -r line; do
     case $line in "$2: "*) echo ", ${line#*: }," ;; esac

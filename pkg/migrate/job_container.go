@@ -127,8 +127,8 @@ func setVariables(container *corev1.Container, variables []corev1.EnvVar) {
 	}
 }
 
-// expectedLines returns the migrations that Kong must list, one line for each plugin: "dao-test: 000_base, 001_next". It
-// leaves out names that would break the format. If no name is left, the script expects the plugin only.
+// expectedLines returns the migrations that Kong must list, one line for each plugin: "dao-test: 000_base, 001_next".
+// It leaves out names that would break the format. If no name is left, the script expects the plugin only.
 func expectedLines(plugins []v1alpha1.PluginMigrations) []string {
 	lines := make([]string, len(plugins))
 	for i, plugin := range plugins {

@@ -104,15 +104,16 @@ func podFields() map[string]string {
 	}
 }
 
-// TestJobFields proves for each field of a container and of a pod what a Job does with it. A new field of the Kubernetes
-// API fails this test until somebody decides about it.
+// TestJobFields proves for each field of a container and of a pod what a Job does with it. A new field of the
+// Kubernetes API fails this test until a person decides about it.
 func TestJobFields(t *testing.T) {
 	var pod corev1.Pod
 	fill(reflect.ValueOf(&pod.Spec).Elem(), "spec")
 	from := &pod.Spec.Containers[0]
 	pod.Spec.Volumes[0].Name = from.VolumeMounts[0].Name
 	before := pod.DeepCopy()
-	start := migrate.JobStart{Step: migrate.StepUp, From: migrate.Pod{Requirement: migrate.Requirement{Container: from.Name}}}
+	requirement := migrate.Requirement{Container: from.Name}
+	start := migrate.JobStart{Step: migrate.StepUp, From: migrate.Pod{Requirement: requirement}}
 	job, err := migrate.NewJob(&v1alpha1.PluginMigration{}, start, &pod, settings())
 	if err != nil {
 		t.Fatal(err)

@@ -136,7 +136,9 @@ func TestJobsAreInjected(t *testing.T) {
 				t.Fatal(decision.Denials)
 			}
 			// The injection may remove what another container of the pod mounts.
-			changes := slices.DeleteFunc(decision.Patch, func(operation mutate.Operation) bool { return operation.Op == "remove" })
+			changes := slices.DeleteFunc(decision.Patch, func(operation mutate.Operation) bool {
+				return operation.Op == "remove"
+			})
 			if len(changes) > 0 {
 				t.Errorf("the injection adds %+v", changes)
 			}
@@ -176,8 +178,8 @@ func TestJobNames(t *testing.T) {
 	}
 }
 
-// TestJobPodMetadata proves that the pod of a Job has no label of the Kong pod, so that no Service, disruption budget or
-// network policy of Kong selects it. It has the labels and annotations of the settings.
+// TestJobPodMetadata proves that the pod of a Job has no label of the Kong pod, so that no Service, disruption budget
+// or network policy of Kong selects it. It has the labels and annotations of the settings.
 func TestJobPodMetadata(t *testing.T) {
 	pod := readPod(t, "testdata/chart/pod.yaml")
 	with := settings()

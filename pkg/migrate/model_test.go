@@ -188,7 +188,9 @@ func (m *model) checkNoOlderPods(start JobStart) {
 		for key := range m.pending {
 			plugin, name, _ := strings.Cut(key, ": ")
 			for _, own := range pod.Requirement.Plugins {
-				has := slices.ContainsFunc(own.Migrations, func(migration v1alpha1.Migration) bool { return migration.Name == name })
+				has := slices.ContainsFunc(own.Migrations, func(migration v1alpha1.Migration) bool {
+					return migration.Name == name
+				})
 				mayFinish := start.Finish == FinishAll || slices.ContainsFunc(start.Pending, func(line string) bool {
 					return strings.HasPrefix(line, plugin+": ") && strings.Contains(line, name)
 				})
@@ -213,13 +215,14 @@ func (m *model) checkConditions(migration *v1alpha1.PluginMigration) {
 		}
 	}
 	if len(trueTypes) != 1 || migration.Status.ObservedGeneration != migration.Generation {
-		m.fatalf("%s in phase %s has True conditions %v: %+v", migration.Name, migration.Status.Phase, trueTypes, migration.Status)
+		m.fatalf("%s in phase %s has True conditions %v: %+v",
+			migration.Name, migration.Status.Phase, trueTypes, migration.Status)
 	}
 }
 
-// TestModel runs random sequences of events. It proves that no gate is removed before Kong has run what the pod needs,
-// that nothing is finished while an older pod runs, and that no two Jobs run on the database. When the events and all
-// failures end, every pod that still waits has a message.
+// TestModel runs random sequences of events. It proves that no gate is removed before Kong has run what the pod needs.
+// It also proves that nothing is finished while an older pod runs, and that no two Jobs run on the database. When the
+// events and all failures end, every pod that still waits has a message.
 func TestModel(t *testing.T) {
 	sequences := 1000
 	if testing.Short() {
@@ -268,7 +271,8 @@ func (m *model) settle() {
 	}
 	for name, pod := range m.pods {
 		migration, ok := m.migrations[pod.Requirement.MigrationName()]
-		if pod.Gated && (!ok || migration.Status.Message == "" || migration.Status.Phase == v1alpha1.PhaseMigrating || IsMigrated(&migration)) {
+		stuck := migration.Status.Phase == v1alpha1.PhaseMigrating || IsMigrated(&migration)
+		if pod.Gated && (!ok || migration.Status.Message == "" || stuck) {
 			m.fatalf("pod %s waits without a message: %+v", name, migration.Status)
 		}
 	}

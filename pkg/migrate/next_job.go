@@ -45,8 +45,8 @@ func (p *planner) planNextJob(migration *v1alpha1.PluginMigration) {
 		if other := p.otherJob(); other != nil {
 			next.start, next.blocker = nil, other
 		} else if next.start.Step == StepFinish && !IsMigrated(p.stored(migration)) {
-			// The API server must know that "up" succeeded before "finish" starts: a controller that restarts between the two
-			// would otherwise run "up" again.
+			// The API server must know that "up" succeeded before "finish" starts: a controller that restarts between
+			// the two would otherwise run "up" again.
 			next.start = nil
 		}
 	}
@@ -81,7 +81,8 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 	status := &migration.Status
 	if edited := p.editedFiles(migration); len(edited) > 0 && migration.Annotations[annotations.AcceptEdited] != "true" {
 		return nextJob{phase: v1alpha1.PhaseHeld, blocker: &blocker{v1alpha1.ReasonEditedMigration, fmt.Sprintf(
-			"%s. Kong never runs a migration twice: restore the file, or add a new migration. If the change has no effect, run %q",
+			"%s. Kong never runs a migration twice: restore the file, or add a new migration. "+
+				"If the change has no effect, run %q",
 			strings.Join(edited, ". "), annotateCommand(migration, annotations.AcceptEdited, "true"))}}
 	}
 	next := nextJob{phase: v1alpha1.PhaseWaiting}
@@ -110,7 +111,8 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 // wait. Kong does not run "up" while migrations are pending (fact K11).
 func (p *planner) finishBeforeUp(migration *v1alpha1.PluginMigration) (FinishMode, []string, *blocker) {
 	if other := p.otherUnfinished(migration); other != nil {
-		message := fmt.Sprintf("PluginMigration %q must be finished first. Pending: %s", other.Name, joinLines(other.Status.Pending))
+		message := fmt.Sprintf("PluginMigration %q must be finished first. Pending: %s",
+			other.Name, joinLines(other.Status.Pending))
 		if other.Status.Message != "" {
 			message += ". It waits: " + other.Status.Message
 		}
@@ -175,8 +177,8 @@ func (p *planner) mode(migration *v1alpha1.PluginMigration) annotations.Migratio
 	return annotations.MigrationsAuto
 }
 
-// otherUnfinished returns another migration that has pending migrations and so prevents every "up" on the database (fact
-// K11). It ignores migrations that a person finishes: only Kong knows whether this has happened.
+// otherUnfinished returns another migration that has pending migrations and so prevents every "up" on the database
+// (fact K11). It ignores migrations that a person finishes: only Kong knows whether this has happened.
 func (p *planner) otherUnfinished(migration *v1alpha1.PluginMigration) *v1alpha1.PluginMigration {
 	for _, other := range p.migrations {
 		if other.Name != migration.Name && IsMigrated(other) && len(other.Status.Pending) > 0 &&

@@ -28,7 +28,8 @@ func (p *planner) observe(migration *v1alpha1.PluginMigration) {
 	case job.Done:
 		p.observeResult(migration, job)
 	case job.WaitingReason != "":
-		setMessage(status, p.Now, v1alpha1.ReasonJobRunning, fmt.Sprintf("The pod of Job %q cannot start: %s", job.Name, job.WaitingReason))
+		setMessage(status, p.Now, v1alpha1.ReasonJobRunning,
+			fmt.Sprintf("The pod of Job %q cannot start: %s", job.Name, job.WaitingReason))
 	default:
 		setMessage(status, p.Now, v1alpha1.ReasonJobRunning, jobRunsMessage(job.Name, job.Step))
 	}

@@ -16,13 +16,14 @@ import (
 type Plan struct {
 	// Create are requirements without a PluginMigration.
 	Create []Requirement
-	// Ungate are the pods that can start: their gate is to be removed.
+	// Ungate are the pods that can start. Apply removes their gate.
 	Ungate []Pod
-	// StatusUpdates are the statuses to write, by the name of the PluginMigration. They always include the one of StartJob.
+	// StatusUpdates are the statuses to write, by the name of the PluginMigration. They always include the one of
+	// StartJob.
 	StatusUpdates map[string]v1alpha1.PluginMigrationStatus
 	// StartJob is the only Job to start. It is nil if there is none.
 	StartJob *JobStart
-	// Prune are the names of old PluginMigrations to delete.
+	// Prune are the names of the PluginMigrations to delete.
 	Prune []string
 	// RequeueAfter is when to plan again even if nothing changes. It is 0 if this is not necessary.
 	RequeueAfter time.Duration

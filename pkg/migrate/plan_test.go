@@ -28,7 +28,8 @@ type planCase struct {
 	snapshot *builder
 	// want is the plan, as describe prints it.
 	want string
-	// of is the requirement whose migration must have the phase and the message afterwards. It is nil to skip this check.
+	// of is the requirement whose migration must have the phase and the message afterwards. It is nil to skip this
+	// check.
 	of      func() migrate.Requirement
 	phase   v1alpha1.Phase
 	message string
@@ -47,7 +48,9 @@ func (c planCase) check(t *testing.T) {
 	name := c.of().MigrationName()
 	status, changed := plan.StatusUpdates[name]
 	if !changed {
-		at := slices.IndexFunc(c.snapshot.Migrations, func(migration v1alpha1.PluginMigration) bool { return migration.Name == name })
+		at := slices.IndexFunc(c.snapshot.Migrations, func(migration v1alpha1.PluginMigration) bool {
+			return migration.Name == name
+		})
 		status = c.snapshot.Migrations[at].Status
 	}
 	if c.phase != "" && status.Phase != c.phase || !strings.Contains(status.Message, c.message) {
@@ -92,8 +95,9 @@ func TestPlanUp(t *testing.T) {
 			of:       first, phase: migrating, message: `runs "kong migrations up"`,
 		},
 		"Job done": {
-			snapshot: newBuilder().pod("gated", first()).migration(first(), migrating).ended(migrate.StepUp, migrate.OutcomeDone),
-			want:     "ungate pod-1", of: first, phase: finished,
+			snapshot: newBuilder().pod("gated", first()).
+				migration(first(), migrating).ended(migrate.StepUp, migrate.OutcomeDone),
+			want: "ungate pod-1", of: first, phase: finished,
 		},
 		"blocked by migrations of Kong itself": {
 			snapshot: newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
@@ -128,8 +132,9 @@ func TestPlanUp(t *testing.T) {
 			of: second, phase: waiting, message: "runs on the same database",
 		},
 		"edited migration": {
-			snapshot: newBuilder().pod("ready", second()).pod("gated", edited()).migration(second(), finished).migration(edited(), ""),
-			of:       edited, phase: held,
+			snapshot: newBuilder().pod("ready", second()).pod("gated", edited()).
+				migration(second(), finished).migration(edited(), ""),
+			of: edited, phase: held,
 			message: `Kong executed migration "000_base" from a file with digest sha256:a, but the file now has digest sha256:A`,
 		},
 		"edited migration, accepted": {
@@ -153,12 +158,13 @@ func TestPlanFinish(t *testing.T) {
 		"older pod runs": {
 			snapshot: newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
 				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
-			want: "ungate pod-2", of: second, phase: migrated, message: `Pods without these migrations still run. Restart their ` +
-				`workloads with the new release: "kong/pod-1"`,
+			want: "ungate pod-2", of: second, phase: migrated,
+			message: `Pods without these migrations still run. Restart their workloads with the new release: "kong/pod-1"`,
 		},
 		"older pod is shutting down": {
-			snapshot: newBuilder().pod("ending", first()).pod("ready", second()).migration(first(), finished).migration(second(), migrated, next),
-			of:       second, phase: migrated, message: `"kong/pod-1"`,
+			snapshot: newBuilder().pod("ending", first()).pod("ready", second()).
+				migration(first(), finished).migration(second(), migrated, next),
+			of: second, phase: migrated, message: `"kong/pod-1"`,
 			reason: "it serves until it is gone",
 		},
 		"pod not ready": {
@@ -175,8 +181,9 @@ func TestPlanFinish(t *testing.T) {
 			reason: "its Kong loads the plugin from elsewhere, without these migrations",
 		},
 		"up has just ended": {
-			snapshot: newBuilder().pod("ready", second()).migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
-			of:       second, phase: migrated,
+			snapshot: newBuilder().pod("ready", second()).
+				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
+			of: second, phase: migrated,
 			reason: "the result of up is written before finish starts: otherwise a restarted controller would run up again",
 		},
 		"manual": {
@@ -184,12 +191,14 @@ func TestPlanFinish(t *testing.T) {
 			of:       second, phase: migrated, message: `kongdao does not run "kong migrations finish"`,
 		},
 		"manual, with permission": {
-			snapshot: newBuilder().pod("ready", manual()).migration(second(), migrated, next).change(annotate(annotations.Migrations, "auto")),
-			want:     "start finish of " + two + " from pod-1, finish named",
+			snapshot: newBuilder().pod("ready", manual()).
+				migration(second(), migrated, next).change(annotate(annotations.Migrations, "auto")),
+			want: "start finish of " + two + " from pod-1, finish named",
 		},
 		"finish done": {
-			snapshot: newBuilder().pod("ready", second()).migration(second(), finishing, next).ended(migrate.StepFinish, migrate.OutcomeDone),
-			of:       second, phase: finished,
+			snapshot: newBuilder().pod("ready", second()).
+				migration(second(), finishing, next).ended(migrate.StepFinish, migrate.OutcomeDone),
+			of: second, phase: finished,
 		},
 		"finish failed": {
 			snapshot: newBuilder().pod("gated", second()).migration(second(), finishing, next).
@@ -198,8 +207,10 @@ func TestPlanFinish(t *testing.T) {
 			reason: "up has succeeded, so the pods can start",
 		},
 		"third release before the second is finished": {
-			snapshot: newBuilder().pod("ready", second()).pod("gated", third()).migration(second(), migrated, next).migration(third(), ""),
-			want:     "start finish of " + two + " from pod-1, finish named", of: third, phase: waiting, message: "must be finished first",
+			snapshot: newBuilder().pod("ready", second()).pod("gated", third()).
+				migration(second(), migrated, next).migration(third(), ""),
+			want: "start finish of " + two + " from pod-1, finish named",
+			of:   third, phase: waiting, message: "must be finished first",
 			reason: "Kong would not run up (fact K11)",
 		},
 		"third release while the first runs": {
@@ -235,8 +246,9 @@ func TestPlanFinish(t *testing.T) {
 func TestPlanPrune(t *testing.T) {
 	for name, test := range map[string]planCase{
 		"more than the history limit": {
-			snapshot: newBuilder().pod("ready", third()).migration(first(), finished).migration(second(), finished).migration(third(), finished),
-			want:     "prune " + first().MigrationName(),
+			snapshot: newBuilder().pod("ready", third()).
+				migration(first(), finished).migration(second(), finished).migration(third(), finished),
+			want: "prune " + first().MigrationName(),
 		},
 		"each is the only one with its migrations": {
 			snapshot: newBuilder().migration(first(), finished).
@@ -249,7 +261,8 @@ func TestPlanPrune(t *testing.T) {
 	}
 }
 
-// TestPlanIsDeterministic proves that two plans of one snapshot are equal, and that a plan does not change its snapshot.
+// TestPlanIsDeterministic proves that two plans of one snapshot are equal, and that a plan does not change its
+// snapshot.
 func TestPlanIsDeterministic(t *testing.T) {
 	snapshot := newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
 		migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next)

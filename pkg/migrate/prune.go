@@ -16,8 +16,8 @@ func (p *planner) prune() {
 	}
 }
 
-// canDelete reports whether nothing is lost if a migration is deleted: no Job of it runs, nothing is pending, and it is
-// not the only one that knows which file Kong executed a migration from.
+// canDelete reports whether nothing is lost if a migration is deleted. No Job of it may run, and nothing may be
+// pending. If it was migrated, a later one must know which files Kong executed.
 func (p *planner) canDelete(migration *v1alpha1.PluginMigration) bool {
 	phase := migration.Status.Phase
 	if phase == v1alpha1.PhaseMigrating || phase == v1alpha1.PhaseFinishing || len(migration.Status.Pending) > 0 ||

@@ -23,15 +23,18 @@ type Requirement struct {
 	Mode      annotations.MigrationsMode
 }
 
-// RequirementOf returns the requirement of a pod that gets releases for a request. It returns false for a pod that needs
-// no migration, and for a pod whose database kongdao does not migrate: the database is off, the pod is a data plane, or
-// the annotation kongdao.io/migrations is off.
-func RequirementOf(namespace string, pod mutate.Pod, request annotations.Request, releases []*catalog.Release) (Requirement, bool) {
+// RequirementOf returns the requirement of a pod that gets releases for a request. It returns false for a pod that
+// needs no migration. It also returns false if kongdao does not migrate the database of the pod. This is the case if
+// the database is off, if the pod is a data plane, and if the annotation kongdao.io/migrations is off.
+func RequirementOf(
+	namespace string, pod mutate.Pod, request annotations.Request, releases []*catalog.Release,
+) (Requirement, bool) {
 	return newRequirement(namespace, pod, request, pluginsOfReleases(releases))
 }
 
-// RequirementOfInjected is RequirementOf for a pod that was injected before: its injection record names the releases. It
-// returns false for a pod without a valid injection record. The requirement has no names of migrations: see WithNames.
+// RequirementOfInjected is RequirementOf for a pod that was injected before: its injection record names the releases.
+// It returns false for a pod without a valid injection record. The requirement has no names of migrations: see
+// WithNames.
 func RequirementOfInjected(namespace string, pod mutate.Pod) (Requirement, bool) {
 	record, err := mutate.ParseInjectionRecord(pod.Annotations)
 	if err != nil {
@@ -45,7 +48,9 @@ func RequirementOfInjected(namespace string, pod mutate.Pod) (Requirement, bool)
 	return newRequirement(namespace, pod, request, plugins)
 }
 
-func newRequirement(namespace string, pod mutate.Pod, request annotations.Request, plugins PluginSet) (Requirement, bool) {
+func newRequirement(
+	namespace string, pod mutate.Pod, request annotations.Request, plugins PluginSet,
+) (Requirement, bool) {
 	if len(plugins) == 0 || request.Migrations == annotations.MigrationsOff {
 		return Requirement{}, false
 	}
@@ -76,5 +81,7 @@ func (r Requirement) MigrationName() string {
 
 // Spec returns the spec of the requirement's PluginMigration.
 func (r Requirement) Spec() v1alpha1.PluginMigrationSpec {
-	return v1alpha1.PluginMigrationSpec{Request: r.Plugins.Request(), Database: r.Database, Plugins: r.Plugins, Image: r.Image}
+	return v1alpha1.PluginMigrationSpec{
+		Request: r.Plugins.Request(), Database: r.Database, Plugins: r.Plugins, Image: r.Image,
+	}
 }

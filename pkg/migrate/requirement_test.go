@@ -14,7 +14,9 @@ import (
 )
 
 func withMigrations(plugin, version string) *catalog.Release {
-	return &catalog.Release{Plugin: plugin, Version: version, Digest: "sha256:" + plugin, MigrationsDigest: "sha256:m-" + plugin}
+	return &catalog.Release{
+		Plugin: plugin, Version: version, Digest: "sha256:" + plugin, MigrationsDigest: "sha256:m-" + plugin,
+	}
 }
 
 func withoutMigrations(plugin string) *catalog.Release {
@@ -25,25 +27,28 @@ func withoutMigrations(plugin string) *catalog.Release {
 // requirement as its releases.
 func TestRequirementOf(t *testing.T) {
 	host := variable("KONG_PG_HOST", "pg")
-	one := []*catalog.Release{withMigrations("a", "")}
+	type releases = []*catalog.Release
+	one := releases{withMigrations("a", "")}
+	const noDatabase = "Kong has no database (fact K18)"
 	for name, test := range map[string]struct {
 		mode, env string
-		releases  []*catalog.Release
+		releases  releases
 		want      string
 		reason    string
 	}{
-		"one plugin":            {env: host, releases: []*catalog.Release{withMigrations("dao-test", "1.1.0")}, want: "dao-test@1.1.0"},
-		"one of two plugins":    {env: host, releases: []*catalog.Release{withoutMigrations("a"), withMigrations("b", "")}, want: "b"},
-		"two plugins, sorted":   {env: host, releases: []*catalog.Release{withMigrations("b", ""), withMigrations("a", "2")}, want: "a@2, b"},
-		"no migrations":         {env: host, releases: []*catalog.Release{withoutMigrations("a")}},
+		"one plugin":            {env: host, releases: releases{withMigrations("dao-test", "1.1.0")}, want: "dao-test@1.1.0"},
+		"one of two plugins":    {env: host, releases: releases{withoutMigrations("a"), withMigrations("b", "")}, want: "b"},
+		"two plugins, sorted":   {env: host, releases: releases{withMigrations("b", ""), withMigrations("a", "2")}, want: "a@2, b"},
+		"no migrations":         {env: host, releases: releases{withoutMigrations("a")}},
 		"annotation off":        {env: host, mode: "off", releases: one},
 		"annotation up":         {env: host, mode: "up", releases: one, want: "a"},
-		"database off":          {env: host + "," + variable("KONG_DATABASE", "off"), releases: one, reason: "Kong has no database (fact K18)"},
-		"data plane":            {env: host + "," + variable("KONG_ROLE", "data_plane"), releases: one, reason: "Kong has no database (fact K18)"},
-		"database on localhost": {env: variable("KONG_PG_USER", "kong"), releases: one, reason: "a Job cannot reach the loopback address of a pod"},
+		"database off":          {env: host + "," + variable("KONG_DATABASE", "off"), releases: one, reason: noDatabase},
+		"data plane":            {env: host + "," + variable("KONG_ROLE", "data_plane"), releases: one, reason: noDatabase},
+		"database on localhost": {env: variable("KONG_PG_USER", "kong"), releases: one, reason: "a Job cannot reach it"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod, err := mutate.DecodePod([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"x","kongdao.io/migrations":"` + test.mode + `"}},` +
+			pod, err := mutate.DecodePod([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"x",` +
+				`"kongdao.io/migrations":"` + test.mode + `"}},` +
 				`"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[` + test.env + `]}]}}`))
 			if err != nil {
 				t.Fatal(err)
@@ -87,19 +92,22 @@ func TestInvalidInjectionRecords(t *testing.T) {
 	}
 }
 
-// TestMigrationName proves that the name of a PluginMigration is valid for every plugin name, and that it depends on the
-// database and the migrations only.
+// TestMigrationName proves that the name of a PluginMigration is valid for every plugin name, and that it depends on
+// the database and the migrations only.
 func TestMigrationName(t *testing.T) {
 	base := second()
 	for name, test := range map[string]struct {
 		change func(*migrate.Requirement)
 		same   bool
 	}{
-		"another version":   {func(r *migrate.Requirement) { r.Plugins[0].Version, r.Plugins[0].ReleaseDigest = "9", "sha256:other" }, true},
+		"another version":   {func(r *migrate.Requirement) { r.Plugins[0].Version = "9" }, true},
+		"another release":   {func(r *migrate.Requirement) { r.Plugins[0].ReleaseDigest = "sha256:other" }, true},
 		"another image":     {func(r *migrate.Requirement) { r.Image = "kong:3.10" }, true},
 		"another migration": {func(r *migrate.Requirement) { r.Plugins[0].MigrationsDigest = "sha256:other" }, false},
 		"another database":  {func(r *migrate.Requirement) { r.Database.Key = "fedcba9876543210" }, false},
-		"another plugin":    {func(r *migrate.Requirement) { r.Plugins = append(r.Plugins, releaseWith("other", "000", "x")) }, false},
+		"another plugin": {func(r *migrate.Requirement) {
+			r.Plugins = append(r.Plugins, releaseWith("other", "000", "x"))
+		}, false},
 	} {
 		changed := second()
 		test.change(&changed)

@@ -24,7 +24,7 @@ const (
 	OutcomeFailed Outcome = "failed"
 	// OutcomeEmpty: the database was never bootstrapped, so there is nothing to finish.
 	OutcomeEmpty Outcome = "empty"
-	// OutcomeStopped: the pod was told to stop.
+	// OutcomeStopped: the pod received a signal to stop.
 	OutcomeStopped Outcome = "stopped"
 	// OutcomeUnknown: the script reported nothing.
 	OutcomeUnknown Outcome = ""

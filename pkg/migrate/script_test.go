@@ -16,9 +16,9 @@ import (
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
-// fakeKong is a kong command that answers from files. The next line of "answers" has the expected command, its exit code,
-// and the file that it prints. It knows nothing about migrations: test/e2e and test/kong run the script with a real Kong
-// or a better stand-in.
+// fakeKong is a kong command that answers from files. The next line of "answers" has the expected command, its exit
+// code, and the file that it prints. It knows nothing about migrations: test/e2e and test/kong run the script with a
+// Kong that does.
 const fakeKong = `#!/bin/sh
 read -r call code file <"$ANSWERS/answers"
 sed -i 1d "$ANSWERS/answers"
@@ -120,7 +120,10 @@ func TestScriptUp(t *testing.T) {
 			reason: "up would exit 0 without doing anything (fact K10)",
 		},
 		"similar names": {answers: []string{"list 0 similar"}, code: 12, want: unlisted},
-		"unknown names": {env: map[string]string{"KONGDAO_EXPECT": "dao-test:"}, answers: []string{"list 0 both"}, want: done},
+		"unknown names": {
+			env:     map[string]string{"KONGDAO_EXPECT": "dao-test:"},
+			answers: []string{"list 0 both"}, want: done,
+		},
 		"unknown names, not listed": {
 			env:     map[string]string{"KONGDAO_EXPECT": "dao-test:\nother: a"},
 			answers: []string{"list 0 core"}, code: 12, want: result(migrate.OutcomeUnlisted, "dao-test", "other: a"),
@@ -154,7 +157,10 @@ func TestScriptUp(t *testing.T) {
 func TestScriptFinish(t *testing.T) {
 	done := result(migrate.OutcomeDone)
 	for name, test := range map[string]scriptCase{
-		"pending": {env: finishStep("dao-test: 001_next"), answers: []string{"list 4 pending", "finish 0", "list 0 both"}, want: done},
+		"pending": {
+			env:     finishStep("dao-test: 001_next"),
+			answers: []string{"list 4 pending", "finish 0", "list 0 both"}, want: done,
+		},
 		"more is pending": {
 			env: finishStep("dao-test: 001_next"), answers: []string{"list 4 other"}, code: 10,
 			want: result(migrate.OutcomeBlocked, "acl: 004_x", "dao-test: 001_next"),
@@ -190,7 +196,8 @@ func runScript(t *testing.T, answers []string, environments ...map[string]string
 	write("kong", fakeKong, 0o700)
 	write("sleep", "#!/bin/sh\nexit 0\n", 0o700) // the tests do not wait
 	message := write("message", "", 0o600)
-	command := exec.CommandContext(t.Context(), "/bin/sh", "-c", strings.ReplaceAll(migrate.Script(), "/dev/termination-log", message))
+	script := strings.ReplaceAll(migrate.Script(), "/dev/termination-log", message)
+	command := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
 	env := map[string]string{
 		"PATH": dir + ":" + os.Getenv("PATH"), "ANSWERS": dir,
 		"KONGDAO_STEP": "up", "KONGDAO_FINISH": "none", "KONGDAO_PENDING": "",
@@ -244,10 +251,18 @@ func readFile(t *testing.T, path string) string {
 // TestParseResult proves that every termination message is a result.
 func TestParseResult(t *testing.T) {
 	for message, want := range map[string]migrate.Outcome{
-		"": migrate.OutcomeUnknown, "done\n\n": migrate.OutcomeDone, "pending\ndao-test: 001_next\n": migrate.OutcomePending,
-		"blocked\na: b": migrate.OutcomeBlocked, "OOMKilled, exit code 137": migrate.OutcomeUnknown, "Done\n": migrate.OutcomeUnknown,
-		"failed\nError: x": migrate.OutcomeFailed, "done and more": migrate.OutcomeUnknown, "deadline": migrate.OutcomeDeadline,
-		"unlisted\na": migrate.OutcomeUnlisted, "empty\nx": migrate.OutcomeEmpty, "stopped\n": migrate.OutcomeStopped,
+		"done\n\n":                      migrate.OutcomeDone,
+		"pending\ndao-test: 001_next\n": migrate.OutcomePending,
+		"blocked\na: b":                 migrate.OutcomeBlocked,
+		"deadline":                      migrate.OutcomeDeadline,
+		"unlisted\na":                   migrate.OutcomeUnlisted,
+		"failed\nError: x":              migrate.OutcomeFailed,
+		"empty\nx":                      migrate.OutcomeEmpty,
+		"stopped\n":                     migrate.OutcomeStopped,
+		"":                              migrate.OutcomeUnknown,
+		"OOMKilled, exit code 137":      migrate.OutcomeUnknown,
+		"Done\n":                        migrate.OutcomeUnknown,
+		"done and more":                 migrate.OutcomeUnknown,
 	} {
 		if got := migrate.ParseResult(message); got.Outcome != want {
 			t.Errorf("%q: outcome %q, want %q", message, got.Outcome, want)

@@ -27,7 +27,7 @@ type Pod struct {
 	Namespace, Name string
 	// Requirement has no plugins if the pod requires no migration.
 	Requirement Requirement
-	// Plugins are all plugins that Kong in the pod loads. It is nil if only Kong can tell.
+	// Plugins are all plugins that Kong in the pod loads. It is nil if only Kong knows.
 	Plugins []string
 	// Gated reports whether the pod waits for its migration.
 	Gated bool

@@ -13,6 +13,10 @@ import (
 // TestSummaryConditions proves which of Ready, Reconciling and Stalled each phase has, with which reason and message.
 func TestSummaryConditions(t *testing.T) {
 	start, later := metav1.NewTime(time.Unix(1_800_000_000, 0)), metav1.NewTime(time.Unix(1_800_000_060, 0))
+	// both returns a False Ready and another True condition, with the same reason and message.
+	both := func(conditionType, text string) map[string]string {
+		return map[string]string{"Ready": "False " + text, conditionType: "True " + text}
+	}
 	tests := map[v1alpha1.Phase]struct {
 		// isMigrated says whether "up" has succeeded before. isFinished says whether nothing is pending.
 		isMigrated, isFinished bool
@@ -20,14 +24,14 @@ func TestSummaryConditions(t *testing.T) {
 		reason, message string
 		want            map[string]string
 	}{
-		"": {want: map[string]string{"Ready": "False NotStarted: ", "Reconciling": "True NotStarted: "}},
+		"": {want: both("Reconciling", "NotStarted: ")},
 		v1alpha1.PhaseWaiting: {
 			reason: v1alpha1.ReasonOtherJobRunning, message: "Another Job runs",
-			want: map[string]string{"Ready": "False OtherJobRunning: Another Job runs", "Reconciling": "True OtherJobRunning: Another Job runs"},
+			want: both("Reconciling", "OtherJobRunning: Another Job runs"),
 		},
 		v1alpha1.PhaseMigrating: {
 			reason: v1alpha1.ReasonJobRunning, message: "The Job runs",
-			want: map[string]string{"Ready": "False JobRunning: The Job runs", "Reconciling": "True JobRunning: The Job runs"},
+			want: both("Reconciling", "JobRunning: The Job runs"),
 		},
 		v1alpha1.PhaseMigrated: {
 			isMigrated: true, reason: v1alpha1.ReasonOlderPods, message: "Older pods run",
@@ -35,7 +39,7 @@ func TestSummaryConditions(t *testing.T) {
 		},
 		v1alpha1.PhaseFinishing: {
 			isMigrated: true, reason: v1alpha1.ReasonJobRunning, message: "The Job runs",
-			want: map[string]string{"Ready": "False JobRunning: The Job runs", "Reconciling": "True JobRunning: The Job runs"},
+			want: both("Reconciling", "JobRunning: The Job runs"),
 		},
 		v1alpha1.PhaseFinished: {
 			isMigrated: true, isFinished: true,
@@ -43,11 +47,11 @@ func TestSummaryConditions(t *testing.T) {
 		},
 		v1alpha1.PhaseHeld: {
 			reason: v1alpha1.ReasonEditedMigration, message: "A file changed",
-			want: map[string]string{"Ready": "False EditedMigration: A file changed", "Stalled": "True EditedMigration: A file changed"},
+			want: both("Stalled", "EditedMigration: A file changed"),
 		},
 		v1alpha1.PhaseFailed: {
 			reason: v1alpha1.ReasonJobFailed, message: "The Job failed",
-			want: map[string]string{"Ready": "False JobFailed: The Job failed", "Stalled": "True JobFailed: The Job failed"},
+			want: both("Stalled", "JobFailed: The Job failed"),
 		},
 	}
 	for _, phase := range v1alpha1.Phases() {
@@ -84,7 +88,8 @@ func TestSummaryConditions(t *testing.T) {
 				}
 				got[condition.Type] = string(condition.Status) + " " + condition.Reason + ": " + condition.Message
 				if changed := condition.LastTransitionTime.Equal(&later); changed != (condition.Type == "Ready") {
-					t.Errorf("the transition time of %s is %v: only the status of Ready changed", condition.Type, condition.LastTransitionTime)
+					t.Errorf("the transition time of %s is %v: only the status of Ready changed",
+						condition.Type, condition.LastTransitionTime)
 				}
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

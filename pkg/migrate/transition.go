@@ -41,8 +41,8 @@ const (
 	retryWhenPossible retryPolicy = iota
 	// retryAfterBackoff: after a time that grows with the number of attempts.
 	retryAfterBackoff
-	// retryAfterBackoffIfManual: as retryAfterBackoff, if a person runs `kong migrations finish`. Only Kong knows when this
-	// has happened.
+	// retryAfterBackoffIfManual: as retryAfterBackoff, if a person runs `kong migrations finish`. Only Kong knows when
+	// this has happened.
 	retryAfterBackoffIfManual
 )
 
@@ -110,7 +110,8 @@ func backoff(attempts int32) time.Duration {
 // jobEndedMessage returns the message for a Job that ended with a reason.
 func jobEndedMessage(migration *v1alpha1.PluginMigration, job *Job, reason string) string {
 	output := oneLine(job.Result.output())
-	retry := fmt.Sprintf("run \"kubectl delete pluginmigration %s -n %s\" to try again", migration.Name, migration.Namespace)
+	retry := fmt.Sprintf("run \"kubectl delete pluginmigration %s -n %s\" to try again",
+		migration.Name, migration.Namespace)
 	switch reason {
 	case v1alpha1.ReasonPendingMigrations:
 		return "Pending migrations must be finished first: " + joinLines(job.Result.Lines)

@@ -22,7 +22,8 @@ type pair struct {
 // after is what a status must be after a Job ended.
 type after struct {
 	phase v1alpha1.Phase
-	// migrated and finished are the conditions: "True", or "False" and the reason. They are empty if a condition is missing.
+	// migrated and finished are the conditions: "True", or "False" and the reason. They are empty if a condition is
+	// missing.
 	migrated, finished string
 	pending, blockedBy []string
 	lastOutput         string
@@ -38,10 +39,14 @@ func TestTransitions(t *testing.T) {
 		sentence = "dao-test: 001_next other: 000_base"
 		deleteIt = `run "kubectl delete pluginmigration dao-test-1 -n kong" to try again`
 		jobFails = `Job "job-1" failed: ` + sentence + `. Fix the cause, then ` + deleteIt
-		notSeen  = `Job "job-1": Kong does not list ` + sentence + `. Check that the container finds the files of the plugin, then ` + deleteIt
+		notSeen  = `Job "job-1": Kong does not list ` + sentence +
+			`. Check that the container finds the files of the plugin, then ` + deleteIt
 		timedOut = `Job "job-1" reached its deadline. The next Job starts at 12:00:20. Last output: ` + sentence
 	)
-	upFailed := after{phase: v1alpha1.PhaseFailed, migrated: "False JobFailed", blockedBy: []string{"acl: 1"}, lastOutput: output, message: jobFails}
+	upFailed := after{
+		phase: v1alpha1.PhaseFailed, migrated: "False JobFailed",
+		blockedBy: []string{"acl: 1"}, lastOutput: output, message: jobFails,
+	}
 	finishFailed := after{
 		phase: v1alpha1.PhaseFailed, migrated: "True", finished: "False JobFailed",
 		pending: []string{"dao-test: 001_next"}, lastOutput: output, message: jobFails,
@@ -82,7 +87,7 @@ func TestTransitions(t *testing.T) {
 		{StepFinish, OutcomeStopped}:  finishFailed,
 		{StepFinish, OutcomeUnknown}:  finishFailed,
 
-		// Somebody changed the label of the Job.
+		// The label of the Job was changed.
 		{"dance", OutcomeDone}: upFailed,
 	}
 	for _, step := range []Step{StepUp, StepFinish} {
@@ -108,7 +113,9 @@ func TestTransitions(t *testing.T) {
 // snapshotOfRunningJob returns a snapshot with one migration whose second Job runs a step.
 func snapshotOfRunningJob(step Step) Snapshot {
 	now := metav1.NewTime(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
-	migration := v1alpha1.PluginMigration{ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: "dao-test-1", Generation: 1}}
+	migration := v1alpha1.PluginMigration{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: "dao-test-1", Generation: 1},
+	}
 	status := &migration.Status
 	status.BlockedBy = []string{"acl: 1"}
 	if step == StepFinish {
@@ -150,15 +157,17 @@ func TestBlockedManualMigrationBacksOff(t *testing.T) {
 	p.migrations[0].Annotations = map[string]string{annotations.Migrations: string(annotations.MigrationsUp)}
 	p.Jobs[0].Done, p.Jobs[0].Result = true, Result{OutcomeBlocked, []string{"acl: 1"}}
 	p.observe(p.migrations[0])
-	if retry := p.migrations[0].Status.RetryTime; retry == nil || !retry.Equal(new(metav1.NewTime(p.Now.Add(20*time.Second)))) {
-		t.Errorf("the next Job can start at %v, want 20 seconds later", retry)
+	want := metav1.NewTime(p.Now.Add(20 * time.Second))
+	if retry := p.migrations[0].Status.RetryTime; !retry.Equal(&want) {
+		t.Errorf("the next Job can start at %v, want %v", retry, want)
 	}
 }
 
 // TestBackoff proves that the time between attempts doubles up to its limit.
 func TestBackoff(t *testing.T) {
 	for attempts, want := range map[int32]time.Duration{
-		0: 10 * time.Second, 1: 10 * time.Second, 2: 20 * time.Second, 5: 160 * time.Second, 6: 5 * time.Minute, 1 << 20: 5 * time.Minute,
+		0: 10 * time.Second, 1: 10 * time.Second, 2: 20 * time.Second, 5: 160 * time.Second,
+		6: 5 * time.Minute, 1 << 20: 5 * time.Minute,
 	} {
 		if got := backoff(attempts); got != want {
 			t.Errorf("after %d attempts: %v, want %v", attempts, got, want)

@@ -20,7 +20,9 @@ import (
 )
 
 // apply does what a plan says. The controller can stop after any step: the next plan continues from there.
-func (c *Controller) apply(ctx context.Context, key clusterstate.DatabaseKey, snapshot migrate.Snapshot, plan migrate.Plan) error {
+func (c *Controller) apply(
+	ctx context.Context, key clusterstate.DatabaseKey, snapshot migrate.Snapshot, plan migrate.Plan,
+) error {
 	if err := c.ungate(ctx, plan.Ungate); err != nil {
 		return err
 	}
@@ -73,7 +75,9 @@ func (c *Controller) ungate(ctx context.Context, pods []migrate.Pod) error {
 }
 
 // create creates the PluginMigrations of requirements.
-func (c *Controller) create(ctx context.Context, key clusterstate.DatabaseKey, requirements []migrate.Requirement) error {
+func (c *Controller) create(
+	ctx context.Context, key clusterstate.DatabaseKey, requirements []migrate.Requirement,
+) error {
 	var errs []error
 	for _, requirement := range requirements {
 		migration := &v1alpha1.PluginMigration{

@@ -23,7 +23,9 @@ type Metrics struct {
 }
 
 // NewMetrics registers the metrics. It reads PluginMigrations through cached, which must read from a cache.
-func NewMetrics(registry prometheus.Registerer, cached client.Reader, pods *clusterstate.InjectedPods) (*Metrics, error) {
+func NewMetrics(
+	registry prometheus.Registerer, cached client.Reader, pods *clusterstate.InjectedPods,
+) (*Metrics, error) {
 	metrics := &Metrics{
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kongdao_migration_jobs_total", Help: "Number of migration Jobs started, by step: up or finish.",
@@ -31,7 +33,8 @@ func NewMetrics(registry prometheus.Registerer, cached client.Reader, pods *clus
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kongdao_migration_failures_total", Help: "Number of times that a migration failed or was held, by reason.",
 		}, []string{"reason"}),
-		phases: prometheus.NewDesc("kongdao_plugin_migrations", "Number of PluginMigrations, by phase.", []string{"phase"}, nil),
+		phases: prometheus.NewDesc(
+			"kongdao_plugin_migrations", "Number of PluginMigrations, by phase.", []string{"phase"}, nil),
 		gated:  prometheus.NewDesc("kongdao_gated_pods", "Number of pods that wait for a migration.", nil, nil),
 		cached: cached, pods: pods,
 	}

@@ -23,7 +23,9 @@ import (
 const maxAttempts = 1 << 20
 
 // readJob returns what a plan needs to know about a Job.
-func (c *Controller) readJob(ctx context.Context, job *batchv1.Job, migrations []v1alpha1.PluginMigration) (migrate.Job, error) {
+func (c *Controller) readJob(
+	ctx context.Context, job *batchv1.Job, migrations []v1alpha1.PluginMigration,
+) (migrate.Job, error) {
 	read := migrate.Job{
 		Name: job.Name, Step: migrate.Step(job.Labels[annotations.Step]), Attempt: attemptOf(job), Done: isDone(job),
 	}
@@ -62,14 +64,16 @@ func attemptOf(job *batchv1.Job) int32 {
 
 func isDone(job *batchv1.Job) bool {
 	return slices.ContainsFunc(job.Status.Conditions, func(condition batchv1.JobCondition) bool {
-		return (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) && condition.Status == corev1.ConditionTrue
+		return condition.Status == corev1.ConditionTrue &&
+			(condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed)
 	})
 }
 
 // podsOf returns the pods of a Job, the oldest first.
 func (c *Controller) podsOf(ctx context.Context, job *batchv1.Job) ([]corev1.Pod, error) {
 	var pods corev1.PodList
-	if err := c.Live.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
+	hasLabel := client.MatchingLabels{batchv1.JobNameLabel: job.Name}
+	if err := c.Live.List(ctx, &pods, client.InNamespace(job.Namespace), hasLabel); err != nil {
 		return nil, fmt.Errorf("read the pods of Job %q: %w", qualified(job), err)
 	}
 	// A copy of a pod has the label too, but not the owner.

@@ -19,13 +19,18 @@ import (
 
 // readSnapshot returns the snapshot of a database. It reads PluginMigrations and Jobs through reader, and pods from the
 // index of injected pods.
-func (c *Controller) readSnapshot(ctx context.Context, reader client.Reader, key clusterstate.DatabaseKey) (migrate.Snapshot, error) {
+func (c *Controller) readSnapshot(
+	ctx context.Context, reader client.Reader, key clusterstate.DatabaseKey,
+) (migrate.Snapshot, error) {
 	snapshot := migrate.Snapshot{Namespace: key.Namespace, Now: metav1.Now(), HistoryLimit: c.Settings.HistoryLimit}
-	selected := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingLabels{annotations.Database: key.Database}}
+	selected := &client.ListOptions{}
+	client.InNamespace(key.Namespace).ApplyToList(selected)
+	client.MatchingLabels{annotations.Database: key.Database}.ApplyToList(selected)
 	var migrations v1alpha1.PluginMigrationList
 	var jobs batchv1.JobList
-	if err := errors.Join(reader.List(ctx, &migrations, selected...), reader.List(ctx, &jobs, selected...)); err != nil {
-		return snapshot, fmt.Errorf("read the PluginMigrations and Jobs of database %q in namespace %q: %w", key.Database, key.Namespace, err)
+	if err := errors.Join(reader.List(ctx, &migrations, selected), reader.List(ctx, &jobs, selected)); err != nil {
+		return snapshot, fmt.Errorf("read the PluginMigrations and Jobs of database %q in namespace %q: %w",
+			key.Database, key.Namespace, err)
 	}
 	for _, migration := range migrations.Items {
 		if migration.DeletionTimestamp == nil {
@@ -51,10 +56,13 @@ func (c *Controller) readSnapshot(ctx context.Context, reader client.Reader, key
 
 // addUnwatchedPods adds to a snapshot the pods of its namespace that no watch reports: pods that were never injected,
 // and pods of Jobs that were deleted.
-func (c *Controller) addUnwatchedPods(ctx context.Context, key clusterstate.DatabaseKey, snapshot *migrate.Snapshot) error {
+func (c *Controller) addUnwatchedPods(
+	ctx context.Context, key clusterstate.DatabaseKey, snapshot *migrate.Snapshot,
+) error {
 	for pod, err := range clusterstate.PodsIn(ctx, c.Live, key.Namespace) {
 		if err != nil {
-			return fmt.Errorf("read the pods that may use database %q in namespace %q: %w", key.Database, key.Namespace, err)
+			return fmt.Errorf("read the pods that may use database %q in namespace %q: %w",
+				key.Database, key.Namespace, err)
 		}
 		if err := addUnwatchedPod(pod, key, snapshot); err != nil {
 			return err
@@ -82,5 +90,6 @@ func addUnwatchedPod(pod *corev1.Pod, key clusterstate.DatabaseKey, snapshot *mi
 
 // isRunner reports whether a pod belongs to one of our Jobs on a database and has not ended.
 func isRunner(pod *corev1.Pod, key clusterstate.DatabaseKey) bool {
-	return !clusterstate.HasEnded(pod) && pod.Labels[annotations.Database] == key.Database && pod.Labels[annotations.Step] != ""
+	return pod.Labels[annotations.Database] == key.Database && pod.Labels[annotations.Step] != "" &&
+		!clusterstate.HasEnded(pod)
 }

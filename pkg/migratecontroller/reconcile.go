@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// resyncInterval is how often the controller reads what it does not watch: the pods of Jobs, and pods that were never
-	// injected.
+	// resyncInterval is how often the controller reads what it does not watch: the pods of Jobs, and pods that were
+	// never injected.
 	resyncInterval = 15 * time.Second
 	// conflictRetryInterval is when the controller tries again after another client changed an object first.
 	conflictRetryInterval = 100 * time.Millisecond

@@ -12,7 +12,9 @@ import (
 )
 
 // updateStatus writes the status of a migration, and records Events if the migration now needs a person.
-func (c *Controller) updateStatus(ctx context.Context, migration *v1alpha1.PluginMigration, status v1alpha1.PluginMigrationStatus) error {
+func (c *Controller) updateStatus(
+	ctx context.Context, migration *v1alpha1.PluginMigration, status v1alpha1.PluginMigrationStatus,
+) error {
 	before := migration.Status.Phase
 	migration.Status = status
 	if err := c.Client.Status().Update(ctx, migration); err != nil {
@@ -21,7 +23,8 @@ func (c *Controller) updateStatus(ctx context.Context, migration *v1alpha1.Plugi
 	if before == status.Phase {
 		return nil
 	}
-	c.Log.Info("The phase of a PluginMigration changed", "namespace", migration.Namespace, "pluginMigration", migration.Name,
+	c.Log.Info("The phase of a PluginMigration changed",
+		"namespace", migration.Namespace, "pluginMigration", migration.Name,
 		"phase", string(status.Phase), "before", string(before), "message", status.Message)
 	if reason := eventReason(status.Phase); reason != "" {
 		c.Metrics.failures.WithLabelValues(reason).Inc()
@@ -61,5 +64,6 @@ func (c *Controller) recordEvents(migration *v1alpha1.PluginMigration, reason st
 // requires reports whether a pod requires a migration.
 func requires(pod *clusterstate.InjectedPod, migration *v1alpha1.PluginMigration) bool {
 	requirement := pod.Migration.Requirement
-	return pod.Namespace == migration.Namespace && len(requirement.Plugins) > 0 && requirement.MigrationName() == migration.Name
+	return pod.Namespace == migration.Namespace && len(requirement.Plugins) > 0 &&
+		requirement.MigrationName() == migration.Name
 }

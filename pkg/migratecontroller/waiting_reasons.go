@@ -11,8 +11,8 @@ import (
 // waitingReasonTTL is how long a waiting reason is kept. The next resync reads it again.
 const waitingReasonTTL = resyncInterval / 2
 
-// waitingReasons caches why the pods of Jobs do not run. Each change of a pod causes a plan, and must not cause a read of
-// the pods of a Job. The zero value is empty and ready to use. It is safe for concurrent use.
+// waitingReasons caches why the pods of Jobs do not run. Each change of a pod causes a plan, and must not cause a read
+// of the pods of a Job. The zero value is empty and ready to use. It is safe for concurrent use.
 type waitingReasons struct {
 	mutex   sync.Mutex
 	entries map[types.UID]waitingEntry

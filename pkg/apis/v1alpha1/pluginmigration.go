@@ -19,7 +19,7 @@ type PluginMigration struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// Spec is the database and the migrations that it needs. It is immutable.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable: delete this PluginMigration to try the migration again"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable; to try again, delete the object"
 	Spec PluginMigrationSpec `json:"spec"`
 	// Status is what the controller last observed. It is read-only.
 	// +kubebuilder:default={"observedGeneration":-1}
@@ -79,7 +79,7 @@ type PluginMigrations struct {
 	ReleaseDigest string `json:"releaseDigest"`
 	// MigrationsDigest is the digest of the migrations of the release.
 	MigrationsDigest string `json:"migrationsDigest"`
-	// Migrations lists the migrations in the order in which Kong runs them. It is empty if only Lua code can tell their
+	// Migrations lists the migrations in the order in which Kong runs them. It is empty if only Lua code knows their
 	// names.
 	// +listType=atomic
 	Migrations []Migration `json:"migrations,omitempty"`
