@@ -12,14 +12,14 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// TestTheGate proves which pods wait: those that bring migrations, whose database
-// is not known to be migrated for exactly these, and that we may have wait.
-func TestTheGate(t *testing.T) {
+// TestGate proves which pods get our gate: those that have migrations, whose database is not migrated for exactly these,
+// and that may have a gate.
+func TestGate(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
 	source(t, ns, "plain", "1.0.0")
-	migrated(t, ns, "first", "dao-test@1.0.0")
+	migrateWith(t, ns, "first", "dao-test@1.0.0")
 	env := func(name, value string) func(*corev1.Pod) {
 		return func(pod *corev1.Pod) {
 			container := &pod.Spec.Containers[0]
@@ -29,34 +29,54 @@ func TestTheGate(t *testing.T) {
 	annotate := func(name, value string) func(*corev1.Pod) {
 		return func(pod *corev1.Pod) { pod.Annotations[name] = value }
 	}
+	host := func(name string) func(*corev1.Pod) {
+		return func(pod *corev1.Pod) { pod.Spec.Containers[0].Env[0].Value = name }
+	}
+	gate := func(gate corev1.PodSchedulingGate) func(*corev1.Pod) {
+		return func(pod *corev1.Pod) { pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{gate} }
+	}
 	foreign := corev1.PodSchedulingGate{Name: "example.com/quota"}
+	const noDatabase = "its Kong has no database (fact K18)"
 	for name, test := range map[string]struct {
 		plugins string
 		change  func(*corev1.Pod)
 		gated   bool
 		reason  string
 	}{
-		"the release that is migrated":  {plugins: "dao-test@1.0.0", reason: "a pod that is scaled out never waits"},
-		"another release":               {plugins: "dao-test@1.1.0", gated: true, reason: "its database is not known to be migrated for exactly that"},
-		"another database":              {plugins: "dao-test@1.0.0", change: env("KONG_PG_DATABASE", "other"), gated: true},
-		"another schema":                {plugins: "dao-test@1.0.0", change: env("KONG_PG_SCHEMA", "other"), gated: true},
-		"the same database, in full":    {plugins: "dao-test@1.0.0", change: func(pod *corev1.Pod) { pod.Spec.Containers[0].Env[0].Value = "postgres." + ns + ".svc.cluster.local" }},
-		"a plugin without migrations":   {plugins: "plain"},
-		"with one that has some":        {plugins: "plain, dao-test@1.1.0", gated: true},
-		"asks for nothing":              {plugins: ""},
-		"with a node":                   {plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) { pod.Spec.NodeName = "node-1" }, reason: "the API server would deny the gate (P1)"},
-		"without a database":            {plugins: "dao-test@1.1.0", change: env("KONG_DATABASE", "off"), reason: "K18"},
-		"a data plane":                  {plugins: "dao-test@1.1.0", change: env("KONG_ROLE", "data_plane"), reason: "K18"},
-		"a control plane":               {plugins: "dao-test@1.1.0", change: env("KONG_ROLE", "control_plane"), gated: true, reason: "K18"},
-		"a database on its own address": {plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) { pod.Spec.Containers[0].Env = nil }, reason: "no Job could reach it"},
-		"migrations off":                {plugins: "dao-test@1.1.0", change: annotate(annotations.Migrations, "off")},
-		"migrations up":                 {plugins: "dao-test@1.1.0", change: annotate(annotations.Migrations, "up"), gated: true, reason: "only finish is left to a person"},
-		"a Job's":                       {plugins: "dao-test@1.1.0", change: ownedBy("batch/v1", "Job"), reason: "that is what migrates where others do it (K21)"},
-		"a ReplicaSet's":                {plugins: "dao-test@1.1.0", change: ownedBy("apps/v1", "ReplicaSet"), gated: true},
-		"with a gate of another's":      {plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) { pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{foreign} }, gated: true},
-		"with our gate": {plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) {
-			pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.MigrationsGate}}
-		}, gated: true, reason: "and once, else the API server would deny it"},
+		"migrated release":          {plugins: "dao-test@1.0.0", reason: "a pod of a migrated release never waits"},
+		"another release":           {plugins: "dao-test@1.1.0", gated: true, reason: "the database is not migrated for it"},
+		"another database":          {plugins: "dao-test@1.0.0", change: env("KONG_PG_DATABASE", "other"), gated: true},
+		"another schema":            {plugins: "dao-test@1.0.0", change: env("KONG_PG_SCHEMA", "other"), gated: true},
+		"full name of the database": {plugins: "dao-test@1.0.0", change: host("postgres." + ns + ".svc.cluster.local")},
+		"plugin without migrations": {plugins: "plain"},
+		"one of two has migrations": {plugins: "plain, dao-test@1.1.0", gated: true},
+		"no request":                {plugins: ""},
+		"pod with a node": {
+			plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) { pod.Spec.NodeName = "node-1" },
+			reason: "the API server does not accept a gate on a pod with a node (fact P1)",
+		},
+		"no database":   {plugins: "dao-test@1.1.0", change: env("KONG_DATABASE", "off"), reason: noDatabase},
+		"data plane":    {plugins: "dao-test@1.1.0", change: env("KONG_ROLE", "data_plane"), reason: noDatabase},
+		"control plane": {plugins: "dao-test@1.1.0", change: env("KONG_ROLE", "control_plane"), gated: true},
+		"database on localhost": {
+			plugins: "dao-test@1.1.0", change: func(pod *corev1.Pod) { pod.Spec.Containers[0].Env = nil },
+			reason: "a Job cannot reach it",
+		},
+		"migrations off": {plugins: "dao-test@1.1.0", change: annotate(annotations.Migrations, "off")},
+		"migrations up": {
+			plugins: "dao-test@1.1.0", change: annotate(annotations.Migrations, "up"), gated: true,
+			reason: "only finish is manual",
+		},
+		"pod of a Job": {
+			plugins: "dao-test@1.1.0", change: ownedBy("batch/v1", "Job"),
+			reason: "the Jobs of the chart run migrations (fact K21)",
+		},
+		"pod of a ReplicaSet": {plugins: "dao-test@1.1.0", change: ownedBy("apps/v1", "ReplicaSet"), gated: true},
+		"foreign gate":        {plugins: "dao-test@1.1.0", change: gate(foreign), gated: true},
+		"our gate": {
+			plugins: "dao-test@1.1.0", change: gate(corev1.PodSchedulingGate{Name: annotations.MigrationsGate}), gated: true,
+			reason: "the API server does not accept a gate twice",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := pod(ns, "kong", test.plugins)
@@ -68,25 +88,27 @@ func TestTheGate(t *testing.T) {
 				t.Fatal(err)
 			}
 			if isGated(made) != test.gated || slices.Contains(made.Spec.SchedulingGates, foreign) != foreignBefore {
-				t.Errorf("gates %v, want ours: %v; %s", made.Spec.SchedulingGates, test.gated, test.reason)
+				t.Errorf("the gates are %v, want ours: %v: %s", made.Spec.SchedulingGates, test.gated, test.reason)
 			}
 			if injected := made.Labels[annotations.Injected] == "true"; injected != (test.plugins != "") {
-				t.Errorf("that it was injected is %v", injected)
+				t.Errorf("the pod is injected: %v", injected)
 			}
 		})
 	}
 }
 
-// ownedBy gives a pod an owner.
+// ownedBy returns a function that gives a pod an owner.
 func ownedBy(apiVersion, kind string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) {
-		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: "owner", UID: "1", Controller: new(true)}}
+		pod.OwnerReferences = []metav1.OwnerReference{{
+			APIVersion: apiVersion, Kind: kind, Name: "owner", UID: "1", Controller: new(true),
+		}}
 	}
 }
 
-// TestOnlyOurGateIsLifted proves that a pod which also waits for somebody else
-// goes on waiting for that one (K35).
-func TestOnlyOurGateIsLifted(t *testing.T) {
+// TestForeignGateStays proves that the controller removes only our gate. A pod that also has the gate of another
+// controller continues to wait (fact K35).
+func TestForeignGateStays(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
@@ -94,36 +116,38 @@ func TestOnlyOurGateIsLifted(t *testing.T) {
 	made := pod(ns, "kong", "dao-test@1.0.0")
 	made.Spec.SchedulingGates = []corev1.PodSchedulingGate{foreign}
 	create(t, made)
-	end(t, job(t, ns, "up"), done())
-	lifted(t, made)
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, made)
 	if !slices.Equal(made.Spec.SchedulingGates, []corev1.PodSchedulingGate{foreign}) {
-		t.Errorf("gates %v are left, want the other's alone", made.Spec.SchedulingGates)
+		t.Errorf("the gates are %v, want only the foreign one", made.Spec.SchedulingGates)
 	}
 }
 
-// TestTheChartsJob proves that the chart's own migration, a Job with the plugin's
-// annotation, runs: it is injected, never waits, and brings no migration about (K21).
-func TestTheChartsJob(t *testing.T) {
+// TestJobOfTheChart proves that a migration Job of the chart runs if it has the annotation. It is injected, has no gate,
+// and causes no PluginMigration (fact K21).
+func TestJobOfTheChart(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
-	of := pod(ns, "", "dao-test@1.0.0")
-	of.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
-	of.Spec.Containers[0].Name, of.Spec.Containers[0].Args = "kong-migrations", []string{"kong", "migrations", "bootstrap"}
+	template := pod(ns, "", "dao-test@1.0.0")
+	template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
+	container := &template.Spec.Containers[0]
+	container.Name, container.Args = "kong-migrations", []string{"kong", "migrations", "bootstrap"}
 	create(t, &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "kong-kong-init-migrations"},
 		Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "init"}, Annotations: of.Annotations}, Spec: of.Spec,
+			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "init"}, Annotations: template.Annotations},
+			Spec:       template.Spec,
 		}},
 	})
-	made := podsOf(t, ns, "init", 1, func(pod *corev1.Pod) bool { return pod.Labels[annotations.Injected] == "true" })
-	if len(made[0].Spec.SchedulingGates) > 0 {
-		t.Errorf("it waits: %v", made[0].Spec.SchedulingGates)
+	injected := podsOf(t, ns, "init", 1, func(pod *corev1.Pod) bool { return pod.Labels[annotations.Injected] == "true" })
+	if len(injected[0].Spec.SchedulingGates) > 0 {
+		t.Errorf("the pod of the Job has the gates %v", injected[0].Spec.SchedulingGates)
 	}
-	// What comes later is seen later: then this pod was seen too.
-	migrated(t, ns, "later", "dao-test@1.1.0")
-	records, err := recordsOf(t.Context(), ns)
-	if err != nil || len(records) != 1 {
-		t.Errorf("%d PluginMigrations, want the later pod's alone: %v", len(records), err)
+	// The controller sees the later pod after the pod of the Job.
+	migrateWith(t, ns, "later", "dao-test@1.1.0")
+	migrations, err := migrationsIn(t.Context(), ns)
+	if err != nil || len(migrations) != 1 {
+		t.Errorf("there are %d PluginMigrations, want only the one of the later pod: %v", len(migrations), err)
 	}
 }

@@ -14,36 +14,35 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// ending is how the script of a Job ended.
-type ending struct {
+// jobEnd is how the script of a Job ended.
+type jobEnd struct {
 	code    int32
 	message string
 }
 
-// What job.sh leaves behind.
-func done() ending                { return ending{0, "done\n"} }
-func pending() ending             { return ending{0, "pending\ndao-test: " + next + "\n"} }
-func blocked(lines string) ending { return ending{10, "blocked\n" + lines} }
-func failed(words string) ending  { return ending{13, "failed\n" + words} }
+// The results that job.sh writes.
+func done() jobEnd                { return jobEnd{0, "done\n"} }
+func pending() jobEnd             { return jobEnd{0, "pending\ndao-test: " + next + "\n"} }
+func blocked(lines string) jobEnd { return jobEnd{10, "blocked\n" + lines} }
+func failed(output string) jobEnd { return jobEnd{13, "failed\n" + output} }
 
-// end has the pod of a Job end, as the kubelet would tell, and waits until the
-// Job is over.
-func end(t *testing.T, job *batchv1.Job, how ending) {
+// endJob ends the pod of a Job as the kubelet does, and waits until the Job is done.
+func endJob(t *testing.T, job *batchv1.Job, with jobEnd) {
 	t.Helper()
-	endPod(t, job, how)
+	endPodOf(t, job, with)
 	eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(job), job); err != nil {
 			return err
 		}
-		if !isOver(job) {
-			return fmt.Errorf("job %s is not over: %+v", job.Name, job.Status)
+		if !isDone(job) {
+			return fmt.Errorf("job %s is not done: %+v", job.Name, job.Status)
 		}
 		return nil
 	})
 }
 
-// endPod has the pod of a Job that has not ended yet end.
-func endPod(t *testing.T, job *batchv1.Job, how ending) *corev1.Pod {
+// endPodOf ends the running pod of a Job.
+func endPodOf(t *testing.T, job *batchv1.Job, with jobEnd) *corev1.Pod {
 	t.Helper()
 	var ended *corev1.Pod
 	eventually(t, func(ctx context.Context) error {
@@ -60,39 +59,39 @@ func endPod(t *testing.T, job *batchv1.Job, how ending) *corev1.Pod {
 		ended = &pods.Items[at]
 		return nil
 	})
-	finishPod(t, ended, how)
+	endPod(t, ended, with)
 	return ended
 }
 
-// finishPod has a pod end.
-func finishPod(t *testing.T, pod *corev1.Pod, how ending) {
+// endPod ends a pod.
+func endPod(t *testing.T, pod *corev1.Pod, with jobEnd) {
 	t.Helper()
 	eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 			return err
 		}
 		pod.Status.Phase = corev1.PodSucceeded
-		if how.code != 0 {
+		if with.code != 0 {
 			pod.Status.Phase = corev1.PodFailed
 		}
 		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
 			Name: pod.Spec.Containers[0].Name, Image: pod.Spec.Containers[0].Image,
 			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
-				ExitCode: how.code, Message: how.message, StartedAt: metav1.Now(), FinishedAt: metav1.Now(),
+				ExitCode: with.code, Message: with.message, StartedAt: metav1.Now(), FinishedAt: metav1.Now(),
 			}},
 		}}
 		return webhook.Admin.Status().Update(ctx, pod)
 	})
 }
 
-func isOver(job *batchv1.Job) bool {
+func isDone(job *batchv1.Job) bool {
 	return slices.ContainsFunc(job.Status.Conditions, func(condition batchv1.JobCondition) bool {
 		return (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) && condition.Status == corev1.ConditionTrue
 	})
 }
 
-// serve has pods run and be ready.
-func serve(t *testing.T, pods ...*corev1.Pod) {
+// makeReady lets pods run and become ready.
+func makeReady(t *testing.T, pods ...*corev1.Pod) {
 	t.Helper()
 	for _, pod := range pods {
 		eventually(t, func(ctx context.Context) error {
@@ -100,7 +99,7 @@ func serve(t *testing.T, pods ...*corev1.Pod) {
 				return err
 			}
 			if len(pod.Spec.SchedulingGates) > 0 {
-				return fmt.Errorf("pod %s cannot run with gates %v", pod.Name, pod.Spec.SchedulingGates)
+				return fmt.Errorf("pod %s cannot run: it has the gates %v", pod.Name, pod.Spec.SchedulingGates)
 			}
 			pod.Status.Phase = corev1.PodRunning
 			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
@@ -109,12 +108,12 @@ func serve(t *testing.T, pods ...*corev1.Pod) {
 	}
 }
 
-// isGated reports whether a pod waits for us.
+// isGated reports whether a pod waits for its migration.
 func isGated(pod *corev1.Pod) bool {
 	return slices.Contains(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: annotations.MigrationsGate})
 }
 
-// podsOf waits for so many pods labelled app with a name that check is content with.
+// podsOf waits until a number of pods has the label app and passes a check. It returns these pods.
 func podsOf(t *testing.T, namespace, app string, count int, check func(*corev1.Pod) bool) []*corev1.Pod {
 	t.Helper()
 	var found []*corev1.Pod
@@ -130,15 +129,15 @@ func podsOf(t *testing.T, namespace, app string, count int, check func(*corev1.P
 			}
 		}
 		if len(found) != count {
-			return fmt.Errorf("of the %d pods of %s there are %d as wanted, not %d", len(pods.Items), app, len(found), count)
+			return fmt.Errorf("%d of the %d pods of %s pass the check, want %d", len(found), len(pods.Items), app, count)
 		}
 		return nil
 	})
 	return found
 }
 
-// lifted waits until a pod does not wait for us any more.
-func lifted(t *testing.T, pods ...*corev1.Pod) {
+// wantUngated waits until pods do not have our gate.
+func wantUngated(t *testing.T, pods ...*corev1.Pod) {
 	t.Helper()
 	for _, pod := range pods {
 		eventually(t, func(ctx context.Context) error {
@@ -146,7 +145,7 @@ func lifted(t *testing.T, pods ...*corev1.Pod) {
 				return err
 			}
 			if isGated(pod) {
-				return fmt.Errorf("pod %s has its gate", pod.Name)
+				return fmt.Errorf("pod %s still has the gate", pod.Name)
 			}
 			return nil
 		})

@@ -17,44 +17,42 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// TestNobodyLeads proves that pods of a database that is migrated never wait for
-// the controller: they go also while another holds the Lease that is not there.
-// Others wait, and go when that one's time is over.
-func TestNobodyLeads(t *testing.T) {
+// TestWithoutLeader proves that pods of a migrated database never wait for the controller: they start while a process
+// that does not exist holds the Lease. Other pods wait until the Lease is free.
+func TestWithoutLeader(t *testing.T) {
 	ns := namespace(t)
 	daoTest(t, ns)
-	migrated(t, ns, "first", "dao-test@1.0.0")
+	migrateWith(t, ns, "first", "dao-test@1.0.0")
 	restart(t, func() {
-		giveUpLease(t)
-		held := lease()
-		held.Spec = coordinationv1.LeaseSpec{
+		deleteLease(t)
+		foreign := lease()
+		foreign.Spec = coordinationv1.LeaseSpec{
 			HolderIdentity: new("another"), LeaseDurationSeconds: new(int32(3600)), LeaseTransitions: new(int32(1)),
 			AcquireTime: new(metav1.NowMicro()), RenewTime: new(metav1.NowMicro()),
 		}
-		create(t, held)
+		create(t, foreign)
 	})
-	out, other := pod(ns, "scaled-out", "dao-test@1.0.0"), pod(ns, "other", "dao-test@1.1.0")
-	create(t, out, other)
-	if isGated(out) {
-		t.Error("a pod of a database that is migrated waits while nobody leads")
+	migrated, other := pod(ns, "migrated", "dao-test@1.0.0"), pod(ns, "other", "dao-test@1.1.0")
+	create(t, migrated, other)
+	if isGated(migrated) {
+		t.Error("a pod of a migrated database has a gate")
 	}
 	if !isGated(other) {
-		t.Error("a pod of a database that is not does not wait")
+		t.Error("a pod with new migrations has no gate")
 	}
-	serve(t, out)
-	if records, err := recordsOf(t.Context(), ns); err != nil || len(records) != 1 {
-		t.Errorf("%d PluginMigrations, of which one was made by nobody who leads: %v", len(records), err)
+	makeReady(t, migrated)
+	if migrations, err := migrationsIn(t.Context(), ns); err != nil || len(migrations) != 1 {
+		t.Errorf("there are %d PluginMigrations, want 1 because no controller leads: %v", len(migrations), err)
 	}
-	giveUpLease(t)
-	end(t, job(t, ns, "up"), done())
-	lifted(t, other)
-	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
+	deleteLease(t)
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, other)
+	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
-// TestTheOtherReplicaTakesOver proves that of two replicas one does what there is
-// to do, and that the other goes on with it when the first is killed and its Lease
-// has expired.
-func TestTheOtherReplicaTakesOver(t *testing.T) {
+// TestOtherReplicaTakesOver proves that one of two replicas leads, and that the other continues when the first is killed
+// and its Lease has expired.
+func TestOtherReplicaTakesOver(t *testing.T) {
 	ns := namespace(t)
 	daoTest(t, ns)
 	_, kubeconfig, err := plane.User(installation.WebhookUser)
@@ -65,89 +63,87 @@ func TestTheOtherReplicaTakesOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	migrated(t, ns, "first", "dao-test@1.0.0") // so the first leads
+	migrateWith(t, ns, "first", "dao-test@1.0.0") // now the first replica leads
 	if err := other.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	second := pod(ns, "second", "dao-test@1.1.0")
 	create(t, second)
-	up := job(t, ns, "up")
+	up := runningJob(t, ns, "up")
 	if err := webhook.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	end(t, up, done())
-	lifted(t, second)
-	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
+	endJob(t, up, done())
+	wantUngated(t, second)
+	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	wantJobs(t, ns, "up", "up")
 	if err := errors.Join(other.Kill(), checkLog(other)); err != nil {
 		t.Error(err)
 	}
-	giveUpLease(t)
+	deleteLease(t)
 	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestTheLeaseIsGivenUp proves that one who is told to end lets the next lead at
-// once.
-func TestTheLeaseIsGivenUp(t *testing.T) {
+// TestLeaseIsReleased proves that a replica that stops releases the Lease, so that the next one leads immediately.
+func TestLeaseIsReleased(t *testing.T) {
 	ns := namespace(t)
 	daoTest(t, ns)
-	migrated(t, ns, "first", "dao-test@1.0.0") // it leads
+	migrateWith(t, ns, "first", "dao-test@1.0.0") // now it leads
 	if err := webhook.Terminate(); err != nil {
 		t.Fatal(err)
 	}
-	// controller-runtime ends what leads last, and calls that an error.
-	expect("leader election lost")
+	// controller-runtime logs this error whenever a leader stops.
+	expectLogError("leader election lost")
 	began := time.Now()
 	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	create(t, pod(ns, "second", "dao-test@1.1.0"))
-	end(t, job(t, ns, "up"), done())
-	record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
+	endJob(t, runningJob(t, ns, "up"), done())
+	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	if took := time.Since(began); took > 15*time.Second {
-		t.Errorf("the next has led after %v, which is when the Lease expires", took)
+		t.Errorf("the next replica leads after %v: it waited until the Lease expired", took)
 	}
 }
 
-// TestWithoutARight proves that a webhook which may not read PluginMigrations says
-// so, goes on to serve metrics and to admit, with what brings migrations waiting,
-// and goes on when it has the right.
-func TestWithoutARight(t *testing.T) {
+// TestWithoutPermission proves what a webhook does that cannot read PluginMigrations. It logs the error, admits pods and
+// serves metrics. Pods with migrations wait until it has the permission.
+func TestWithoutPermission(t *testing.T) {
 	ns := namespace(t)
 	daoTest(t, ns)
-	// The cache can do with either.
-	list, watch := right{"list", "kongdao.io", "pluginmigrations", ""}, right{"watch", "kongdao.io", "pluginmigrations", ""}
-	var giveList, giveWatch func()
-	restart(t, func() { giveList, giveWatch = list.take(t), watch.take(t) })
+	// The cache can start with either of them.
+	list := permission{"list", "kongdao.io", "pluginmigrations", ""}
+	watch := permission{"watch", "kongdao.io", "pluginmigrations", ""}
+	var grantList, grantWatch func()
+	restart(t, func() { grantList, grantWatch = list.revoke(t), watch.revoke(t) })
 	made := pod(ns, "kong", "dao-test@1.0.0")
 	create(t, made)
 	if !isGated(made) {
-		t.Error("the pod does not wait")
+		t.Error("the pod has no gate")
 	}
-	eventually(t, logged(list.missed()))
+	eventually(t, hasLogged(list.missingMessage()))
 	eventually(t, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // as Prometheus does
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // the default of Prometheus
 		defer cancel()
 		text, err := webhook.Metrics(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(text, "\nkongdao_gated_pods 1\n") || strings.Contains(text, "\nkongdao_plugin_migrations{") {
-			return errors.New("the metrics lack the gated pod, or tell what nobody knows")
+			return errors.New("the metrics do not have the gated pod, or they count PluginMigrations that the webhook cannot read")
 		}
 		return nil
 	})
-	giveWatch()
-	giveList()
-	end(t, job(t, ns, "up"), done())
-	lifted(t, made)
+	grantWatch()
+	grantList()
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, made)
 }
 
-// TestWithoutTheCRDs proves that a webhook on a cluster that does not know its
-// kinds ends with words that say what to do.
-func TestWithoutTheCRDs(t *testing.T) {
+// TestWithoutCRDs proves that a webhook stops if the cluster does not have the CRDs, with an error that says what to do.
+func TestWithoutCRDs(t *testing.T) {
 	definitions, err := installation.CRDs()
 	if err != nil {
 		t.Fatal(err)
@@ -155,12 +151,12 @@ func TestWithoutTheCRDs(t *testing.T) {
 	if err := webhook.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	giveUpLease(t)
+	deleteLease(t)
 	for _, definition := range definitions {
 		remove(t, definition)
 		eventually(t, func(ctx context.Context) error {
 			if err := installation.CheckCRD(ctx, plane, definition); !meta.IsNoMatchError(err) {
-				return errors.Join(errors.New("the API server tells of the CRD"), err)
+				return errors.Join(errors.New("the API server still has the CRD"), err)
 			}
 			return nil
 		})
@@ -171,7 +167,7 @@ func TestWithoutTheCRDs(t *testing.T) {
 	}
 	err = webhook.StartAndWait(t.Context())
 	if err == nil {
-		t.Error("it runs")
+		t.Error("the webhook runs without the CRDs")
 	}
 	log, readErr := os.ReadFile(webhook.LogFile())
 	if readErr != nil {
@@ -180,9 +176,9 @@ func TestWithoutTheCRDs(t *testing.T) {
 	log = bytes.TrimPrefix(log, before)
 	const want = "of kongdao.io/v1alpha1: install kongdao's CRDs, or remove the flags --migrations and --policies"
 	if !strings.Contains(string(log), want) {
-		t.Errorf("it does not say %q, but: %s", want, log)
+		t.Errorf("%q is not in the log: %s", want, log)
 	}
-	expect("the cluster has no kind")
+	expectLogError("the cluster has no kind")
 	if err := installation.InstallCRDs(t.Context(), plane); err != nil {
 		t.Fatal(err)
 	}
@@ -191,5 +187,5 @@ func TestWithoutTheCRDs(t *testing.T) {
 	}
 	ns := namespace(t)
 	daoTest(t, ns)
-	migrated(t, ns, "first", "dao-test@1.0.0")
+	migrateWith(t, ns, "first", "dao-test@1.0.0")
 }

@@ -87,9 +87,9 @@ func TestALibrarysMigrations(t *testing.T) {
 		t.Errorf("its gates are %v", made.Spec.SchedulingGates)
 	}
 	supplied(t, made)
-	end(t, job(t, ns, "up"), done())
-	lifted(t, made)
-	found := record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, made)
+	found := migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	var names []string
 	for _, migration := range found.Spec.Plugins[0].Migrations {
 		names = append(names, migration.Name)

@@ -29,7 +29,7 @@ var expected struct {
 }
 
 // expect has the log hold errors with these words.
-func expect(parts ...string) {
+func expectLogError(parts ...string) {
 	expected.Lock()
 	defer expected.Unlock()
 	expected.parts = append(expected.parts, parts...)
@@ -62,7 +62,7 @@ func checkLog(of *installation.Webhook) error {
 
 // logged is content when the log of the webhook that runs now has an error with
 // these words.
-func logged(words string) func(ctx context.Context) error {
+func hasLogged(words string) func(ctx context.Context) error {
 	return func(context.Context) error {
 		text, err := os.ReadFile(webhook.LogFile())
 		if err != nil {

@@ -243,7 +243,7 @@ func TestNoPolicyNoWebhook(t *testing.T) {
 		t.Errorf("a pod that is not Kong waits: %v", err)
 	}
 	eventuallyDenied(t, unasked(ns, "kong"), "policies.kongdao.io")
-	giveUpLease(t)
+	deleteLease(t)
 	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -14,27 +14,25 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// TestTwoDeploymentsOnOneDatabase proves that they share one PluginMigration and
-// one Job.
+// TestTwoDeploymentsOnOneDatabase proves that two Deployments with one database share a PluginMigration and a Job.
 func TestTwoDeploymentsOnOneDatabase(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
 	create(t, deployment(ns, "blue", 2), deployment(ns, "green", 2))
 	waiting := slices.Concat(podsOf(t, ns, "blue", 2, isGated), podsOf(t, ns, "green", 2, isGated))
-	end(t, job(t, ns, "up"), done())
-	lifted(t, waiting...)
-	record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, waiting...)
+	migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 	wantJobs(t, ns, "up")
-	if records, err := recordsOf(t.Context(), ns); err != nil || len(records) != 1 {
-		t.Errorf("%d PluginMigrations, want 1: %v", len(records), err)
+	if migrations, err := migrationsIn(t.Context(), ns); err != nil || len(migrations) != 1 {
+		t.Errorf("there are %d PluginMigrations, want 1: %v", len(migrations), err)
 	}
 }
 
-// TestSetsThatRace proves that several plugin sets which come at once for one
-// database are migrated one after the other, each by one Job: that never two are
-// active is watched for all tests.
-func TestSetsThatRace(t *testing.T) {
+// TestManySetsOnOneDatabase proves that several sets of plugins that are requested together on one database are migrated
+// one after the other, each by one Job. jobWatch checks that two Jobs never run together.
+func TestManySetsOnOneDatabase(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	const sets = 6
@@ -48,86 +46,86 @@ func TestSetsThatRace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range sets {
-		running := job(t, ns, "up")
-		for _, other := range recordsNot(t, ns, running.Labels[annotations.Migration]) {
-			waitsFor(t, ns, other.Spec.Request, v1alpha1.ReasonOtherJobRunning, running.Name, "runs on the same database")
+		running := runningJob(t, ns, "up")
+		for _, other := range otherMigrations(t, ns, running.Labels[annotations.Migration]) {
+			wantMessage(t, ns, other.Spec.Request, v1alpha1.ReasonOtherJobRunning, running.Name, "runs on the same database")
 		}
-		end(t, running, done())
+		endJob(t, running, done())
 	}
-	lifted(t, pods...)
+	wantUngated(t, pods...)
 	wantJobs(t, ns, slices.Repeat([]string{"up"}, sets)...)
 }
 
-// recordsNot are the PluginMigrations that have not begun, but for one.
-func recordsNot(t *testing.T, namespace, name string) []v1alpha1.PluginMigration {
+// otherMigrations returns the PluginMigrations without a Job, except one.
+func otherMigrations(t *testing.T, namespace, name string) []v1alpha1.PluginMigration {
 	t.Helper()
-	records, err := recordsOf(t.Context(), namespace)
+	migrations, err := migrationsIn(t.Context(), namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(records, func(record v1alpha1.PluginMigration) bool {
-		return record.Name == name || record.Status.Attempts > 0
+	return slices.DeleteFunc(migrations, func(migration v1alpha1.PluginMigration) bool {
+		return migration.Name == name || migration.Status.Attempts > 0
 	})
 }
 
-// TestAThirdReleaseBeforeTheSecondIsFinished proves that an "up" which Kong would
-// deny (K11) waits for the "finish" of the release before, whose pods have to be
-// there for that.
-func TestAThirdReleaseBeforeTheSecondIsFinished(t *testing.T) {
+// TestThirdReleaseBeforeSecondIsFinished proves that "up" waits for the "finish" of the release before it, because Kong
+// does not run "up" while migrations are pending (fact K11). "finish" needs a pod of that release.
+func TestThirdReleaseBeforeSecondIsFinished(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
 	source(t, ns, "dao-test", "1.2.0", base, "CREATE", next, "ALTER", "002_110_to_120", "DROP")
 	second, third := pod(ns, "second", "dao-test@1.1.0"), pod(ns, "third", "dao-test@1.2.0")
 	create(t, second)
-	end(t, job(t, ns, "up"), pending())
-	lifted(t, second)
+	endJob(t, runningJob(t, ns, "up"), pending())
+	wantUngated(t, second)
 	create(t, third)
-	waitsFor(t, ns, "dao-test@1.2.0", v1alpha1.ReasonPendingMigrations, "must be finished first. Pending: dao-test: "+next)
-	serve(t, second)
-	end(t, job(t, ns, "finish"), done())
-	end(t, job(t, ns, "up"), done())
-	lifted(t, third)
+	wantMessage(t, ns, "dao-test@1.2.0", v1alpha1.ReasonPendingMigrations, "must be finished first. Pending: dao-test: "+next)
+	makeReady(t, second)
+	endJob(t, runningJob(t, ns, "finish"), done())
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, third)
 	wantJobs(t, ns, "up", "finish", "up")
 }
 
-// TestTwoNamespacesOnOneDatabase proves that "finish" waits for older pods of
-// another namespace too. Each has a PluginMigration of its own.
+// TestTwoNamespacesOnOneDatabase proves that "finish" also waits for older pods in another namespace. Each namespace has
+// its own PluginMigration.
 func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 	t.Parallel()
 	one, other := namespace(t), namespace(t)
 	shared := func(namespace, name, plugins string) *corev1.Pod {
-		made := pod(namespace, name, plugins)
-		made.Spec.Containers[0].Env[0].Value = "postgres." + one + ".svc"
-		return made
+		user := pod(namespace, name, plugins)
+		user.Spec.Containers[0].Env[0].Value = "postgres." + one + ".svc"
+		return user
 	}
 	daoTest(t, one)
 	daoTest(t, other)
-	old, young := shared(one, "old", "dao-test@1.0.0"), shared(other, "young", "dao-test@1.1.0")
-	create(t, old)
-	end(t, job(t, one, "up"), done())
-	serve(t, old)
-	create(t, young)
-	end(t, job(t, other, "up"), pending())
-	serve(t, young)
-	waitsFor(t, other, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, `"`+one+`/old"`)
-	remove(t, old)
-	end(t, job(t, other, "finish"), done())
-	record(t, other, "dao-test@1.1.0", v1alpha1.PhaseFinished)
+	older, newer := shared(one, "older", "dao-test@1.0.0"), shared(other, "newer", "dao-test@1.1.0")
+	create(t, older)
+	endJob(t, runningJob(t, one, "up"), done())
+	makeReady(t, older)
+	create(t, newer)
+	endJob(t, runningJob(t, other, "up"), pending())
+	makeReady(t, newer)
+	wantMessage(t, other, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, `"`+one+`/older"`)
+	remove(t, older)
+	endJob(t, runningJob(t, other, "finish"), done())
+	migrationInPhase(t, other, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
-// TestARunnerThatOutlivesItsJob proves that no second runner starts beside a pod
-// whose Job went with its deleted record, and that one does when that pod is gone.
-func TestARunnerThatOutlivesItsJob(t *testing.T) {
+// TestPodOfDeletedJobStillRuns proves that no second Job starts while the pod of a deleted Job still runs. When the pod is
+// gone, the next Job starts.
+func TestPodOfDeletedJobStillRuns(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
 	create(t, pod(ns, "first", "dao-test@1.1.0"))
-	old := job(t, ns, "up")
+	old := runningJob(t, ns, "up")
 	var runner *corev1.Pod
 	eventually(t, func(ctx context.Context) error {
 		var pods corev1.PodList
-		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(ns), client.MatchingLabels{batchv1.JobNameLabel: old.Name}); err != nil {
+		hasLabel := client.MatchingLabels{batchv1.JobNameLabel: old.Name}
+		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(ns), hasLabel); err != nil {
 			return err
 		}
 		if len(pods.Items) != 1 {
@@ -136,13 +134,13 @@ func TestARunnerThatOutlivesItsJob(t *testing.T) {
 		runner = &pods.Items[0]
 		return nil
 	})
-	const held = "kongdao.io/held-by-a-test"
-	change(t, runner, func(pod *corev1.Pod) { pod.Finalizers = append(pod.Finalizers, held) })
-	remove(t, record(t, ns, "dao-test@1.1.0", v1alpha1.PhaseMigrating))
-	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "Pod", runner.Name)
+	const finalizer = "kongdao.io/held-by-a-test"
+	change(t, runner, func(pod *corev1.Pod) { pod.Finalizers = append(pod.Finalizers, finalizer) })
+	remove(t, migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseMigrating))
+	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "Pod", runner.Name)
 	wantJobs(t, ns)
 	change(t, runner, func(pod *corev1.Pod) {
-		pod.Finalizers = slices.DeleteFunc(pod.Finalizers, func(name string) bool { return name == held })
+		pod.Finalizers = slices.DeleteFunc(pod.Finalizers, func(name string) bool { return name == finalizer })
 	})
-	end(t, job(t, ns, "up"), pending())
+	endJob(t, runningJob(t, ns, "up"), pending())
 }

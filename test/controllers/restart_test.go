@@ -15,9 +15,8 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// restart kills the webhook, as a node that fails does, and starts it again
-// after what happens meanwhile. Its Lease, which would expire in some seconds,
-// is gone at once.
+// restart kills the webhook, as a failing node does. It calls meanwhile, then starts the webhook again. It deletes the
+// Lease, which would otherwise expire some seconds later.
 func restart(t *testing.T, meanwhile func()) {
 	t.Helper()
 	if err := webhook.Kill(); err != nil {
@@ -26,7 +25,7 @@ func restart(t *testing.T, meanwhile func()) {
 	if meanwhile != nil {
 		meanwhile()
 	}
-	giveUpLease(t)
+	deleteLease(t)
 	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -36,73 +35,75 @@ func lease() *coordinationv1.Lease {
 	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "kongdao-migrations"}}
 }
 
-func giveUpLease(t *testing.T) {
+func deleteLease(t *testing.T) {
 	t.Helper()
 	if err := client.IgnoreNotFound(webhook.Admin.Delete(t.Context(), lease())); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// right is what the webhook may do to one kind of objects.
-type right struct{ verb, group, resource, subresource string }
+// permission is one verb on one resource.
+type permission struct{ verb, group, resource, subresource string }
 
-// whole is the resource as rules name it.
-func (r right) whole() string {
-	if r.subresource == "" {
-		return r.resource
+// ruleResource returns the resource as RBAC rules name it.
+func (p permission) ruleResource() string {
+	if p.subresource == "" {
+		return p.resource
 	}
-	return r.resource + "/" + r.subresource
+	return p.resource + "/" + p.subresource
 }
 
-// missed is what the API server answers to who has not the right.
-func (r right) missed() string { return fmt.Sprintf("cannot %s resource %q", r.verb, r.whole()) }
+// missingMessage returns what the API server answers without the permission.
+func (p permission) missingMessage() string {
+	return fmt.Sprintf("cannot %s resource %q", p.verb, p.ruleResource())
+}
 
-// take takes a right from the webhook, so that it cannot come beyond the step
-// that needs it, and yields what gives it back.
-func (r right) take(t *testing.T) (giveBack func()) {
+// revoke takes the permission from the webhook, so that it stops before the step that needs it. It returns a function
+// that gives the permission back.
+func (p permission) revoke(t *testing.T) (grant func()) {
 	t.Helper()
-	expect(r.missed())
+	expectLogError(p.missingMessage())
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: installation.WebhookUser}}
 	get(t, role)
-	whole := role.DeepCopy().Rules
+	before := role.DeepCopy().Rules
 	for i := range role.Rules {
-		if rule := &role.Rules[i]; slices.Contains(rule.Resources, r.whole()) {
-			rule.Verbs = slices.DeleteFunc(rule.Verbs, func(verb string) bool { return verb == r.verb })
+		if rule := &role.Rules[i]; slices.Contains(rule.Resources, p.ruleResource()) {
+			rule.Verbs = slices.DeleteFunc(rule.Verbs, func(verb string) bool { return verb == p.verb })
 		}
 	}
 	role.Rules = slices.DeleteFunc(role.Rules, func(rule rbacv1.PolicyRule) bool { return len(rule.Verbs) == 0 })
-	set := func(rules []rbacv1.PolicyRule, may bool) {
+	set := func(rules []rbacv1.PolicyRule, allowed bool) {
 		change(t, role, func(role *rbacv1.ClusterRole) { role.Rules = rules })
-		eventually(t, func(ctx context.Context) error { return r.check(ctx, may) })
+		eventually(t, func(ctx context.Context) error { return p.check(ctx, allowed) })
 	}
 	set(slices.Clone(role.Rules), false)
-	return func() { set(whole, true) }
+	return func() { set(before, true) }
 }
 
-// check says whether the webhook has the right though it should not, or the
-// other way round.
-func (r right) check(ctx context.Context, may bool) error {
+// check returns an error unless the API server allows the permission as wanted.
+func (p permission) check(ctx context.Context, allowed bool) error {
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: installation.WebhookUser, ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: metav1.NamespaceDefault, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.subresource,
+			Namespace: metav1.NamespaceDefault, Verb: p.verb,
+			Group: p.group, Resource: p.resource, Subresource: p.subresource,
 		},
 	}}
 	if err := webhook.Admin.Create(ctx, review); err != nil {
 		return err
 	}
-	if review.Status.Allowed != may {
-		return fmt.Errorf("that it may %s %s/%s is %v", r.verb, r.resource, r.subresource, review.Status.Allowed)
+	if review.Status.Allowed != allowed {
+		return fmt.Errorf("the webhook may %s %s: %v", p.verb, p.ruleResource(), review.Status.Allowed)
 	}
 	return nil
 }
 
-// waitUntilGone waits until an object that was deleted is no more.
+// waitUntilGone waits until a deleted object no longer exists.
 func waitUntilGone(t *testing.T, object client.Object) {
 	t.Helper()
 	eventually(t, func(ctx context.Context) error {
 		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(object), object)
 		if err == nil {
-			return fmt.Errorf("%T %s is there", object, object.GetName())
+			return fmt.Errorf("%T %s still exists", object, object.GetName())
 		}
 		return client.IgnoreNotFound(err)
 	})

@@ -94,7 +94,7 @@ func TestPolicyWithEmptyVersionIsDenied(t *testing.T) {
 func TestAPolicyThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	expect("podSelector: values[0][team]")
+	expectLogError("podSelector: values[0][team]")
 	wrong := policyFor(t, "wrong", v1alpha1.PluginPolicySpec{
 		Allowed:     []string{"dao-*"},
 		PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "not valid"}},

@@ -17,10 +17,9 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// TestWhatLooksLikeKong proves, on all pods that the core is tested with, that the
-// API server's conditions have every pod come to kongdao of which a container is
-// Kong, and that of the others none is given anything.
-func TestWhatLooksLikeKong(t *testing.T) {
+// TestMatchConditionsSelectKong proves that the match conditions of the webhook select exactly the pods with a container
+// that runs Kong. It uses the test pods of package mutate.
+func TestMatchConditionsSelectKong(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	source(t, ns, quiet, "1.0.0")
@@ -30,7 +29,7 @@ func TestWhatLooksLikeKong(t *testing.T) {
 	for _, c := range goldens.Cases(t, filepath.Join(installation.ProjectRoot(), "pkg", "mutate", "testdata")) {
 		var made corev1.Pod
 		if err := json.Unmarshal(c.Pod, &made); err != nil {
-			continue // the API server would not have it either
+			continue // the API server does not accept it either
 		}
 		made.ObjectMeta = metav1.ObjectMeta{Namespace: ns, Name: "kong"}
 		made.Spec.ServiceAccountName, made.Status = "", corev1.PodStatus{}
@@ -46,7 +45,7 @@ func TestWhatLooksLikeKong(t *testing.T) {
 		came := got.Annotations[annotations.InjectionRecord] != "" || err != nil && strings.Contains(err.Error(), "policies.kongdao.io")
 		switch {
 		case err != nil && !came && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)):
-			// A fragment, which shows nothing.
+			// The pod is incomplete, so the API server does not accept it.
 		case err != nil && !came:
 			t.Errorf("%s: %v", c.Name, err)
 		case came != mutate.IsKong(view):

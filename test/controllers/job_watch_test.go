@@ -17,18 +17,17 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// jobWatch looks at every Job that kongdao makes, from the first to the last
-// test, in the order in which the API server made them: of one database never
-// two are active, and of one attempt there is never a second.
+// jobWatch checks every Job that kongdao creates in any test, in the order in which the API server creates them. Two Jobs
+// on one database never run together, and no attempt has two Jobs.
 type jobWatch struct {
 	events watch.Interface
-	// active are the Jobs that are not over, by their database.
+	// active are the Jobs that are not done, by database.
 	active map[string]map[string]bool
-	// attempts are the Jobs' names, by what they are an attempt of.
+	// attempts are the names of the Jobs, by the PluginMigration and the attempt.
 	attempts map[string]string
-	wrong    []error
+	errs     []error
 	stopping atomic.Bool
-	over     chan struct{}
+	ended    chan struct{}
 }
 
 func watchJobs(ctx context.Context) (*jobWatch, error) {
@@ -36,65 +35,66 @@ func watchJobs(ctx context.Context) (*jobWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &jobWatch{events: events, active: map[string]map[string]bool{}, attempts: map[string]string{}, over: make(chan struct{})}
+	w := &jobWatch{events: events, active: map[string]map[string]bool{}, attempts: map[string]string{}, ended: make(chan struct{})}
 	go w.follow()
 	return w, nil
 }
 
 func (w *jobWatch) follow() {
-	defer close(w.over)
+	defer close(w.ended)
 	for event := range w.events.ResultChan() {
 		job, ok := event.Object.(*batchv1.Job)
 		if w.stopping.Load() {
 			return
 		}
 		if !ok {
-			w.wrong = append(w.wrong, fmt.Errorf("watch Jobs: %+v", event.Object))
+			w.errs = append(w.errs, fmt.Errorf("watch Jobs: %+v", event.Object))
 			return
 		}
-		if isKongdaos(job) {
-			w.see(job, event.Type == watch.Deleted)
+		if isFromKongdao(job) {
+			w.check(job, event.Type == watch.Deleted)
 		}
 	}
 }
 
-func (w *jobWatch) see(job *batchv1.Job, gone bool) {
+// check checks a Job that was created, changed or deleted.
+func (w *jobWatch) check(job *batchv1.Job, deleted bool) {
 	database := job.Namespace + "/" + job.Labels[annotations.Database]
 	if w.active[database] == nil {
 		w.active[database] = map[string]bool{}
 	}
 	delete(w.active[database], job.Name)
-	if !gone && !isOver(job) {
+	if !deleted && !isDone(job) {
 		w.active[database][job.Name] = true
 	}
 	if len(w.active[database]) > 1 {
-		w.wrong = append(w.wrong, fmt.Errorf("on database %s several Jobs are active: %v", database, w.active[database]))
+		w.errs = append(w.errs, fmt.Errorf("several Jobs run on database %s: %v", database, w.active[database]))
 	}
 	attempt := fmt.Sprint(metav1.GetControllerOf(job).UID, " ", job.Labels[annotations.Attempt])
-	if before, seen := w.attempts[attempt]; seen && before != job.Name {
-		w.wrong = append(w.wrong, fmt.Errorf("jobs %s and %s are of one attempt", before, job.Name))
+	if before, ok := w.attempts[attempt]; ok && before != job.Name {
+		w.errs = append(w.errs, fmt.Errorf("jobs %s and %s have the same attempt", before, job.Name))
 	}
 	w.attempts[attempt] = job.Name
 }
 
-// stop ends the watch and says what was wrong.
+// stop ends the watch and returns what is wrong.
 func (w *jobWatch) stop() error {
 	select {
-	case <-w.over:
-		w.wrong = append(w.wrong, errors.New("the watch of Jobs ended before the tests"))
+	case <-w.ended:
+		w.errs = append(w.errs, errors.New("the watch ended before the tests"))
 	default:
 		w.stopping.Store(true)
 		w.events.Stop()
-		<-w.over
+		<-w.ended
 	}
 	if all := flag.Lookup("test.run").Value.String() == ""; all && len(w.attempts) == 0 {
-		w.wrong = append(w.wrong, errors.New("the watch has seen no Job"))
+		w.errs = append(w.errs, errors.New("the watch saw no Job"))
 	}
-	return errors.Join(w.wrong...)
+	return errors.Join(w.errs...)
 }
 
-// isKongdaos reports whether kongdao has made a Job, whatever its labels say.
-func isKongdaos(job *batchv1.Job) bool {
+// isFromKongdao reports whether kongdao created a Job. It does not use the labels, because the tests forge them.
+func isFromKongdao(job *batchv1.Job) bool {
 	return slices.ContainsFunc(job.ManagedFields, func(by metav1.ManagedFieldsEntry) bool {
 		return strings.HasPrefix(by.Manager, "kongdao-webhook") && by.Subresource == ""
 	})

@@ -48,9 +48,9 @@ func TestForgedMarks(t *testing.T) {
 	}
 	made := pod(ns, "kong", "dao-test@1.0.0")
 	create(t, made)
-	end(t, job(t, ns, "up"), done())
-	lifted(t, made)
-	if records, err := recordsOf(t.Context(), ns); err != nil || len(records) != 1 {
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, made)
+	if records, err := migrationsIn(t.Context(), ns); err != nil || len(records) != 1 {
 		t.Errorf("%d PluginMigrations, want the one of the pod that was injected: %v", len(records), err)
 	}
 }
@@ -68,11 +68,11 @@ func TestAMarkThatCouldBeOurs(t *testing.T) {
 	create(t, forged, mine)
 	images := map[string]bool{}
 	for range 2 {
-		running := job(t, ns, "up")
+		running := runningJob(t, ns, "up")
 		images[running.Spec.Template.Spec.Containers[0].Image] = true
-		end(t, running, done())
+		endJob(t, running, done())
 	}
-	lifted(t, forged, mine)
+	wantUngated(t, forged, mine)
 	if !images["kong:forged"] || !images["kong:3.9"] {
 		t.Errorf("the Jobs ran %v", images)
 	}
@@ -87,9 +87,9 @@ func TestJobsOfOthers(t *testing.T) {
 	daoTest(t, ns)
 	first := pod(ns, "first", "dao-test@1.0.0")
 	create(t, first)
-	up := job(t, ns, "up")
-	end(t, up, failed("Error: x"))
-	of := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed)
+	up := runningJob(t, ns, "up")
+	endJob(t, up, failed("Error: x"))
+	of := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed)
 	theirs := func(name, attempt, step string, owned bool) *batchv1.Job {
 		made := &batchv1.Job{
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, Labels: map[string]string{
@@ -113,15 +113,15 @@ func TestJobsOfOthers(t *testing.T) {
 	}
 	second := pod(ns, "second", "dao-test@1.1.0")
 	create(t, second)
-	waitsFor(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "runs on the same database")
+	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "runs on the same database")
 	wantJobs(t, ns, "up")
 	for _, other := range jobs {
 		remove(t, other)
 	}
-	end(t, job(t, ns, "up"), done())
-	lifted(t, second)
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, second)
 	wantJobs(t, ns, "up", "up")
-	if now := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed); now.Status.Attempts != 1 {
+	if now := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed); now.Status.Attempts != 1 {
 		t.Errorf("it has had %d attempts, want the one", now.Status.Attempts)
 	}
 }
@@ -134,9 +134,9 @@ func TestRecordsOfOthers(t *testing.T) {
 	daoTest(t, ns)
 	made := pod(ns, "first", "dao-test@1.0.0")
 	create(t, made)
-	end(t, job(t, ns, "up"), done())
-	lifted(t, made)
-	ours := record(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, made)
+	ours := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 	for i, labels := range []map[string]string{
 		nil, {annotations.Database: ""}, {annotations.Database: "x"}, {annotations.Database: "a.b_c"}, {annotations.Database: ours.Spec.Database.Key},
 	} {
@@ -150,16 +150,16 @@ func TestRecordsOfOthers(t *testing.T) {
 		other.Spec.Request = other.Name
 		create(t, other)
 	}
-	waitsFor(t, ns, "other-4", v1alpha1.ReasonNoPods, "No pod requires this migration")
+	wantMessage(t, ns, "other-4", v1alpha1.ReasonNoPods, "No pod requires this migration")
 
 	const words = "exists without label " + annotations.Database
-	expect(words)
+	expectLogError(words)
 	change(t, ours, func(ours *v1alpha1.PluginMigration) { ours.Labels = nil })
 	second := pod(ns, "second", "dao-test@1.1.0")
 	create(t, second)
-	end(t, job(t, ns, "up"), done())
-	lifted(t, second)
-	eventually(t, logged(words))
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, second)
+	eventually(t, hasLogged(words))
 	if tries := callsIn(t, ns)["create pluginmigrations"]; tries > 30 {
 		t.Errorf("it was tried %d times to make a PluginMigration that is there", tries)
 	}
@@ -176,13 +176,13 @@ func TestACopyOfTheJobsPod(t *testing.T) {
 	daoTest(t, ns)
 	made := pod(ns, "kong", "dao-test@1.0.0")
 	create(t, made)
-	up := job(t, ns, "up")
+	up := runningJob(t, ns, "up")
 	copied := pod(ns, "copy", "")
 	copied.Labels = map[string]string{batchv1.JobNameLabel: up.Name}
 	create(t, copied)
-	finishPod(t, copied, done())
-	end(t, up, failed("Error: x"))
-	waitsFor(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobFailed, "Error: x")
+	endPod(t, copied, done())
+	endJob(t, up, failed("Error: x"))
+	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobFailed, "Error: x")
 	if get(t, made); !isGated(made) {
 		t.Error("the pod does not wait")
 	}
