@@ -56,8 +56,8 @@ func metricValue(t *testing.T, series string) float64 {
 	return 0
 }
 
-// TestFailedMigration proves what users see if a migration fails. The pods wait, the PluginMigration and the owner of the
-// pods have an Event with the output of Kong, and a metric counts the failure. To delete the PluginMigration starts
+// TestFailedMigration proves what users see if a migration fails. The pods wait, the PluginMigration and the owner of
+// the pods have an Event with the output of Kong, and a metric counts the failure. To delete the PluginMigration starts
 // another try.
 func TestFailedMigration(t *testing.T) {
 	t.Parallel()
@@ -173,8 +173,8 @@ func TestLostPodOfJob(t *testing.T) {
 	wantJobs(t, ns, "up")
 }
 
-// TestJobThatCannotStart proves that the message of a PluginMigration says why the pod of its Job does not run, until it
-// runs.
+// TestJobThatCannotStart proves that the message of a PluginMigration says why the pod of its Job does not run, until
+// it runs.
 func TestJobThatCannotStart(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -13,75 +13,74 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// marked is a pod that a person has given our marks, our gate and annotations.
-func marked(namespace, name, mark string) *corev1.Pod {
-	made := pod(namespace, name, "")
-	made.Labels = map[string]string{annotations.Injected: "true"}
-	made.Annotations[annotations.InjectionRecord] = mark
-	made.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.MigrationsGate}}
-	return made
+// forgedPod returns a pod with a forged injection record and our gate.
+func forgedPod(namespace, name, record string) *corev1.Pod {
+	forged := pod(namespace, name, "")
+	forged.Labels = map[string]string{annotations.Injected: "true"}
+	forged.Annotations[annotations.InjectionRecord] = record
+	forged.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.MigrationsGate}}
+	return forged
 }
 
-// TestForgedMarks proves that marks which no injection has left neither end the
-// controller nor keep it from migrating the same database for others.
-func TestForgedMarks(t *testing.T) {
+// TestInvalidInjectionRecords proves that invalid injection records do not stop the controller: it still migrates the
+// same database for other pods.
+func TestInvalidInjectionRecords(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
 	long := strings.Repeat("x", 100<<10)
-	forged := func(plugins ...string) string {
+	record := func(plugins ...string) string {
 		releases := make([]string, len(plugins))
 		for i, plugin := range plugins {
 			releases[i] = fmt.Sprintf(`{"plugin":%q,"digest":"x","migrations":"y%d"}`, plugin, i)
 		}
 		return `{"releases":[` + strings.Join(releases, ",") + `]}`
 	}
-	for i, mark := range []string{
-		"", " ", "null", "[]", "{", "{}", "\x00\ufffd", `{"releases":null}`, `{"releases":[null]}`, `{"releases":{}}`, `{"releases":[{"plugin":7}]}`,
-		long, forged(""), forged("_"), forged("../../etc"), forged("a b"), forged("é"), forged(long), forged("dao-test", "dao-test"), forged("a.b"),
+	for i, record := range []string{
+		"", " ", "null", "[]", "{", "{}", "\x00\ufffd", `{"releases":null}`, `{"releases":[null]}`, `{"releases":{}}`,
+		`{"releases":[{"plugin":7}]}`, long, record(""), record("_"), record("../../etc"), record("a b"), record("é"),
+		record(long), record("dao-test", "dao-test"), record("a.b"),
 		`{"releases":[{"plugin":"dao-test","version":"\n\u001b[31m","migrations":"y"}]}`,
 	} {
-		odd := marked(ns, fmt.Sprintf("forged-%d", i), mark)
-		odd.Annotations[annotations.Migrations] = "maybe"
-		odd.Annotations[annotations.Containers] = ",,"
-		create(t, odd)
+		forged := forgedPod(ns, fmt.Sprintf("forged-%d", i), record)
+		forged.Annotations[annotations.Migrations] = "maybe"
+		forged.Annotations[annotations.Containers] = ",,"
+		create(t, forged)
 	}
-	made := pod(ns, "kong", "dao-test@1.0.0")
-	create(t, made)
+	injected := pod(ns, "kong", "dao-test@1.0.0")
+	create(t, injected)
 	endJob(t, runningJob(t, ns, "up"), done())
-	wantUngated(t, made)
-	if records, err := migrationsIn(t.Context(), ns); err != nil || len(records) != 1 {
-		t.Errorf("%d PluginMigrations, want the one of the pod that was injected: %v", len(records), err)
+	wantUngated(t, injected)
+	if migrations, err := migrationsIn(t.Context(), ns); err != nil || len(migrations) != 1 {
+		t.Errorf("there are %d PluginMigrations, want only the one of the injected pod: %v", len(migrations), err)
 	}
 }
 
-// TestAMarkThatCouldBeOurs proves that a forged mark of an injection which there
-// never was has just what its maker could do anyway run: the pod's own container,
-// one Job after the other.
-func TestAMarkThatCouldBeOurs(t *testing.T) {
+// TestForgedInjectionRecord proves that a valid but forged injection record runs nothing that its author could not run
+// anyway: the pod's own container, in a Job that waits for other Jobs.
+func TestForgedInjectionRecord(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
-	const mark = `{"releases":[{"plugin":"dao-test","digest":"sha256:00","migrations":"sha256:00","sources":["nowhere"]}]}`
-	forged, mine := marked(ns, "forged", mark), pod(ns, "mine", "dao-test@1.0.0")
+	const record = `{"releases":[{"plugin":"dao-test","digest":"sha256:00","migrations":"sha256:00","sources":["x"]}]}`
+	forged, injected := forgedPod(ns, "forged", record), pod(ns, "injected", "dao-test@1.0.0")
 	forged.Spec.Containers[0].Image = "kong:forged"
-	create(t, forged, mine)
+	create(t, forged, injected)
 	images := map[string]bool{}
 	for range 2 {
 		running := runningJob(t, ns, "up")
 		images[running.Spec.Template.Spec.Containers[0].Image] = true
 		endJob(t, running, done())
 	}
-	wantUngated(t, forged, mine)
+	wantUngated(t, forged, injected)
 	if !images["kong:forged"] || !images["kong:3.9"] {
-		t.Errorf("the Jobs ran %v", images)
+		t.Errorf("the Jobs ran the images %v", images)
 	}
 }
 
-// TestJobsOfOthers proves that Jobs which a person has labelled as ours never
-// make two run: those that are not over are waited for, whatever their labels
-// say, and the next is counted on from no number of theirs.
-func TestJobsOfOthers(t *testing.T) {
+// TestForgedJobs proves that Jobs with forged labels never make two Jobs run together. The controller waits for them
+// and does not use their attempts.
+func TestForgedJobs(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
@@ -89,93 +88,94 @@ func TestJobsOfOthers(t *testing.T) {
 	create(t, first)
 	up := runningJob(t, ns, "up")
 	endJob(t, up, failed("Error: x"))
-	of := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed)
-	theirs := func(name, attempt, step string, owned bool) *batchv1.Job {
-		made := &batchv1.Job{
-			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, Labels: map[string]string{
-				annotations.Database: of.Spec.Database.Key, annotations.Migration: of.Name, annotations.Step: step, annotations.Attempt: attempt,
+	migration := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed)
+	forged := func(name, attempt, step string, owners []metav1.OwnerReference) *batchv1.Job {
+		return &batchv1.Job{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, OwnerReferences: owners, Labels: map[string]string{
+				annotations.Database: migration.Spec.Database.Key, annotations.Migration: migration.Name,
+				annotations.Step: step, annotations.Attempt: attempt,
 			}},
 			Spec: batchv1.JobSpec{Suspend: new(true), Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 				RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "x", Image: "x"}},
 			}}},
 		}
-		if owned {
-			made.OwnerReferences = up.OwnerReferences
-		}
-		return made
 	}
 	jobs := []*batchv1.Job{
-		theirs("nobodys", "1", "up", false), theirs("odd", "x", "dance", false), theirs("zero", "0", "", true),
-		theirs("last", "2147483647", "up", true), theirs("beyond", "99999999999999999999", "up", true),
+		forged("without-owner", "1", "up", nil),
+		forged("invalid-labels", "x", "dance", nil),
+		forged("attempt-0", "0", "", up.OwnerReferences),
+		forged("largest-attempt", "2147483647", "up", up.OwnerReferences),
+		forged("too-large-attempt", "99999999999999999999", "up", up.OwnerReferences),
 	}
-	for _, other := range jobs {
-		create(t, other)
+	for _, job := range jobs {
+		create(t, job)
 	}
 	second := pod(ns, "second", "dao-test@1.1.0")
 	create(t, second)
 	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "runs on the same database")
 	wantJobs(t, ns, "up")
-	for _, other := range jobs {
-		remove(t, other)
+	for _, job := range jobs {
+		remove(t, job)
 	}
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, second)
 	wantJobs(t, ns, "up", "up")
 	if now := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed); now.Status.Attempts != 1 {
-		t.Errorf("it has had %d attempts, want the one", now.Status.Attempts)
+		t.Errorf("the failed PluginMigration has %d attempts, want 1", now.Status.Attempts)
 	}
 }
 
-// TestRecordsOfOthers proves that PluginMigrations which a person has made, or
-// taken our label from, harm nobody else's.
-func TestRecordsOfOthers(t *testing.T) {
+// TestForgedMigrations proves that a person who creates PluginMigrations, or removes our label from one, does not
+// affect other migrations.
+func TestForgedMigrations(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
-	made := pod(ns, "first", "dao-test@1.0.0")
-	create(t, made)
+	first := pod(ns, "first", "dao-test@1.0.0")
+	create(t, first)
 	endJob(t, runningJob(t, ns, "up"), done())
-	wantUngated(t, made)
+	wantUngated(t, first)
 	ours := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 	for i, labels := range []map[string]string{
-		nil, {annotations.Database: ""}, {annotations.Database: "x"}, {annotations.Database: "a.b_c"}, {annotations.Database: ours.Spec.Database.Key},
+		nil, {annotations.Database: ""}, {annotations.Database: "x"}, {annotations.Database: "a.b_c"},
+		{annotations.Database: ours.Spec.Database.Key},
 	} {
-		other := &v1alpha1.PluginMigration{
+		forged := &v1alpha1.PluginMigration{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: ns, Name: fmt.Sprintf("other-%d", i), Labels: labels,
+				Namespace: ns, Name: fmt.Sprintf("forged-%d", i), Labels: labels,
 				Annotations: map[string]string{annotations.Migrations: "maybe", annotations.AcceptEdited: "yes"},
 			},
 			Spec: *ours.Spec.DeepCopy(),
 		}
-		other.Spec.Request = other.Name
-		create(t, other)
+		forged.Spec.Request = forged.Name
+		create(t, forged)
 	}
-	wantMessage(t, ns, "other-4", v1alpha1.ReasonNoPods, "No pod requires this migration")
+	wantMessage(t, ns, "forged-4", v1alpha1.ReasonNoPods, "No pod requires this migration")
 
-	const words = "exists without label " + annotations.Database
-	expectLogError(words)
+	const message = "exists without label " + annotations.Database
+	expectLogError(message)
 	change(t, ours, func(ours *v1alpha1.PluginMigration) { ours.Labels = nil })
 	second := pod(ns, "second", "dao-test@1.1.0")
 	create(t, second)
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, second)
-	eventually(t, hasLogged(words))
+	eventually(t, hasLogged(message))
 	if tries := callsIn(t, ns)["create pluginmigrations"]; tries > 30 {
-		t.Errorf("it was tried %d times to make a PluginMigration that is there", tries)
+		t.Errorf("the controller tried %d times to create a PluginMigration that exists", tries)
 	}
 	if get(t, ours); len(ours.Labels) > 0 {
-		t.Errorf("it has labels again: %v", ours.Labels)
+		t.Errorf("the controller changed the labels to %v", ours.Labels)
 	}
 }
 
-// TestACopyOfTheJobsPod proves that what a pod says which only bears the Job's
-// label, as one that was copied to look into trouble, is not taken for the Job's.
-func TestACopyOfTheJobsPod(t *testing.T) {
+// TestCopyOfJobPod proves that the controller ignores the result of a pod that has only the label of the Job. A person
+// may copy the pod of a Job for debugging.
+func TestCopyOfJobPod(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	daoTest(t, ns)
-	made := pod(ns, "kong", "dao-test@1.0.0")
-	create(t, made)
+	kong := pod(ns, "kong", "dao-test@1.0.0")
+	create(t, kong)
 	up := runningJob(t, ns, "up")
 	copied := pod(ns, "copy", "")
 	copied.Labels = map[string]string{batchv1.JobNameLabel: up.Name}
@@ -183,7 +183,7 @@ func TestACopyOfTheJobsPod(t *testing.T) {
 	endPod(t, copied, done())
 	endJob(t, up, failed("Error: x"))
 	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobFailed, "Error: x")
-	if get(t, made); !isGated(made) {
-		t.Error("the pod does not wait")
+	if get(t, kong); !isGated(kong) {
+		t.Error("the pod has no gate")
 	}
 }

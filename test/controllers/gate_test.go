@@ -12,8 +12,8 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// TestGate proves which pods get our gate: those that have migrations, whose database is not migrated for exactly these,
-// and that may have a gate.
+// TestGate proves which pods get our gate: those that have migrations, whose database is not migrated for exactly
+// these, and that may have a gate.
 func TestGate(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -88,7 +88,7 @@ func TestGate(t *testing.T) {
 				t.Fatal(err)
 			}
 			if isGated(made) != test.gated || slices.Contains(made.Spec.SchedulingGates, foreign) != foreignBefore {
-				t.Errorf("the gates are %v, want ours: %v: %s", made.Spec.SchedulingGates, test.gated, test.reason)
+				t.Errorf("the gates are %v, want our gate: %v: %s", made.Spec.SchedulingGates, test.gated, test.reason)
 			}
 			if injected := made.Labels[annotations.Injected] == "true"; injected != (test.plugins != "") {
 				t.Errorf("the pod is injected: %v", injected)
@@ -123,8 +123,8 @@ func TestForeignGateStays(t *testing.T) {
 	}
 }
 
-// TestJobOfTheChart proves that a migration Job of the chart runs if it has the annotation. It is injected, has no gate,
-// and causes no PluginMigration (fact K21).
+// TestJobOfTheChart proves that a migration Job of the chart runs if it has the annotation. It is injected, has no
+// gate, and causes no PluginMigration (fact K21).
 func TestJobOfTheChart(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

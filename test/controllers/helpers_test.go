@@ -22,25 +22,26 @@ import (
 	"kongdao.io/kongdao/test/wait"
 )
 
-// patience is how long anything is waited for. An idle machine needs a small
-// part of it.
-const patience = time.Minute
+// maxWait limits how long a test waits. An idle machine needs a small part of it.
+const maxWait = time.Minute
 
-// eventually asks until check is content.
+// eventually calls check until it returns no error.
 func eventually(t *testing.T, check func(ctx context.Context) error) {
 	t.Helper()
-	wait.For(t, patience, check)
+	wait.For(t, maxWait, check)
 }
 
-// namespace makes a namespace in which pods can be created.
+// namespace creates a namespace in which pods can be created.
 func namespace(t *testing.T) string {
 	t.Helper()
-	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	create(t, made)
-	eventually(t, func(ctx context.Context) error { // P3
-		return webhook.Admin.Get(ctx, client.ObjectKey{Namespace: made.Name, Name: "default"}, &corev1.ServiceAccount{})
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	create(t, namespace)
+	// Without the default service account, the API server denies pods (fact P3).
+	account := client.ObjectKey{Namespace: namespace.Name, Name: "default"}
+	eventually(t, func(ctx context.Context) error {
+		return webhook.Admin.Get(ctx, account, &corev1.ServiceAccount{})
 	})
-	return made.Name
+	return namespace.Name
 }
 
 func create(t *testing.T, objects ...client.Object) {
@@ -66,43 +67,44 @@ func remove(t *testing.T, object client.Object) {
 	}
 }
 
-// source makes a release of a plugin: its migrations are pairs of a name and
-// what the file holds.
+// source creates a release of a plugin. The migrations are pairs: a name and the content of its file.
 func source(t *testing.T, namespace, plugin, version string, migrations ...string) {
 	t.Helper()
-	made := &corev1.ConfigMap{
+	release := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: plugin + "-" + version,
 			Labels: map[string]string{annotations.Plugin: plugin, annotations.PluginVersion: version},
 		},
 		Immutable: new(true),
-		Data:      map[string]string{"handler.lua": "return { PRIORITY = 1, VERSION = \"" + version + "\" }", "schema.lua": "return {}"},
+		Data: map[string]string{
+			"handler.lua": "return { PRIORITY = 1, VERSION = \"" + version + "\" }", "schema.lua": "return {}",
+		},
 	}
 	var names []string
 	for pair := range slices.Chunk(migrations, 2) {
 		names = append(names, fmt.Sprintf("%q", pair[0]))
-		made.Data["migrations."+pair[0]+".lua"] = "return { postgres = { up = [[" + pair[1] + "]] } }"
+		release.Data["migrations."+pair[0]+".lua"] = "return { postgres = { up = [[" + pair[1] + "]] } }"
 	}
 	if len(names) > 0 {
-		made.Data["migrations.init.lua"] = "return { " + strings.Join(names, ", ") + " }"
+		release.Data["migrations.init.lua"] = "return { " + strings.Join(names, ", ") + " }"
 	}
-	create(t, made)
+	create(t, release)
 }
 
-// The migrations of dao-test's releases.
+// The migrations of the releases of dao-test.
 const (
 	base = "000_base_my_plugin"
 	next = "001_100_to_110"
 )
 
-// daoTest makes the releases 1.0.0 and 1.1.0 of the plugin dao-test.
+// daoTest creates the releases 1.0.0 and 1.1.0 of the plugin dao-test.
 func daoTest(t *testing.T, namespace string) {
 	t.Helper()
 	source(t, namespace, "dao-test", "1.0.0", base, "CREATE")
 	source(t, namespace, "dao-test", "1.1.0", base, "CREATE", next, "ALTER")
 }
 
-// pod is a pod of one Kong container with a database that asks for plugins.
+// pod returns a pod with a Kong container that has a database, and with an annotation that requests plugins.
 func pod(namespace, name, plugins string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -114,37 +116,37 @@ func pod(namespace, name, plugins string) *corev1.Pod {
 	}
 }
 
-// onDatabase is a pod on another database.
-func onDatabase(of *corev1.Pod, database string) *corev1.Pod {
-	container := &of.Spec.Containers[0]
+// onDatabase sets the database of a pod.
+func onDatabase(pod *corev1.Pod, database string) *corev1.Pod {
+	container := &pod.Spec.Containers[0]
 	container.Env = append(container.Env, corev1.EnvVar{Name: "KONG_PG_DATABASE", Value: database})
-	return of
+	return pod
 }
 
-// deployment is one of such pods with dao-test 1.0.0, labelled app with its name.
+// deployment returns a Deployment of such pods with dao-test 1.0.0. Their label app is its name.
 func deployment(namespace, name string, replicas int32) *appsv1.Deployment {
-	of := pod(namespace, name, "dao-test@1.0.0")
+	template := pod(namespace, name, "dao-test@1.0.0")
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: &replicas,
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}},
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": name}, Annotations: of.Annotations},
-				Spec:       of.Spec,
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": name}, Annotations: template.Annotations},
+				Spec:       template.Spec,
 			},
 		},
 	}
 }
 
-// change changes an object as it is in the cluster now.
-func change[T client.Object](t *testing.T, object T, how func(T)) {
+// change reads an object and updates it.
+func change[T client.Object](t *testing.T, object T, update func(T)) {
 	t.Helper()
 	eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return err
 		}
-		how(object)
+		update(object)
 		return webhook.Admin.Update(ctx, object)
 	})
 }
@@ -172,10 +174,12 @@ func runKubectl(ctx context.Context, t *testing.T, namespace string, arguments .
 	return stdout, stderr
 }
 
-func tryKubectl(ctx context.Context, t *testing.T, namespace string, arguments ...string) (stdout, stderr string, err error) {
+func tryKubectl(
+	ctx context.Context, t *testing.T, namespace string, arguments ...string,
+) (stdout, stderr string, err error) {
 	t.Helper()
 	flags := []string{"--kubeconfig", plane.Kubeconfig(), "--cache-dir", t.TempDir(), "--namespace", namespace}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	program := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")
 	command := exec.CommandContext(ctx, program, append(flags, arguments...)...)
@@ -190,8 +194,7 @@ func tryKubectl(ctx context.Context, t *testing.T, namespace string, arguments .
 // containsLine reports whether a text has a line.
 func containsLine(text, line string) bool { return slices.Contains(strings.Split(text, "\n"), line) }
 
-// inParallel calls work for 0 to count-1 from some workers at once, and yields
-// all errors.
+// inParallel calls work for 0 to count-1 with a number of workers. It returns all errors.
 func inParallel(workers, count int, work func(i int) error) error {
 	jobs, results := make(chan int), make(chan error)
 	for range workers {

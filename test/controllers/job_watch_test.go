@@ -17,8 +17,8 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// jobWatch checks every Job that kongdao creates in any test, in the order in which the API server creates them. Two Jobs
-// on one database never run together, and no attempt has two Jobs.
+// jobWatch checks every Job that kongdao creates in any test, in the order in which the API server creates them. Two
+// Jobs on one database never run together, and no attempt has two Jobs.
 type jobWatch struct {
 	events watch.Interface
 	// active are the Jobs that are not done, by database.
@@ -35,7 +35,10 @@ func watchJobs(ctx context.Context) (*jobWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &jobWatch{events: events, active: map[string]map[string]bool{}, attempts: map[string]string{}, ended: make(chan struct{})}
+	w := &jobWatch{
+		events: events, active: map[string]map[string]bool{}, attempts: map[string]string{},
+		ended: make(chan struct{}),
+	}
 	go w.follow()
 	return w, nil
 }

@@ -13,7 +13,8 @@ import (
 
 // step is a point at which the test kills the controller.
 type step struct {
-	// missing is the permission without which the controller stops at this step. It is nil if it stops anyway.
+	// missing is a permission that the controller needs to continue after this step. It is nil if the controller stops
+	// here anyway.
 	missing *permission
 	// begin starts what leads to this step.
 	begin func()
@@ -24,8 +25,8 @@ type step struct {
 }
 
 // TestKillAtEachStep proves that a controller that is killed at any step continues from there after a restart. There is
-// one Job for "up" and one for "finish", and the pod starts. A missing permission stops the controller at exactly the
-// step at which it is killed.
+// one Job for "up" and one for "finish", and the pod starts. A missing permission stops the controller at
+// exactly this step.
 func TestKillAtEachStep(t *testing.T) {
 	ns := namespace(t)
 	daoTest(t, ns)

@@ -47,7 +47,8 @@ func endPodOf(t *testing.T, job *batchv1.Job, with jobEnd) *corev1.Pod {
 	var ended *corev1.Pod
 	eventually(t, func(ctx context.Context) error {
 		var pods corev1.PodList
-		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
+		hasLabel := client.MatchingLabels{batchv1.JobNameLabel: job.Name}
+		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(job.Namespace), hasLabel); err != nil {
 			return err
 		}
 		at := slices.IndexFunc(pods.Items, func(pod corev1.Pod) bool {
@@ -86,7 +87,8 @@ func endPod(t *testing.T, pod *corev1.Pod, with jobEnd) {
 
 func isDone(job *batchv1.Job) bool {
 	return slices.ContainsFunc(job.Status.Conditions, func(condition batchv1.JobCondition) bool {
-		return (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) && condition.Status == corev1.ConditionTrue
+		return condition.Status == corev1.ConditionTrue &&
+			(condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed)
 	})
 }
 
@@ -102,7 +104,9 @@ func makeReady(t *testing.T, pods ...*corev1.Pod) {
 				return fmt.Errorf("pod %s cannot run: it has the gates %v", pod.Name, pod.Spec.SchedulingGates)
 			}
 			pod.Status.Phase = corev1.PodRunning
-			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
+			pod.Status.Conditions = []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()},
+			}
 			return webhook.Admin.Status().Update(ctx, pod)
 		})
 	}
@@ -119,7 +123,8 @@ func podsOf(t *testing.T, namespace, app string, count int, check func(*corev1.P
 	var found []*corev1.Pod
 	eventually(t, func(ctx context.Context) error {
 		var pods corev1.PodList
-		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{"app": app}); err != nil {
+		hasLabel := client.MatchingLabels{"app": app}
+		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(namespace), hasLabel); err != nil {
 			return err
 		}
 		found = nil

@@ -15,54 +15,55 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// line is what tests look at of a line of the webhook's log.
-type line struct {
+// logLine is a part of a line of the webhook's log.
+type logLine struct {
 	Level   string `json:"level"`
 	Message string `json:"msg"`
 	Error   string `json:"error"`
 }
 
-// expected are parts of the errors that tests have brought about.
-var expected struct {
+// expectedErrors are parts of the errors that tests cause.
+var expectedErrors struct {
 	sync.Mutex
 	parts []string
 }
 
-// expect has the log hold errors with these words.
+// expectLogError allows errors with these texts in the log.
 func expectLogError(parts ...string) {
-	expected.Lock()
-	defer expected.Unlock()
-	expected.parts = append(expected.parts, parts...)
+	expectedErrors.Lock()
+	defer expectedErrors.Unlock()
+	expectedErrors.parts = append(expectedErrors.parts, parts...)
 }
 
-// checkLog says what a webhook's log should not hold.
+// checkLog returns what must not be in the log of a webhook: data races, panics and unexpected errors.
 func checkLog(of *installation.Webhook) error {
 	text, err := os.ReadFile(of.LogFile())
 	if err != nil {
 		return err
 	}
-	var wrong []error
-	for _, never := range []string{"DATA RACE", "panic"} {
-		if at := bytes.Index(text, []byte(never)); at >= 0 {
-			wrong = append(wrong, fmt.Errorf("the webhook's log tells of a %s:\n%s", never, text[max(0, at-200):min(len(text), at+4000)]))
+	var errs []error
+	for _, bug := range []string{"DATA RACE", "panic"} {
+		if at := bytes.Index(text, []byte(bug)); at >= 0 {
+			errs = append(errs, fmt.Errorf("the log has a %s:\n%s", bug, text[max(0, at-200):min(len(text), at+4000)]))
 		}
 	}
 	for text := range bytes.Lines(text) {
-		var read line
+		var read logLine
 		if err := json.Unmarshal(text, &read); err != nil {
-			continue // of a process that was killed while it wrote, or that does not come to log
+			continue // a process that was killed wrote only a part of the line
 		}
-		known := slices.ContainsFunc(expected.parts, func(part string) bool { return strings.Contains(read.Error, part) })
-		if read.Level == "error" && !known {
-			wrong = append(wrong, fmt.Errorf("the webhook's log has an error: %s", text))
+		isExpected := slices.ContainsFunc(expectedErrors.parts, func(part string) bool {
+			return strings.Contains(read.Error, part)
+		})
+		if read.Level == "error" && !isExpected {
+			errs = append(errs, fmt.Errorf("the log has an error: %s", text))
 		}
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }
 
-// logged is content when the log of the webhook that runs now has an error with
-// these words.
-func hasLogged(words string) func(ctx context.Context) error {
+// hasLogged returns a check that the running webhook has logged an error with a text.
+func hasLogged(part string) func(ctx context.Context) error {
 	return func(context.Context) error {
 		text, err := os.ReadFile(webhook.LogFile())
 		if err != nil {
@@ -70,50 +71,48 @@ func hasLogged(words string) func(ctx context.Context) error {
 		}
 		text = text[max(0, bytes.LastIndex(text, []byte(`"msg":"starting"`))):]
 		for text := range bytes.Lines(text) {
-			var read line
-			if json.Unmarshal(text, &read) == nil && strings.Contains(read.Error, words) {
+			var read logLine
+			if json.Unmarshal(text, &read) == nil && strings.Contains(read.Error, part) {
 				return nil
 			}
 		}
-		return fmt.Errorf("the log does not say: %s", words)
+		return fmt.Errorf("%q is not in the log", part)
 	}
 }
 
-// metricValues is every value that a label of the migrations' metrics may have.
-// Whoever adds one adds it here, and sees that it is of a small set.
-var metricValues = map[string][]string{
+// labelValues are all values that the labels of the migration metrics can have. Each label must have few values.
+var labelValues = map[string][]string{
 	"step":   {"up", "finish"},
 	"reason": {"MigrationFailed", "MigrationHeld"},
 	"phase":  {"Waiting", "Migrating", "Migrated", "Finishing", "Finished", "Held", "Failed"},
 }
 
 var (
-	metricLabel = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)
-	ourMetrics  = regexp.MustCompile(`^kongdao_(migration_|plugin_migrations|gated_pods)`)
+	metricLabels = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)
+	ourMetrics   = regexp.MustCompile(`^kongdao_(migration_|plugin_migrations|gated_pods)`)
 )
 
-// checkMetrics says which labels of ours have, after all tests, values that are
-// not of the small sets.
+// checkMetrics returns an error for each label value that is not in labelValues.
 func checkMetrics(ctx context.Context) error {
 	text, err := webhook.Metrics(ctx)
 	if err != nil {
 		return err
 	}
-	var wrong []error
+	var errs []error
 	series := 0
 	for sample := range strings.Lines(text) {
 		if !ourMetrics.MatchString(sample) {
 			continue
 		}
 		series++
-		for _, label := range metricLabel.FindAllStringSubmatch(sample, -1) {
-			if !slices.Contains(metricValues[label[1]], label[2]) {
-				wrong = append(wrong, fmt.Errorf("metrics: label %s has the value %q", label[1], label[2]))
+		for _, label := range metricLabels.FindAllStringSubmatch(sample, -1) {
+			if !slices.Contains(labelValues[label[1]], label[2]) {
+				errs = append(errs, fmt.Errorf("the metric label %s has the unknown value %q", label[1], label[2]))
 			}
 		}
 	}
 	if series == 0 {
-		wrong = append(wrong, errors.New("metrics: there are none of ours"))
+		errs = append(errs, errors.New("there are no migration metrics"))
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }

@@ -1,14 +1,9 @@
-// Package controllers proves on a real API server what kongdao does beside
-// admissions. Pods wait for their plugins' migrations, and these are run: once, one
-// after the other, and whatever happens to who runs them. Policies give pods what
-// they do not ask for, and have a say in what may be asked for; libraries' plugins
-// come to the namespaces that need them.
+// Package controllers tests the controllers of kongdao on a real API server: migrations, policies, and the copies of
+// libraries.
 //
-// No pod runs here: the tests play the kubelet, which says how the pods of Jobs
-// ended and which pods are ready; what Kong itself says is for test/e2e. All
-// tests share one control plane and one webhook, and each has a namespace of its
-// own. Those that take the webhook down are not parallel: Go runs them before the
-// parallel ones.
+// No pod runs here. The tests set the status of pods in place of the kubelet: how the pods of Jobs end, and which pods
+// are ready. test/e2e runs Kong. All tests share one control plane and one webhook, and each test has its own
+// namespace. Tests that stop the webhook are not parallel: Go runs them before the parallel ones.
 package controllers
 
 import (
@@ -30,18 +25,18 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// system is kongdao's own namespace: its Lease is there.
+// system is the namespace of kongdao. It has the Lease.
 const system = "kongdao-system"
 
-// What all tests of this package share.
+// All tests of this package share these.
 var (
 	plane   *controlplane.ControlPlane
 	webhook *installation.Webhook
-	// program is the webhook's, built with the race detector.
+	// program is the path of the webhook program, which has the race detector.
 	program string
 )
 
-// auditPolicy has written down all that the webhook asks of the API server.
+// auditPolicy lets the API server log all requests of the webhook.
 const auditPolicy = `
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -61,7 +56,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	ctrl.SetLogger(logr.Discard()) // of this process, whose clients need none
+	ctrl.SetLogger(logr.Discard()) // the clients of the tests log nothing
 	if err := v1alpha1.AddToScheme(scheme.Scheme); err != nil {
 		return 0, err
 	}
@@ -79,17 +74,19 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, plane.Stop()) }()
-	if webhook, err = installation.StartWithFeatures(ctx, plane, program, dir, system, []string{"migrations", "policies"}, "--copy-retention=2s"); err != nil {
+	features := []string{"migrations", "policies"}
+	webhook, err = installation.StartWithFeatures(ctx, plane, program, dir, system, features, "--copy-retention=2s")
+	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, webhook.Kill()) }()
-	watched, err := watchJobs(ctx)
+	jobs, err := watchJobs(ctx)
 	if err != nil {
 		return 0, err
 	}
 	code = m.Run()
-	// What all tests together have brought about.
-	return code, errors.Join(watched.stop(), checkLog(webhook), checkMetrics(ctx))
+	// These checks are about all tests together.
+	return code, errors.Join(jobs.stop(), checkLog(webhook), checkMetrics(ctx))
 }
 
 func startPlane(ctx context.Context) (err error) {

@@ -7,8 +7,8 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// TestManualFinish proves that kongdao does not run "finish" for a pod with the annotation "up" until a person allows it.
-// No pod waits for that.
+// TestManualFinish proves that kongdao does not run "finish" for a pod with the annotation "up" until a person allows
+// it. No pod waits for that.
 func TestManualFinish(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -17,8 +17,8 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// TestMatchConditionsSelectKong proves that the match conditions of the webhook select exactly the pods with a container
-// that runs Kong. It uses the test pods of package mutate.
+// TestMatchConditionsSelectKong proves that the match conditions of the webhook select exactly the pods with a
+// container that runs Kong. It uses the test pods of package mutate.
 func TestMatchConditionsSelectKong(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -27,13 +27,13 @@ func TestMatchConditionsSelectKong(t *testing.T) {
 	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
 	kong, others := 0, 0
 	for _, c := range goldens.Cases(t, filepath.Join(installation.ProjectRoot(), "pkg", "mutate", "testdata")) {
-		var made corev1.Pod
-		if err := json.Unmarshal(c.Pod, &made); err != nil {
+		var pod corev1.Pod
+		if err := json.Unmarshal(c.Pod, &pod); err != nil {
 			continue // the API server does not accept it either
 		}
-		made.ObjectMeta = metav1.ObjectMeta{Namespace: ns, Name: "kong"}
-		made.Spec.ServiceAccountName, made.Status = "", corev1.PodStatus{}
-		text, err := json.Marshal(made)
+		pod.ObjectMeta = metav1.ObjectMeta{Namespace: ns, Name: "kong"}
+		pod.Spec.ServiceAccountName, pod.Status = "", corev1.PodStatus{}
+		text, err := json.Marshal(pod)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,23 +41,24 @@ func TestMatchConditionsSelectKong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := admitted(t.Context(), &made)
-		came := got.Annotations[annotations.InjectionRecord] != "" || err != nil && strings.Contains(err.Error(), "policies.kongdao.io")
+		got, err := admitted(t.Context(), &pod)
+		selected := got.Annotations[annotations.InjectionRecord] != "" ||
+			err != nil && strings.Contains(err.Error(), "policies.kongdao.io")
 		switch {
-		case err != nil && !came && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)):
+		case err != nil && !selected && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)):
 			// The pod is incomplete, so the API server does not accept it.
-		case err != nil && !came:
+		case err != nil && !selected:
 			t.Errorf("%s: %v", c.Name, err)
-		case came != mutate.IsKong(view):
-			t.Errorf("%s: it is Kong: %v, and comes: %v", c.Name, mutate.IsKong(view), came)
-		case came:
+		case selected != mutate.IsKong(view):
+			t.Errorf("%s: the pod runs Kong: %v, the match conditions select it: %v", c.Name, mutate.IsKong(view), selected)
+		case selected:
 			kong++
 		default:
 			others++
 		}
 	}
-	t.Logf("%d pods are Kong's, %d are not", kong, others)
+	t.Logf("%d pods run Kong, %d do not", kong, others)
 	if kong < 50 || others == 0 {
-		t.Errorf("%d pods are Kong's, %d are not: too few to prove anything", kong, others)
+		t.Errorf("%d pods run Kong, %d do not: too few to prove anything", kong, others)
 	}
 }

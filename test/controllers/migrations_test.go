@@ -60,8 +60,8 @@ func migrationThat(
 	return found
 }
 
-// wantMessage waits until a PluginMigration has a reason, and a message that contains these texts. They are those of the
-// first of the conditions Migrated and Finished that is not True.
+// wantMessage waits until a PluginMigration has a reason, and a message that contains these texts. They are those of
+// the first of the conditions Migrated and Finished that is not True.
 func wantMessage(t *testing.T, namespace, request, reason string, texts ...string) *v1alpha1.PluginMigration {
 	t.Helper()
 	return migrationThat(t, namespace, request, func(found *v1alpha1.PluginMigration) error {
@@ -87,7 +87,9 @@ func jobsIn(ctx context.Context, namespace string) ([]batchv1.Job, error) {
 	var jobs batchv1.JobList
 	err := webhook.Admin.List(ctx, &jobs, client.InNamespace(namespace), client.HasLabels{annotations.Migration})
 	jobs.Items = slices.DeleteFunc(jobs.Items, func(job batchv1.Job) bool { return !isFromKongdao(&job) })
-	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int {
+		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
+	})
 	return jobs.Items, err
 }
 

@@ -30,8 +30,8 @@ func TestTwoDeploymentsOnOneDatabase(t *testing.T) {
 	}
 }
 
-// TestManySetsOnOneDatabase proves that several sets of plugins that are requested together on one database are migrated
-// one after the other, each by one Job. jobWatch checks that two Jobs never run together.
+// TestManySetsOnOneDatabase proves that several sets of plugins that are requested together on one database are
+// migrated one after the other, each by one Job. jobWatch checks that two Jobs never run together.
 func TestManySetsOnOneDatabase(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -42,7 +42,8 @@ func TestManySetsOnOneDatabase(t *testing.T) {
 		source(t, ns, plugin, "1.0.0", base, "CREATE "+plugin)
 		pods = append(pods, pod(ns, plugin+"-a", plugin), pod(ns, plugin+"-b", plugin))
 	}
-	if err := inParallel(len(pods), len(pods), func(i int) error { return webhook.Admin.Create(t.Context(), pods[i]) }); err != nil {
+	err := inParallel(len(pods), len(pods), func(i int) error { return webhook.Admin.Create(t.Context(), pods[i]) })
+	if err != nil {
 		t.Fatal(err)
 	}
 	for range sets {
@@ -80,7 +81,8 @@ func TestThirdReleaseBeforeSecondIsFinished(t *testing.T) {
 	endJob(t, runningJob(t, ns, "up"), pending())
 	wantUngated(t, second)
 	create(t, third)
-	wantMessage(t, ns, "dao-test@1.2.0", v1alpha1.ReasonPendingMigrations, "must be finished first. Pending: dao-test: "+next)
+	wantMessage(t, ns, "dao-test@1.2.0", v1alpha1.ReasonPendingMigrations,
+		"must be finished first. Pending: dao-test: "+next)
 	makeReady(t, second)
 	endJob(t, runningJob(t, ns, "finish"), done())
 	endJob(t, runningJob(t, ns, "up"), done())
@@ -88,8 +90,8 @@ func TestThirdReleaseBeforeSecondIsFinished(t *testing.T) {
 	wantJobs(t, ns, "up", "finish", "up")
 }
 
-// TestTwoNamespacesOnOneDatabase proves that "finish" also waits for older pods in another namespace. Each namespace has
-// its own PluginMigration.
+// TestTwoNamespacesOnOneDatabase proves that "finish" also waits for older pods in another namespace. Each namespace
+// has its own PluginMigration.
 func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 	t.Parallel()
 	one, other := namespace(t), namespace(t)
@@ -113,8 +115,8 @@ func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 	migrationInPhase(t, other, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
-// TestPodOfDeletedJobStillRuns proves that no second Job starts while the pod of a deleted Job still runs. When the pod is
-// gone, the next Job starts.
+// TestPodOfDeletedJobStillRuns proves that no second Job starts while the pod of a deleted Job still runs. When the pod
+// is gone, the next Job starts.
 func TestPodOfDeletedJobStillRuns(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -13,8 +13,8 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// table returns what kubectl prints for the PluginMigrations of a namespace. It replaces ages and digests, and separates
-// the columns by bars.
+// table returns what kubectl prints for the PluginMigrations of a namespace. It replaces ages and digests, and
+// separates the columns by bars.
 func table(t *testing.T, namespace string) string {
 	t.Helper()
 	text := kubectl(t, namespace, "get", "pluginmigrations", "--sort-by=.spec.request")

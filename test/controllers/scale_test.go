@@ -34,7 +34,8 @@ func callsIn(t *testing.T, namespace string) map[string]int {
 const waitingPods = 500
 
 // TestManyPodsAreUngated proves that the number of requests to the API server does not grow with the number of pods,
-// except for one patch for each pod. It prints how long it takes, from the end of the Jobs, until the last pod can start.
+// except for one patch for each pod. It prints how long it takes, from the end of the Jobs, until the last pod can
+// start.
 func TestManyPodsAreUngated(t *testing.T) {
 	// maxCalls limits the requests for one database, except the patches.
 	const maxCalls = waitingPods / 10
@@ -67,7 +68,7 @@ func TestManyPodsAreUngated(t *testing.T) {
 			t.Errorf("%d patches for %d pods", patches, waitingPods)
 		}
 		if others[databases] > maxCalls*databases {
-			t.Errorf("%d requests besides the patches for %d databases, want at most %d",
+			t.Errorf("%d requests other than patches for %d databases, want at most %d",
 				others[databases], databases, maxCalls*databases)
 		}
 	}
