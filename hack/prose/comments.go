@@ -7,7 +7,7 @@ import (
 
 var (
 	makeHelp     = regexp.MustCompile(`^(?:[a-z0-9-]+:.*## |##@ )(.*)$`)
-	shellMessage = regexp.MustCompile(`\b(?:say|die|echo|fail|printf|go_program)\b[^"#]*"((?:[^"\\]|\\.)*)"`)
+	shellMessage = regexp.MustCompile(`\b(?:build_program|die|echo|fail|log|printf)\b[^"#]*"((?:[^"\\]|\\.)*)"`)
 	usageEntry   = regexp.MustCompile(`^ {2,}(\S+)  +(\S)`)
 	usageName    = regexp.MustCompile(`^ {2,}[A-Z][A-Z0-9_]+$`)
 )

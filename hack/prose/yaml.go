@@ -8,6 +8,8 @@ import (
 var (
 	// textKey finds values that users read: alerts, policies and schemas.
 	textKey     = regexp.MustCompile(`^(\s*(?:- )?)(?:description|summary|message|help|title): *(.*)$`)
+	blockScalar = regexp.MustCompile(`^[|>][-+]?$`)
+	yamlComment = regexp.MustCompile(`(?:^|\s)#(?:$|\s)`)
 	helmDocs    = regexp.MustCompile(`^-- (?:@\w+ .*)?(?:\([^)]*\) )?`)
 	helmComment = regexp.MustCompile(`(?s)\{\{-?\s*/\*(.*?)\*/`)
 	jsonKey     = regexp.MustCompile(`"(?:description|title)": "((?:[^"\\]|\\.)*)"`)
@@ -15,40 +17,66 @@ var (
 
 // yamlText reads comments and the values of textKey, also in Helm templates.
 func yamlText(doc *document) error {
-	inUsage, indentation := false, -1
-	comment := regexp.MustCompile(`(?:^|\s)#(?:$|\s)`)
+	reader := &yamlReader{doc: doc, textIndent: -1}
 	for i, line := range doc.lines {
-		number, trimmed := i+1, strings.TrimSpace(line)
-		indent := len(line) - len(strings.TrimLeft(line, " "))
-		if indentation >= 0 && (trimmed == "" || indent > indentation) {
-			doc.messages.line(line, number, 1)
-			continue
-		}
-		indentation = -1
-		doc.messages.endMessage()
-		if span := textKey.FindStringSubmatchIndex(line); span != nil {
-			value := line[span[4]:]
-			if !regexp.MustCompile(`^[|>][-+]?$`).MatchString(value) {
-				doc.messages.line(strings.Trim(value, `"'`), number, 1+runes(line[:span[4]]))
-			}
-			indentation = span[3] - span[2]
-			continue
-		}
-		if span := comment.FindStringIndex(line); span != nil && !quoted(line[:span[0]]) {
-			if strings.TrimSpace(line[:span[0]]) != "" {
-				doc.prose.end()
-			}
-			text := line[span[1]:]
-			marker := helmDocs.FindString(text)
-			inUsage = doc.commentLine(text[len(marker):], number, 1+runes(line[:span[1]])+runes(marker), inUsage)
+		if reader.continuesText(line, i+1) || reader.startsText(line, i+1) || reader.isComment(line, i+1) {
 			continue
 		}
 		doc.prose.end()
-		inUsage = false
+		reader.inUsage = false
 	}
 	doc.messages.endMessage()
 	doc.helmComments()
 	return nil
+}
+
+// yamlReader reads YAML line by line, because Helm templates are not valid YAML.
+type yamlReader struct {
+	doc *document
+	// textIndent is the indentation of the key whose value continues on the next lines, or -1.
+	textIndent int
+	inUsage    bool
+}
+
+// continuesText reads a line that belongs to the value of a text key.
+func (r *yamlReader) continuesText(line string, number int) bool {
+	indent := len(line) - len(strings.TrimLeft(line, " "))
+	if r.textIndent >= 0 && (strings.TrimSpace(line) == "" || indent > r.textIndent) {
+		r.doc.messages.line(line, number, 1)
+		return true
+	}
+	r.textIndent = -1
+	r.doc.messages.endMessage()
+	return false
+}
+
+// startsText reads a line with a text key.
+func (r *yamlReader) startsText(line string, number int) bool {
+	span := textKey.FindStringSubmatchIndex(line)
+	if span == nil {
+		return false
+	}
+	if value := line[span[4]:]; !blockScalar.MatchString(value) {
+		r.doc.messages.line(strings.Trim(value, `"'`), number, 1+runes(line[:span[4]]))
+	}
+	r.textIndent = span[3] - span[2]
+	return true
+}
+
+// isComment reads a line with a comment.
+func (r *yamlReader) isComment(line string, number int) bool {
+	span := yamlComment.FindStringIndex(line)
+	if span == nil || quoted(line[:span[0]]) {
+		return false
+	}
+	if strings.TrimSpace(line[:span[0]]) != "" {
+		r.doc.prose.end() // a comment after a value begins a paragraph
+	}
+	text := line[span[1]:]
+	marker := helmDocs.FindString(text)
+	column := 1 + runes(line[:span[1]]) + runes(marker)
+	r.inUsage = r.doc.commentLine(text[len(marker):], number, column, r.inUsage)
+	return true
 }
 
 // helmComments reads the comments of a template's own language.

@@ -4,4 +4,4 @@
 #   NAME  the name, which nobody
 #         needs any more
 #   run.sh whoever
-say "no cluster: whoever runs this" # hence
+log "no cluster: whoever runs this" # hence
