@@ -31,7 +31,8 @@ type Options struct {
 	Dir string
 	// Log receives a line for each program that is ready. By default, nothing is written.
 	Log io.Writer
-	// AuditPolicy is a Policy of audit.k8s.io/v1 in YAML. It selects what AuditEntries returns. By default, there is no audit log.
+	// AuditPolicy is a Policy of audit.k8s.io/v1 in YAML. It selects what AuditEntries returns. By default, there is no
+	// audit log.
 	AuditPolicy string
 	// APIServerFlags, ControllerManagerFlags and EtcdFlags are flags by name, without dashes. They override the flags
 	// of this package.

@@ -133,21 +133,21 @@ func jobLockTests(files Files, script string) []jobTest {
 	slowUp := func(seconds, lockTimeout string) []step {
 		return append(prepareRuns(files),
 			kong("migrations up --db-timeout 60 --lock-timeout "+lockTimeout).withEnv(expectSlow).
-				withFiles(files.withSlowMigration(seconds)).inBackground("one"),
+				withFiles(files.withSlowMigration(seconds)).inBackground("up"),
 			waitForLock())
 	}
 	slowBootstrap := files.withMigrationList("000_slow").
 		withMigration("000_slow", upMigration("SELECT pg_sleep(3)"))
 	return []jobTest{
 		{name: "lock of another command", before: slowUp("4", "60"), exit: jobDone, output: otherNode},
-		{name: "killed up", before: append(slowUp("3", "6"), kill("one")), exit: jobDone, output: "kongdao: done"},
+		{name: "killed up", before: append(slowUp("3", "6"), kill("up")), exit: jobDone, output: "kongdao: done"},
 		{
 			name: "killed bootstrap",
 			before: []step{
 				kong("migrations bootstrap --db-timeout 60 --lock-timeout 6").withFiles(slowBootstrap).
-					inBackground("one"),
+					inBackground("bootstrap"),
 				waitForLock(),
-				kill("one"),
+				kill("bootstrap"),
 			},
 			env:  map[string]string{"KONGDAO_FINISH": "all", "KONGDAO_EXPECT": "dao-test: 000_slow"},
 			exit: jobDone, output: "kongdao: done",
@@ -156,11 +156,11 @@ func jobLockTests(files Files, script string) []jobTest {
 			name: "terminated connection",
 			before: append(prepareRuns(files),
 				shell("true").withEnv(expectSlow).withFiles(files.withSlowMigration("3")),
-				shell(script).inBackground("one"),
+				shell(script).inBackground("job"),
 				waitForSlowMigration(),
 				sql("select count(pg_terminate_backend(pid)) from pg_stat_activity "+
 					"where query like '%pg_sleep%' and pid <> pg_backend_pid() and state = 'active'", "1"),
-				waitFor("one").prints("FATAL: terminating connection due to administrator command", "kongdao: done")),
+				waitFor("job").prints("FATAL: terminating connection due to administrator command", "kongdao: done")),
 			exit: jobDone, output: "kongdao: done",
 		},
 		{

@@ -18,9 +18,9 @@ func insertRequest(status int) step {
 // enablePlugin creates a service, a route and the plugin through the Admin API.
 func enablePlugin() []step {
 	return []step{
-		put(200, adminPort, "/services/self", `{"url":"http://127.0.0.1:8100"}`),
-		post(201, adminPort, "/services/self/routes", `{"paths":["/self"]}`),
-		post(201, adminPort, "/services/self/plugins", `{"name":"dao-test"}`),
+		putAdmin(200, "/services/self", `{"url":"http://127.0.0.1:8100"}`),
+		postAdmin(201, "/services/self/routes", `{"paths":["/self"]}`),
+		postAdmin(201, "/services/self/plugins", `{"name":"dao-test"}`),
 	}
 }
 
@@ -76,8 +76,8 @@ func workingCase(files Files) testCase {
 			sql("select mykey from my_plugin_table", "test"),
 			get(200, adminPort, "/my-plugin-rows/test").prints(`"mykey":"test"`),
 			get(200, adminPort, "/my-plugin-rows").prints(`"mykey":"test"`),
-			post(400, adminPort, "/plugins", `{"name":"not-enabled"}`).prints("not enabled"),
-			post(400, adminPort, "/plugins", `{"name":"dao-test","config":{"nonsense":1}}`).prints("unknown field"),
+			postAdmin(400, "/plugins", `{"name":"not-enabled"}`).prints("not enabled"),
+			postAdmin(400, "/plugins", `{"name":"dao-test","config":{"nonsense":1}}`).prints("unknown field"),
 			kong("reload").prints("Kong reloaded"),
 			insertRequest(200),
 			shell("kong quit && kong start").withPlugins(bundledOnly).exits(1).

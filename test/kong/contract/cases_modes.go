@@ -51,7 +51,7 @@ func withoutDatabaseCase(files Files) testCase {
 			kong("migrations bootstrap"),
 			kong("migrations finish"),
 			kong("start").prints(started),
-			post(201, adminPort, "/config", configuration),
+			postAdmin(201, "/config", configuration),
 			insertRequest(500),
 			shell(`cat "$KONG_PREFIX"/logs/error.log`).
 				prints("cannot create 'my_plugin_table' entities when not using a database"),

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,17 +54,18 @@ func kill(name string) step { return step{kill: name} }
 // sql runs statements that must return the rows.
 func sql(statements, rows string) step { return step{sql: statements, rows: rows} }
 
-// get, post and put send a request that must return the status.
+// get sends a request to a port. The response must have the status.
 func get(status, port int, path string) step {
 	return step{request: &Request{Method: "GET", Port: port, Path: path}, status: status}
 }
 
-func post(status, port int, path, json string) step {
-	return step{request: &Request{Method: "POST", Port: port, Path: path, JSON: json}, status: status}
+// postAdmin and putAdmin send a request to the Admin API. The response must have the status.
+func postAdmin(status int, path, json string) step {
+	return step{request: &Request{Method: "POST", Port: adminPort, Path: path, JSON: json}, status: status}
 }
 
-func put(status, port int, path, json string) step {
-	return step{request: &Request{Method: "PUT", Port: port, Path: path, JSON: json}, status: status}
+func putAdmin(status int, path, json string) step {
+	return step{request: &Request{Method: "PUT", Port: adminPort, Path: path, JSON: json}, status: status}
 }
 
 // pause waits without a check.
@@ -100,13 +102,13 @@ func (s step) exits(code int) step {
 
 // prints adds parts of the expected output.
 func (s step) prints(parts ...string) step {
-	s.output = append(s.output[:len(s.output):len(s.output)], parts...)
+	s.output = append(slices.Clip(s.output), parts...)
 	return s
 }
 
 // omits adds parts that must not be in the output.
 func (s step) omits(parts ...string) step {
-	s.notOutput = append(s.notOutput[:len(s.notOutput):len(s.notOutput)], parts...)
+	s.notOutput = append(slices.Clip(s.notOutput), parts...)
 	return s
 }
 
