@@ -3,14 +3,11 @@ package controllers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,197 +17,154 @@ import (
 	"kongdao.io/kongdao/pkg/catalog"
 )
 
-// eventsOn is what Events in a namespace say of an object.
-func eventsOn(ctx context.Context, namespace, name string) (string, error) {
-	var list eventsv1.EventList
-	if err := webhook.Admin.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-		return "", err
-	}
-	var said []string
-	for _, event := range list.Items {
-		if event.Regarding.Name == name {
-			said = append(said, event.Note)
-		}
-	}
-	return strings.Join(said, "\n"), nil
-}
-
-// copiesIn are the copies of libraries' releases in a namespace, sorted by name.
-func copiesIn(ctx context.Context, t *testing.T, namespace string) []corev1.ConfigMap {
-	t.Helper()
-	var list corev1.ConfigMapList
-	if err := webhook.Admin.List(ctx, &list, client.InNamespace(namespace), client.HasLabels{annotations.CopyOf}); err != nil {
-		t.Fatal(err)
-	}
-	return list.Items
-}
-
-func awaitsLibrary(made *corev1.Pod) bool {
-	return slices.Contains(made.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: annotations.LibraryGate})
-}
-
-// supplied waits until pods need not wait for their library any more.
-func supplied(t *testing.T, pods ...*corev1.Pod) {
-	t.Helper()
-	for _, made := range pods {
-		eventually(t, func(ctx context.Context) error {
-			if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(made), made); err != nil {
-				return err
-			}
-			if awaitsLibrary(made) {
-				return fmt.Errorf("pod %s/%s waits for its library", made.Namespace, made.Name)
-			}
-			return nil
-		})
-	}
-}
-
-// mustBeCopy fails unless a copy holds what the library's ConfigMap does, cannot be
-// changed, and says where it is from.
-func mustBeCopy(t *testing.T, made corev1.ConfigMap, from, version string) {
-	t.Helper()
-	original := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: from, Name: quiet + "-" + version}}
-	get(t, original)
-	got, want := slices.Sorted(maps.Values(made.Data)), slices.Sorted(maps.Values(original.Data))
-	switch {
-	case !slices.Equal(got, want):
-		t.Errorf("copy %s/%s holds %q, and the library %q", made.Namespace, made.Name, got, want)
-	case made.Immutable == nil || !*made.Immutable:
-		t.Errorf("copy %s/%s can be changed", made.Namespace, made.Name)
-	case made.Labels[annotations.CopyOf] != quiet || made.Labels["app.kubernetes.io/managed-by"] != "kongdao" ||
-		made.Annotations[annotations.Origin] != from+"/"+quiet+"@"+version || !strings.HasPrefix(made.Annotations[annotations.Digest], "sha256:"):
-		t.Errorf("copy %s/%s says %v, %v", made.Namespace, made.Name, made.Labels, made.Annotations)
-	}
-}
-
-// TestATamperedCopyIsReplaced proves that a pod is not let go with a copy that
-// holds anything else, whoever could make it.
-func TestATamperedCopyIsReplaced(t *testing.T) {
+// TestTamperedCopyIsReplaced proves that the gate of a pod stays until a copy with other content or labels is replaced.
+func TestTamperedCopyIsReplaced(t *testing.T) {
 	t.Parallel()
-	from, _, to := library(t, v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, 1)
-	eventuallyGiven(t, unasked(to[0], "kong"), "bundled,quiet")
+	library, _, users := createLibrary(t, policySpec{Plugins: plugins(quiet)}, 1)
+	ns := users[0]
+	wantKongPlugins(t, kongPod(ns, "kong"), "bundled,quiet")
 	for name, tamper := range map[string]func(*corev1.ConfigMap){
 		"content":   func(c *corev1.ConfigMap) { c.Data["000.handler.lua"] = "os.execute('evil')" },
 		"more":      func(c *corev1.ConfigMap) { c.Data["more.lua"] = "evil" },
 		"mutable":   func(c *corev1.ConfigMap) { c.Immutable = nil },
 		"unlabeled": func(c *corev1.ConfigMap) { c.Labels = nil },
 	} {
-		before := unasked(to[0], "before-"+name)
+		before := kongPod(ns, "before-"+name)
 		create(t, before)
-		supplied(t, before)
-		right := copiesIn(t.Context(), t, to[0])[0]
+		wantCopiesProvided(t, before)
+		original := copiesIn(t.Context(), t, ns)[0]
 		remove(t, before)
-		evil := &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Namespace: to[0], Name: right.Name, Labels: right.Labels, Annotations: right.Annotations},
-			Data:       maps.Clone(right.Data), Immutable: right.Immutable,
-		}
-		tamper(evil)
-		eventually(t, func(ctx context.Context) error { // kongdao may be first
-			if err := webhook.Admin.Delete(ctx, right.DeepCopy()); client.IgnoreNotFound(err) != nil {
-				return err
-			}
-			return kongdaos(t).Create(ctx, evil.DeepCopy())
-		})
-		eventually(t, func(ctx context.Context) error { // a cache may know of the right one
-			made, err := admitted(ctx, unasked(to[0], "kong"))
-			if err == nil && !awaitsLibrary(made) {
-				err = errors.New("a pod would not wait")
+		replaceCopy(t, original, tamper)
+		eventually(t, func(ctx context.Context) error { // the webhook's cache may still hold the original
+			created, err := createDryRun(ctx, kongPod(ns, "kong"))
+			if err == nil && !awaitsCopies(created) {
+				err = errors.New("a pod would not wait for a correct copy")
 			}
 			return err
 		})
-		after := unasked(to[0], "after-"+name)
+		after := kongPod(ns, "after-"+name)
 		create(t, after)
-		if !awaitsLibrary(after) {
-			t.Errorf("%s: a pod does not wait", name)
+		if !awaitsCopies(after) {
+			t.Errorf("%s: a pod does not wait for a correct copy", name)
 		}
-		supplied(t, after)
-		mustBeCopy(t, copiesIn(t.Context(), t, to[0])[0], from, "1.0.0")
+		wantCopiesProvided(t, after)
+		checkCopy(t, copiesIn(t.Context(), t, ns)[0], library, "1.0.0")
 		remove(t, after)
 	}
 }
 
-// TestAPodStaysOnItsRelease proves that a library's next version is for pods that
-// are made then; that a copy which somebody deletes is put back while a pod mounts
-// it; and that one goes which neither a pod nor a policy needs, while one stays that
-// a policy would give to the next pod.
-func TestAPodStaysOnItsRelease(t *testing.T) {
+// replaceCopy replaces a copy with a changed one. It tries again if kongdao restores the original first.
+func replaceCopy(t *testing.T, original corev1.ConfigMap, tamper func(*corev1.ConfigMap)) {
+	t.Helper()
+	tampered := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: original.Namespace, Name: original.Name,
+			Labels: maps.Clone(original.Labels), Annotations: original.Annotations,
+		},
+		Data: maps.Clone(original.Data), Immutable: original.Immutable,
+	}
+	tamper(tampered)
+	eventually(t, func(ctx context.Context) error {
+		if err := webhook.Admin.Delete(ctx, original.DeepCopy()); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		return kongdaoClient(t).Create(ctx, tampered.DeepCopy())
+	})
+}
+
+// TestPodKeepsItsRelease proves that a new version in a library is only for new pods, and that kongdao restores a copy
+// that someone deletes while a pod mounts it. Then it proves that kongdao deletes a copy that neither a pod nor a
+// policy needs, and keeps one that the policy gives to the next pod.
+func TestPodKeepsItsRelease(t *testing.T) {
 	t.Parallel()
-	from, policy, to := library(t, v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, 1)
-	ns := to[0]
-	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
-	old := unasked(ns, "old")
-	create(t, old)
-	supplied(t, old)
-	first := copiesIn(t.Context(), t, ns)[0]
-	source(t, from, quiet, "2.0.0")
-	eventuallyDenied(t, unasked(ns, "kong"), `library "`+from+`" has versions "1.0.0" and "2.0.0", and neither a policy nor the annotation`)
+	library, policy, users := createLibrary(t, policySpec{Plugins: plugins(quiet)}, 1)
+	ns := users[0]
+	wantKongPlugins(t, kongPod(ns, "kong"), "bundled,quiet")
+	first := kongPod(ns, "old")
+	create(t, first)
+	wantCopiesProvided(t, first)
+	firstCopy := copiesIn(t.Context(), t, ns)[0]
+	second := upgradeLibrary(t, library, policy, ns)
+	wantStatus(t, policy, `Restart these workloads to update 1 pod: "`+ns+`/Pod/old"`, func(status policyStatus) bool {
+		return status.Outdated == 1 && status.Injected == 1
+	})
+
+	remove(t, &firstCopy)
+	eventually(t, func(ctx context.Context) error {
+		restored := &corev1.ConfigMap{}
+		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(&firstCopy), restored)
+		if err == nil && restored.UID == firstCopy.UID {
+			err = errors.New("the deleted copy still exists")
+		}
+		return err
+	})
+	remove(t, first)
+	remove(t, second)
+	wantDeleted(t, &firstCopy)
+	copies := copiesIn(t.Context(), t, ns)
+	if len(copies) != 1 {
+		t.Fatalf("the namespace has %d copies, want the one that the policy gives", len(copies))
+	}
+	checkCopy(t, copies[0], library, "2.0.0")
+	remove(t, policy)
+	wantDeleted(t, &copies[0])
+}
+
+// upgradeLibrary publishes version 2.0.0 in a library, changes the policy to it, and returns a new pod with it.
+func upgradeLibrary(t *testing.T, library string, policy *v1alpha1.PluginPolicy, ns string) *corev1.Pod {
+	t.Helper()
+	source(t, library, quiet, "2.0.0")
+	wantDenied(t, kongPod(ns, "kong"),
+		`library "`+library+`" has versions "1.0.0" and "2.0.0", and neither a policy nor the annotation`)
 	change(t, policy, func(p *v1alpha1.PluginPolicy) { p.Spec.Plugins = plugins(quiet + "@2.0.0") })
 	eventually(t, func(ctx context.Context) error {
-		made, err := admitted(ctx, unasked(ns, "kong"))
-		if err == nil && markOf(t, made).Releases[0].Version != "2.0.0" {
+		created, err := createDryRun(ctx, kongPod(ns, "kong"))
+		if err == nil && injectionRecord(t, created).Releases[0].Version != "2.0.0" {
 			err = errors.New("the next pod gets the old release")
 		}
 		return err
 	})
-	next := unasked(ns, "next")
+	next := kongPod(ns, "next")
 	create(t, next)
-	supplied(t, next)
-	wantStatus(t, policy, "Restart these workloads to update 1 pod: \""+ns+"/Pod/old\"", func(status v1alpha1.PluginPolicyStatus) bool { return status.Outdated == 1 && status.Injected == 1 })
+	wantCopiesProvided(t, next)
+	return next
+}
 
-	remove(t, &first)
+// wantDeleted waits until a copy no longer exists.
+func wantDeleted(t *testing.T, copied *corev1.ConfigMap) {
+	t.Helper()
 	eventually(t, func(ctx context.Context) error {
-		again := &corev1.ConfigMap{}
-		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(&first), again)
-		if err == nil && again.UID == first.UID {
-			err = errors.New("it is the one that was deleted")
-		}
-		return err
-	})
-	remove(t, old)
-	remove(t, next)
-	eventually(t, func(ctx context.Context) error {
-		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(&first), &corev1.ConfigMap{})
-		if err == nil {
-			return errors.New("what nobody needs is there")
-		}
-		return client.IgnoreNotFound(err)
-	})
-	copies := copiesIn(t.Context(), t, ns)
-	if len(copies) != 1 {
-		t.Fatalf("%d copies are left of what the policy gives", len(copies))
-	}
-	mustBeCopy(t, copies[0], from, "2.0.0")
-	remove(t, policy)
-	eventually(t, func(ctx context.Context) error {
-		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(&copies[0]), &corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
-			return errors.Join(errors.New("no policy needs it any more"), err)
+		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(copied), &corev1.ConfigMap{})
+		if !apierrors.IsNotFound(err) {
+			return errors.Join(errors.New("a copy that nothing needs exists"), err)
 		}
 		return nil
 	})
 }
 
-// TestOthersConfigMaps proves that a ConfigMap which is nobody's copy, though it is
-// labelled like one, stays.
-func TestOthersConfigMaps(t *testing.T) {
+// TestOtherConfigMapsAreKept proves that kongdao does not delete a ConfigMap that has the labels of a copy, but not the
+// name.
+func TestOtherConfigMapsAreKept(t *testing.T) {
 	t.Parallel()
-	_, policy, to := library(t, v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, 1)
-	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-		Namespace: to[0], Name: "theirs", Labels: map[string]string{annotations.Plugin: "", annotations.CopyOf: quiet},
+	_, policy, users := createLibrary(t, policySpec{Plugins: plugins(quiet)}, 1)
+	ns := users[0]
+	other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Namespace: ns, Name: "theirs", Labels: map[string]string{annotations.Plugin: "", annotations.CopyOf: quiet},
 	}}
-	create(t, theirs)
-	eventuallyGiven(t, unasked(to[0], "kong"), "bundled,quiet")
-	last := unasked(to[0], "kong")
+	create(t, other)
+	wantKongPlugins(t, kongPod(ns, "kong"), "bundled,quiet")
+	last := kongPod(ns, "kong")
 	create(t, last)
-	supplied(t, last)
+	wantCopiesProvided(t, last)
 	remove(t, last)
 	remove(t, policy)
 	eventually(t, func(ctx context.Context) error {
-		for _, one := range copiesIn(ctx, t, to[0]) {
-			if strings.HasPrefix(one.Name, catalog.CopyPrefix) {
-				return errors.New("the copy is there")
+		for _, copied := range copiesIn(ctx, t, ns) {
+			if strings.HasPrefix(copied.Name, catalog.CopyPrefix) {
+				return errors.New("the copy exists")
 			}
 		}
 		return nil
 	})
-	get(t, theirs)
+	get(t, other)
 }

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/test/goldens"
 	"kongdao.io/kongdao/test/installation"
@@ -23,8 +22,8 @@ func TestMatchConditionsSelectKong(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	source(t, ns, quiet, "1.0.0")
-	policyFor(t, "gives", v1alpha1.PluginPolicySpec{Plugins: plugins(quiet)}, ns)
-	eventuallyGiven(t, unasked(ns, "kong"), "bundled,quiet")
+	createPolicy(t, "gives", policySpec{Plugins: plugins(quiet)}, ns)
+	wantKongPlugins(t, kongPod(ns, "kong"), "bundled,quiet")
 	kong, others := 0, 0
 	for _, c := range goldens.Cases(t, filepath.Join(installation.ProjectRoot(), "pkg", "mutate", "testdata")) {
 		var pod corev1.Pod
@@ -41,7 +40,7 @@ func TestMatchConditionsSelectKong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := admitted(t.Context(), &pod)
+		got, err := createDryRun(t.Context(), &pod)
 		selected := got.Annotations[annotations.InjectionRecord] != "" ||
 			err != nil && strings.Contains(err.Error(), "policies.kongdao.io")
 		switch {
