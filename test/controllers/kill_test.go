@@ -11,11 +11,11 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// step is a point at which the test kills the controller.
+// step is a moment when the test kills the controller.
 type step struct {
-	// missing is a permission that the controller needs to continue after this step. It is nil if the controller stops
+	// revoked is a permission that the controller needs to continue after this step. It is nil if the controller stops
 	// here anyway.
-	missing *permission
+	revoked *permission
 	// begin starts what leads to this step.
 	begin func()
 	// reached are checks that succeed at this step.
@@ -38,23 +38,23 @@ func TestKillAtEachStep(t *testing.T) {
 	type checks = []func(ctx context.Context) error
 	steps := []step{
 		{
-			missing: &createMigrations, begin: func() { create(t, first) },
+			revoked: &createMigrations, begin: func() { create(t, first) },
 			reached: checks{hasGate(first, true), hasLogged(createMigrations.missingMessage())},
 		},
-		{missing: &createJobs, reached: checks{phaseIs(ns, ""), hasLogged(createJobs.missingMessage())}},
-		{missing: &updateStatus, reached: checks{phaseIs(ns, ""), jobsAre(ns, 1), hasLogged(updateStatus.missingMessage())}},
+		{revoked: &createJobs, reached: checks{phaseIs(ns, ""), hasLogged(createJobs.missingMessage())}},
+		{revoked: &updateStatus, reached: checks{phaseIs(ns, ""), jobsAre(ns, 1), hasLogged(updateStatus.missingMessage())}},
 		{
 			reached:   checks{phaseIs(ns, v1alpha1.PhaseMigrating), jobsAre(ns, 1)},
 			meanwhile: func() { endJob(t, runningJob(t, ns, "up"), pending()) },
 		},
-		{missing: &removeGates, reached: checks{hasGate(first, true), hasLogged(removeGates.missingMessage())}},
+		{revoked: &removeGates, reached: checks{hasGate(first, true), hasLogged(removeGates.missingMessage())}},
 		{
-			missing: &updateStatus, reached: checks{hasGate(first, false), phaseIs(ns, v1alpha1.PhaseMigrating)},
+			revoked: &updateStatus, reached: checks{hasGate(first, false), phaseIs(ns, v1alpha1.PhaseMigrating)},
 			meanwhile: func() { makeReady(t, first) },
 		},
 		// The result of "up" is written before "finish" starts.
-		{missing: &createJobs, reached: checks{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 1)}},
-		{missing: &updateStatus, reached: checks{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 2)}},
+		{revoked: &createJobs, reached: checks{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 1)}},
+		{revoked: &updateStatus, reached: checks{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 2)}},
 		{
 			reached:   checks{phaseIs(ns, v1alpha1.PhaseFinishing), jobsAre(ns, 2)},
 			meanwhile: func() { endJob(t, runningJob(t, ns, "finish"), done()) },
@@ -86,10 +86,10 @@ func TestKillAtEachStep(t *testing.T) {
 
 func (s step) revoke(t *testing.T) (grant func()) {
 	t.Helper()
-	if s.missing == nil {
+	if s.revoked == nil {
 		return func() {}
 	}
-	return s.missing.revoke(t)
+	return s.revoked.revoke(t)
 }
 
 // phaseIs returns a check that there is one PluginMigration, in a phase.
