@@ -77,7 +77,7 @@ func transitionFor(step Step, outcome Outcome) transition {
 			OutcomeDone:    finished,
 			OutcomePending: failed, // a Job that may not finish what is pending reports OutcomeBlocked
 			// More migrations are pending than before. The next plan decides about all of them.
-			OutcomeBlocked: {phase: v1alpha1.PhaseMigrated, lines: fieldPending},
+			OutcomeBlocked: {phase: v1alpha1.PhaseMigrated, lines: fieldPending, retry: retryWhenPossible},
 			OutcomeDeadline: {
 				phase: v1alpha1.PhaseMigrated, lines: fieldLastOutput, retry: retryAfterBackoff,
 				reason: v1alpha1.ReasonDatabaseUnreachable,

@@ -1,0 +1,99 @@
+package migrate_test
+
+import (
+	"testing"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/migrate"
+)
+
+// TestPlanFinish proves when `kong migrations finish` starts, and what a migration waits for.
+func TestPlanFinish(t *testing.T) {
+	two := second().MigrationName()
+	for name, test := range map[string]planCase{
+		"older pod runs": {
+			snapshot: newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
+				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
+			want: "ungate pod-2", of: second, phase: migrated,
+			message: `Pods without these migrations still run. Restart their workloads with the new release: "kong/pod-1"`,
+		},
+		"older pod is shutting down": {
+			snapshot: newBuilder().pod("ending", first()).pod("ready", second()).
+				migration(first(), finished).migration(second(), migrated, next),
+			of: second, phase: migrated, message: `"kong/pod-1"`,
+			reason: "it serves until it is gone",
+		},
+		"pod not ready": {
+			snapshot: newBuilder().pod("starting", second()).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: `Pods are not ready: "kong/pod-1"`,
+		},
+		"older pod is gone": {
+			snapshot: newBuilder().pod("ready", second()).migration(first(), finished).migration(second(), migrated, next),
+			want:     "start finish of " + two + " from pod-1, finish named",
+		},
+		"pod that was never injected": {
+			snapshot: newBuilder().pod("ready", withoutPlugins()).pod("ready", second()).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: `"kong/pod-1"`,
+			reason: "its Kong loads the plugin from elsewhere, without these migrations",
+		},
+		"up has just ended": {
+			snapshot: newBuilder().pod("ready", second()).
+				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
+			of: second, phase: migrated,
+			reason: "the result of up is written before finish starts: otherwise a restarted controller would run up again",
+		},
+		"manual": {
+			snapshot: newBuilder().pod("ready", manual()).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: `kongdao does not run "kong migrations finish"`,
+		},
+		"manual, with permission": {
+			snapshot: newBuilder().pod("ready", manual()).
+				migration(second(), migrated, next).change(annotate(annotations.Migrations, "auto")),
+			want: "start finish of " + two + " from pod-1, finish named",
+		},
+		"finish done": {
+			snapshot: newBuilder().pod("ready", second()).
+				migration(second(), finishing, next).ended(migrate.StepFinish, migrate.OutcomeDone),
+			of: second, phase: finished,
+		},
+		"finish failed": {
+			snapshot: newBuilder().pod("gated", second()).migration(second(), finishing, next).
+				ended(migrate.StepFinish, migrate.OutcomeFailed, "Error: x"),
+			want: "ungate pod-1", of: second, phase: failed, message: "Error: x. Fix the cause, then",
+			reason: "up has succeeded, so the pods can start",
+		},
+		"third release before the second is finished": {
+			snapshot: newBuilder().pod("ready", second()).pod("gated", third()).
+				migration(second(), migrated, next).migration(third(), ""),
+			want: "start finish of " + two + " from pod-1, finish named",
+			of:   third, phase: waiting, message: "must be finished first",
+			reason: "Kong would not run up (fact K11)",
+		},
+		"third release while the first runs": {
+			snapshot: newBuilder().pod("ready", first()).pod("gated", third()).migration(first(), finished).
+				migration(second(), migrated, next).migration(third(), ""),
+			of: third, phase: waiting, message: `Restart their workloads with the new release: "kong/pod-1"`,
+			reason: "Kong must finish the second release first",
+		},
+		"older pod in another namespace": {
+			snapshot: func() *builder {
+				b := newBuilder().pod("ready", first()).pod("ready", second()).migration(second(), migrated, next)
+				b.Pods[0].Namespace = "staging"
+				return b
+			}(),
+			of: second, phase: migrated, message: `"staging/pod-1"`,
+			reason: "it uses the same database",
+		},
+		"pod that does not load the plugin": {
+			snapshot: func() *builder {
+				b := newBuilder().pod("ready", withoutPlugins()).pod("ready", second()).migration(second(), migrated, next)
+				b.Pods[0].Plugins = []string{"bundled"}
+				return b
+			}(),
+			want:   "start finish of " + two + " from pod-2, finish named",
+			reason: "it does not use what finish may remove",
+		},
+	} {
+		t.Run(name, test.check)
+	}
+}

@@ -1,0 +1,121 @@
+package migrate_test
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kongdao.io/kongdao/pkg/migrate"
+)
+
+// fakeKong is a kong command that answers from files. The next line of "answers" has the expected command, its exit
+// code, and the file that it prints. It knows nothing about migrations: test/e2e and test/kong run the script with a
+// Kong that does.
+const fakeKong = `#!/bin/sh
+read -r call code file <"$ANSWERS/answers"
+sed -i 1d "$ANSWERS/answers"
+[ "$2" = "$call" ] || { echo "called as 'kong $*', want $call" >>"$ANSWERS/wrong"; exit 99; }
+echo "$*" >>"$ANSWERS/calls"
+[ -z "$file" ] || cat "$ANSWERS/$file"
+exit "$code"
+`
+
+const (
+	executedBoth = "Executed migrations:\n      core: 000_base\n  dao-test: 000_base, 001_next\n"
+	pendingNext  = "Executed migrations:\n      core: 000_base\n  dao-test: 000_base\n\n" +
+		"Pending migrations:\ndao-test: 001_next\n\nRun 'kong migrations finish' when ready\n"
+	pendingOther = "Executed migrations:\n  dao-test: 000_base\n\nPending migrations:\nacl: 004_x\ndao-test: 001_next\n\n"
+	pendingNew   = "Executed migrations:\n  dao-test: 000_base\n\nPending migrations:\ndao-test: 001_next\n\n" +
+		"New migrations available:\ndao-test: 002_last\n\n\nRun 'kong migrations finish' when ready\n"
+	newBoth = "Executed migrations:\n core: 000_base\n\n" +
+		"New migrations available:\ndao-test: 000_base, 001_next\n\nRun 'kong migrations up' to proceed\n"
+	coreOnly     = "Executed migrations:\n core: 000_base\n"
+	similarNames = "Executed migrations:\n  dao-test: 0000_base, 001_next_t\n  my-dao-test: 000_base, 001_next\n"
+	sqlError     = "Error: [PostgreSQL error] syntax error at or near \"CREAT\"\nstack traceback:\n" +
+		"\t[C]: in function 'error'\n\n  Run with --v (verbose) or --vv (debug) for more details\n"
+	lockError = "Error: [PostgreSQL error] timeout\n\n  Run with --v (verbose) or --vv (debug) for more details\n"
+	noRoute   = "Error: [PostgreSQL error] failed to retrieve PostgreSQL server_version_num: no route to host\n"
+	locked    = "aborted: another node is performing database changes\n"
+)
+
+// kongOutputs returns the files that fakeKong prints.
+func kongOutputs() map[string]string {
+	return map[string]string{
+		"both": executedBoth, "pending": pendingNext, "other": pendingOther, "pendingnew": pendingNew, "new": newBoth,
+		"core": coreOnly, "similar": similarNames, "sql": sqlError, "lock": lockError, "route": noRoute, "locked": locked,
+	}
+}
+
+// runScript runs the script with fakeKong. It returns the result and the exit code.
+func runScript(t *testing.T, answers []string, environments ...map[string]string) (migrate.Result, int) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, content := range kongOutputs() {
+		write(name, content, 0o600)
+	}
+	write("answers", strings.Join(answers, "\n")+"\n", 0o600)
+	write("kong", fakeKong, 0o700)
+	write("sleep", "#!/bin/sh\nexit 0\n", 0o700) // the tests do not wait
+	message := write("message", "", 0o600)
+	script := strings.ReplaceAll(migrate.Script(), "/dev/termination-log", message)
+	command := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
+	env := map[string]string{
+		"PATH": dir + ":" + os.Getenv("PATH"), "ANSWERS": dir,
+		"KONGDAO_STEP": "up", "KONGDAO_FINISH": "none", "KONGDAO_PENDING": "",
+		"KONGDAO_TIMEOUT": "600", "KONGDAO_DEADLINE": "1800", "KONGDAO_TRIES": "2",
+	}
+	for _, more := range environments {
+		maps.Copy(env, more)
+	}
+	for name, value := range env {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	output, err := command.CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Fatal(err)
+	} else if ok && exit.ExitCode() < 0 {
+		t.Fatalf("the script did not exit: %v\n%s", err, output)
+	}
+	for _, name := range []string{"wrong", "answers"} { // wrong calls, and answers that the script did not ask for
+		if content, _ := os.ReadFile(filepath.Join(dir, name)); strings.TrimSpace(string(content)) != "" {
+			t.Errorf("%s: %s\n%s", name, content, output)
+		}
+	}
+	checkCalls(t, readFile(t, filepath.Join(dir, "calls")))
+	return migrate.ParseResult(readFile(t, message)), command.ProcessState.ExitCode()
+}
+
+// checkCalls proves that only commands that change the database have the long timeouts, and that none resets it.
+func checkCalls(t *testing.T, calls string) {
+	t.Helper()
+	for call := range strings.Lines(calls) {
+		step := strings.Fields(call)[1]
+		hasTimeouts := strings.HasSuffix(strings.TrimSpace(call), "--db-timeout 600 --lock-timeout 600")
+		if hasTimeouts != (step != "list") {
+			t.Errorf("kong %s: a lease that is shorter than the migration lets a second runner in (fact K28)", call)
+		}
+		if strings.Contains(call, "-f") || strings.Contains(call, "reset") {
+			t.Errorf("the script calls kong %s", call)
+		}
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
