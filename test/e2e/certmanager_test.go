@@ -16,10 +16,9 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// TestCertManager proves that the chart which is told of cert-manager says what
-// is missing while that is not there, without a restart, is ready soon after it
-// comes, and serves what it issues anew, while no admission fails. cert-manager
-// is its real controllers, beside the cluster.
+// TestCertManager installs kongdao with the certificates of cert-manager, before cert-manager exists. kongdao reports
+// what is missing, does not restart, and becomes ready after cert-manager starts. It serves reissued certificates
+// without a failed admission. The controllers of cert-manager run outside the cluster.
 func TestCertManager(t *testing.T) {
 	s := newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder()))
@@ -41,31 +40,33 @@ func TestCertManager(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	r.rolledOut()
+	r.waitReady()
 	eventually(t, func() error { return s.create(t.Context(), true, true) })
 
 	load := s.load()
-	began := time.Now()
+	start := time.Now()
 	for _, name := range []string{certificate + "-ca", certificate} {
-		// One that is deleted before cert-manager is done with it comes back as it was.
-		if err := controllers.WaitUntilIssued(t.Context(), admin, client.ObjectKey{Namespace: system, Name: name}); err != nil {
+		// cert-manager restores the old certificate if its Secret is deleted before the issuance is complete.
+		key := client.ObjectKey{Namespace: system, Name: name}
+		if err := controllers.WaitUntilIssued(t.Context(), admin, key); err != nil {
 			t.Fatal(err)
 		}
 		r.run("delete", "secret", name)
 	}
 	r.wantLogged("serving a new certificate", 2)
-	t.Logf("a certificate of another CA is served after %v", time.Since(began).Round(time.Second))
-	load.end("a CA and a certificate issued anew")
+	t.Logf("kongdao serves a certificate of the new CA after %v", time.Since(start).Round(time.Second))
+	load.end("a reissued CA and a reissued certificate")
 
-	s.denied()
-	r.wantRightsUsed(always)
-	if restarts := r.run("get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"); restarts != "0 0" {
-		t.Errorf("the replicas were restarted %s times", restarts)
+	s.wantDenialEvents()
+	r.wantPermissionsUsed(always)
+	restarts := r.run("get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}")
+	if restarts != "0 0" {
+		t.Errorf("the replicas restarted %s times; want 0 0", restarts)
 	}
 	r.uninstall()
 }
 
-// removeCRDs leaves the cluster as it was.
+// removeCRDs deletes the CRDs of cert-manager.
 func removeCRDs(t *testing.T) {
 	crds, err := kubectl(context.Background(), "", "get", "crds", "-o", "name")
 	if err != nil {
@@ -80,13 +81,13 @@ func removeCRDs(t *testing.T) {
 	}
 }
 
-// wantLogged waits until both replicas have logged a message so many times.
+// wantLogged waits until both replicas have logged a message exactly so often.
 func (r release) wantLogged(message string, times int) {
 	r.t.Helper()
 	eventually(r.t, func() error {
 		pods := r.pods()
 		if len(pods) != 2 {
-			return fmt.Errorf("there are %d replicas, want 2", len(pods))
+			return fmt.Errorf("there are %d replicas; want 2", len(pods))
 		}
 		for _, pod := range pods {
 			log, err := kubectl(r.t.Context(), "", "--namespace", system, "logs", pod)
@@ -94,7 +95,7 @@ func (r release) wantLogged(message string, times int) {
 				return err
 			}
 			if count := strings.Count(log, message); count != times {
-				return fmt.Errorf("%s has logged %q %d times, want %d", pod, message, count, times)
+				return fmt.Errorf("%s logged %q %d times; want %d", pod, message, count, times)
 			}
 		}
 		return nil

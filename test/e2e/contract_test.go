@@ -19,10 +19,9 @@ import (
 	"kongdao.io/kongdao/test/kong/contract"
 )
 
-// kongItself holds the Kong that these tests run, a real one or what stands in for
-// it, against the table of what kongdao expects of Kong. It is one of the tests
-// that run together, for it takes the longest and asks nothing of kongdao.
-func kongItself(t *testing.T) {
+// testKongContract checks that the image of Kong, or of its test double, behaves as kongdao expects. It runs in
+// parallel with other tests, because it takes long and does not use kongdao.
+func testKongContract(t *testing.T) {
 	s := newSpace(t)
 	d := s.startDatabase()
 	s.apply(fmt.Sprintf(`
@@ -41,16 +40,16 @@ spec:
       volumeMounts: [{name: opt, mountPath: /opt}, {name: tmp, mountPath: /tmp}]
   volumes: [{name: opt, emptyDir: {}}, {name: tmp, emptyDir: {}}]
 `, kongImage))
-	s.run("", "wait", "pod/kong", "--for=condition=Ready", "--timeout="+patience.String())
+	s.run("", "wait", "pod/kong", "--for=condition=Ready", "--timeout="+waitTimeout.String())
 	contract.Run(t, podRunner{d}, migrate.Script())
 }
 
-// podRunner runs commands in a pod that does nothing else.
+// podRunner runs the commands of the contract in an idle pod.
 type podRunner struct{ database }
 
 // Reset implements contract.Runner.
 func (p podRunner) Reset(ctx context.Context) error {
-	// All but the first process, which a signal to all does not reach.
+	// This kills all processes except the first one.
 	_, _ = p.exec(ctx, nil, "kong", "sh", "-c", "kill -9 -1")
 	if _, err := p.exec(ctx, nil, "kong", "sh", "-c", "rm -rf /tmp/* /opt/*"); err != nil {
 		return err
@@ -60,7 +59,9 @@ func (p podRunner) Reset(ctx context.Context) error {
 }
 
 // Exec implements contract.Runner.
-func (p podRunner) Exec(ctx context.Context, files contract.Files, env map[string]string, command ...string) (contract.Result, error) {
+func (p podRunner) Exec(
+	ctx context.Context, files contract.Files, env map[string]string, command ...string,
+) (contract.Result, error) {
 	process, err := p.Background(ctx, files, env, command...)
 	if err != nil {
 		return contract.Result{}, err
@@ -69,19 +70,11 @@ func (p podRunner) Exec(ctx context.Context, files contract.Files, env map[strin
 }
 
 // Background implements contract.Runner.
-func (p podRunner) Background(ctx context.Context, files contract.Files, env map[string]string, command ...string) (contract.Process, error) {
-	var archive bytes.Buffer
-	writer := tar.NewWriter(&archive)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		header := tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name]))}
-		if err := writer.WriteHeader(&header); err != nil {
-			return nil, err
-		}
-		if _, err := writer.Write([]byte(files[name])); err != nil {
-			return nil, err
-		}
-	}
-	if err := writer.Close(); err != nil {
+func (p podRunner) Background(
+	ctx context.Context, files contract.Files, env map[string]string, command ...string,
+) (contract.Process, error) {
+	archive, err := archiveOf(files)
+	if err != nil {
 		return nil, err
 	}
 	variables := map[string]string{
@@ -89,7 +82,8 @@ func (p podRunner) Background(ctx context.Context, files contract.Files, env map
 		"KONG_LUA_PACKAGE_PATH": "/opt/?.lua;/opt/?/init.lua;;",
 	}
 	maps.Copy(variables, env)
-	if _, err := p.exec(ctx, &archive, "kong", "sh", "-c", `rm -rf /opt/kong && tar -x -C /opt && mkdir -p "$1"`, "sh", variables["KONG_PREFIX"]); err != nil {
+	const prepare = `rm -rf /opt/kong && tar -x -C /opt && mkdir -p "$1"`
+	if _, err := p.exec(ctx, archive, "kong", "sh", "-c", prepare, "sh", variables["KONG_PREFIX"]); err != nil {
 		return nil, err
 	}
 	words := []string{"exec", "kong", "--", "env"}
@@ -103,9 +97,26 @@ func (p podRunner) Background(ctx context.Context, files contract.Files, env map
 	return &podProcess{started, p}, nil
 }
 
+// archiveOf returns the files as a tar archive.
+func archiveOf(files contract.Files) (*bytes.Buffer, error) {
+	archive := &bytes.Buffer{}
+	writer := tar.NewWriter(archive)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		header := tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name]))}
+		if err := writer.WriteHeader(&header); err != nil {
+			return nil, err
+		}
+		if _, err := writer.Write([]byte(files[name])); err != nil {
+			return nil, err
+		}
+	}
+	return archive, writer.Close()
+}
+
 // SQL implements contract.Runner.
 func (p podRunner) SQL(ctx context.Context, text string) (string, error) {
-	return p.exec(ctx, nil, "deployment/postgres", "env", "PGPASSWORD="+password, "psql", "-h", "127.0.0.1", "-U", "kong", "-d", "kong", "-At", "-v", "ON_ERROR_STOP=1", "-c", text)
+	return p.exec(ctx, nil, "deployment/postgres", "env", "PGPASSWORD="+password,
+		"psql", "-h", "127.0.0.1", "-U", "kong", "-d", "kong", "-At", "-v", "ON_ERROR_STOP=1", "-c", text)
 }
 
 // HTTP implements contract.Runner. It sends the request through the API server.
@@ -114,7 +125,7 @@ func (p podRunner) HTTP(ctx context.Context, request contract.Request) (status i
 	return request.Send(ctx, adminHTTP, url)
 }
 
-// exec runs a command in a pod, and yields what it prints.
+// exec runs a command in a pod and returns its standard output.
 func (p podRunner) exec(ctx context.Context, stdin io.Reader, pod string, command ...string) (string, error) {
 	var out, errs bytes.Buffer
 	words := []string{"exec"}
@@ -131,29 +142,28 @@ func (p podRunner) exec(ctx context.Context, stdin io.Reader, pod string, comman
 
 func (p podRunner) kubectl(ctx context.Context, stdin io.Reader, arguments ...string) *exec.Cmd {
 	made := exec.CommandContext(ctx, "kubectl", append([]string{"--namespace", p.name}, arguments...)...)
-	made.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	made.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + homeFolder, "PATH=" + os.Getenv("PATH")}
 	made.Stdin = stdin
 	return made
 }
 
-// podProcess is a command that goes on in the pod.
+// podProcess is a command that runs in the background in the pod.
 type podProcess struct {
 	*contract.Command
 	runner podRunner
 }
 
-// Kill implements contract.Process. What the command has started ends with it:
-// all that runs in the pod.
+// Kill implements contract.Process. It kills all processes in the pod, because the command may have started others.
 func (p *podProcess) Kill() error {
 	_, _ = p.runner.exec(context.Background(), nil, "kong", "sh", "-c", "kill -9 -1")
 	<-p.Done()
 	return nil
 }
 
-// Wait implements contract.Process. Whoever runs the table ends what is left.
+// Wait implements contract.Process.
 func (p *podProcess) Wait(ctx context.Context) (contract.Result, error) {
 	result, err := p.Command.Wait(ctx)
-	// kubectl's own word, behind the command's.
+	// kubectl adds this message to the output of the command.
 	if at := strings.LastIndex(result.Stderr, "command terminated with exit code"); at >= 0 {
 		result.Stderr = result.Stderr[:at]
 	}

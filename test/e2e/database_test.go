@@ -8,17 +8,17 @@ import (
 	"testing"
 )
 
-// database is a real PostgreSQL in a space.
+// database is a PostgreSQL server in a namespace.
 type database struct {
 	space
-	// host is its Service's address: the cluster of these tests has no DNS.
+	// host is the address of its Service. The cluster has no DNS.
 	host string
 }
 
-// password is that of the database's user, in the Secret "postgres".
+// password is the password of the database user, in the Secret "postgres".
 const password = "not-a-secret"
 
-// startDatabase starts an empty PostgreSQL and waits until it answers.
+// startDatabase starts an empty PostgreSQL server and waits until it is ready.
 func (s space) startDatabase() database {
 	s.t.Helper()
 	s.apply(fmt.Sprintf(`
@@ -58,22 +58,23 @@ spec:
       volumes: [{name: data, emptyDir: {}}]
 `, password, postgresImage))
 	d := database{s, s.run("", "get", "service", "postgres", "-o", "jsonpath={.spec.clusterIP}")}
-	d.up()
+	d.waitReady()
 	return d
 }
 
-func (d database) up() {
+func (d database) waitReady() {
 	d.t.Helper()
-	d.run("", "rollout", "status", "deployment/postgres", "--timeout="+patience.String())
+	d.run("", "rollout", "status", "deployment/postgres", "--timeout="+waitTimeout.String())
 }
 
-// sql yields the rows of a statement, one a line, columns divided by "|".
+// sql returns the rows of a statement, one per line, with columns separated by "|".
 func (d database) sql(statement string) (string, error) {
-	out, err := d.try("", "exec", "deployment/postgres", "--", "env", "PGPASSWORD="+password, "psql", "-h", "127.0.0.1", "-U", "kong", "-d", "kong", "-AtXq", "-v", "ON_ERROR_STOP=1", "-c", statement)
+	out, err := d.try("", "exec", "deployment/postgres", "--", "env", "PGPASSWORD="+password,
+		"psql", "-h", "127.0.0.1", "-U", "kong", "-d", "kong", "-AtXq", "-v", "ON_ERROR_STOP=1", "-c", statement)
 	return strings.TrimSpace(out), err
 }
 
-// mustSQL is sql that has to succeed.
+// mustSQL is sql, and fails the test on an error.
 func (d database) mustSQL(statement string) string {
 	d.t.Helper()
 	rows, err := d.sql(statement)
@@ -83,12 +84,12 @@ func (d database) mustSQL(statement string) string {
 	return rows
 }
 
-// wantMigrations fails the test unless schema_meta has these migrations of the
-// plugin: "executed" and "pending", separated by commas.
+// wantMigrations checks the executed and the pending migrations of the plugin in schema_meta, separated by commas.
 func (d database) wantMigrations(t *testing.T, executed, pending string) {
 	t.Helper()
-	got := d.mustSQL(`SELECT array_to_string(executed, ','), array_to_string(pending, ',') FROM schema_meta WHERE subsystem = 'dao-test'`)
+	got := d.mustSQL(`SELECT array_to_string(executed, ','), array_to_string(pending, ',')
+		FROM schema_meta WHERE subsystem = 'dao-test'`)
 	if want := executed + "|" + pending; got != want {
-		t.Errorf("the database has the migrations %q, want %q", got, want)
+		t.Errorf("the database has the migrations %q; want %q", got, want)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -25,33 +24,31 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// TestKubectlInject covers what "kubectl kongdao inject" makes of manifests,
-// where no webhook is installed.
+// TestKubectlInject applies the output of "kubectl kongdao inject" without an installed webhook.
 func TestKubectlInject(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	s.apply(s.inject(strings.TrimSuffix(s.pack(fixtures.PluginFolder()), "\n") + "\n---\n" + manifests(t, kong(t))))
-	s.rolledOut()
-	s.wantSubPaths(fixtures.Plugin + " " + fixtures.Plugin) // of the init container and the main one
+	s.waitRollout("kong")
+	s.wantSubPaths(fixtures.Plugin + " " + fixtures.Plugin) // the init container and the main container
 	s.wantFiles(pluginFiles(t))
 }
 
-// immutableSources covers migrations mounted by subPath, from the volume that
-// all plugins share.
-func immutableSources(t *testing.T) {
+// testImmutableSources checks that migrations from immutable sources are mounted by subPath from the shared volume.
+func testImmutableSources(t *testing.T) {
 	s := newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder()))
-	s.annotated(kong(t))
+	s.startAndAnnotate(kong(t))
 	s.wantSubPaths(fixtures.Plugin + " " + fixtures.Plugin)
 	s.wantFiles(pluginFiles(t))
 }
 
-// mutableSources covers migrations as a whole volume: running pods see a
-// change, and at no time fewer files than the plugin has (V1, V2).
-func mutableSources(t *testing.T) {
+// testMutableSources checks that migrations from mutable sources are a whole volume. Running pods see a change, and no
+// file is missing at any time. A subPath mount would become empty after a change (fact V1).
+func testMutableSources(t *testing.T) {
 	s := newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder(), "--mutable"))
-	s.annotated(kong(t))
+	s.startAndAnnotate(kong(t))
 	s.wantSubPaths("")
 	s.wantFiles(pluginFiles(t))
 
@@ -61,26 +58,25 @@ func mutableSources(t *testing.T) {
 		changed[name] = content + "-- changed\n"
 		write(t, filepath.Join(folder, name), changed[name])
 	}
-	before := s.looks()
+	before := s.checks()
 	s.apply(s.pack(folder, "--mutable"))
 	eventually(t, func() error {
-		s.wantNoFewLook()
-		return s.sees(seeNow, changed)
+		s.wantNoMissingFiles()
+		return s.checkArchive(printFiles, changed)
 	})
-	// So long that a folder which had been emptied would be noticed.
+	// After 100 further checks, an emptied directory would be detected.
 	eventually(t, func() error {
-		if after := s.looks(); after < before+100 {
-			return fmt.Errorf("the container looked %d times only since the change", after-before)
+		if after := s.checks(); after < before+100 {
+			return fmt.Errorf("the container made only %d checks since the change", after-before)
 		}
 		return nil
 	})
-	s.wantNoFewLook()
+	s.wantNoMissingFiles()
 }
 
-// besideTheChartsMount covers what people have today: the values of Kong's
-// chart mount a ConfigMap of their own at the plugin's folder, which cannot
-// hold migrations/ (K22). Only that is added, as a mount inside the other (V3).
-func besideTheChartsMount(t *testing.T) {
+// testChartMount uses a Deployment in which Kong's chart already mounts a ConfigMap at the plugin's directory. kongdao
+// adds only the migrations, as a nested mount inside the chart's mount (fact V3).
+func testChartMount(t *testing.T) {
 	const volume = "kong-plugin-dao-test"
 	s := newSpace(t)
 	flat := &corev1.ConfigMap{
@@ -93,7 +89,8 @@ func besideTheChartsMount(t *testing.T) {
 		}
 	}
 	workload := kong(t, func(container *corev1.Container) {
-		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: volume, MountPath: root, ReadOnly: true})
+		container.VolumeMounts = append(container.VolumeMounts,
+			corev1.VolumeMount{Name: volume, MountPath: root, ReadOnly: true})
 	})
 	workload.Spec.Template.Spec.Volumes = append(workload.Spec.Template.Spec.Volumes, corev1.Volume{
 		Name: volume,
@@ -103,54 +100,49 @@ func besideTheChartsMount(t *testing.T) {
 	})
 	s.apply(s.pack(fixtures.PluginFolder()))
 	s.apply(manifests(t, flat))
-	s.annotated(workload)
+	s.startAndAnnotate(workload)
 	s.wantFiles(pluginFiles(t))
 }
 
-// annotated has a Deployment run as ever, then asks by one annotation.
-func (s space) annotated(workload *appsv1.Deployment) {
+// startAndAnnotate starts a Deployment without the plugin. Then it sets the annotation and waits for the rollout.
+func (s space) startAndAnnotate(workload *appsv1.Deployment) {
 	s.t.Helper()
 	workload.Annotations = nil
-	// Without the plugin there is nothing to see yet.
-	workload.Spec.Template.Spec.InitContainers[0].Command[2] = "[ -d " + root + "/migrations ] || exit 0; " + seeAtStart
+	// The first pod has no plugin directory.
+	workload.Spec.Template.Spec.InitContainers[0].Command[2] = "[ -d " + root + "/migrations ] || exit 0; " + saveFiles
 	s.apply(manifests(s.t, workload))
-	s.rolledOut()
+	s.waitRollout("kong")
 	s.run("", "annotate", "deployment", "kong", annotations.Plugins+"="+fixtures.Plugin)
-	s.rolledOut()
+	s.waitRollout("kong")
 }
 
-func (s space) rolledOut() {
+// waitRollout waits until the rollout of a Deployment is complete.
+func (s space) waitRollout(name string) {
 	s.t.Helper()
-	s.rolled("kong")
+	s.run("", "rollout", "status", "deployment/"+name, "--timeout="+waitTimeout.String())
 }
 
-// rolled is rolledOut for a Deployment of another name.
-func (s space) rolled(name string) {
-	s.t.Helper()
-	s.run("", "rollout", "status", "deployment/"+name, "--timeout="+patience.String())
-}
-
-// exec runs a shell command in the main container.
+// exec runs a shell command in the main container of the Deployment "kong".
 func (s space) exec(command string) (string, error) { return s.execIn("deployment/kong", command) }
 
-// execIn is exec for what has another name: "deployment/other", "pod/kong".
+// execIn is exec for another workload: "deployment/other", "pod/kong".
 func (s space) execIn(workload, command string) (string, error) {
 	return s.try("", "exec", workload, "--container=proxy", "--", "/bin/sh", "-c", command)
 }
 
-// wantFiles checks that both containers see these files, and no others.
+// wantFiles checks that both containers see exactly these files.
 func (s space) wantFiles(want map[string]string) {
 	s.t.Helper()
-	for container, command := range map[string]string{"proxy": seeNow, "init": "cat /seen/init.tar"} {
-		if err := s.sees(command, want); err != nil {
+	for container, command := range map[string]string{"proxy": printFiles, "init": "cat /seen/init.tar"} {
+		if err := s.checkArchive(command, want); err != nil {
 			s.t.Errorf("container %q: %v", container, err)
 		}
 	}
-	s.wantNoFewLook()
+	s.wantNoMissingFiles()
 }
 
-// sees is nil when the archive that a command prints has these files, and no others.
-func (s space) sees(command string, want map[string]string) error {
+// checkArchive returns nil if a command prints an archive with exactly these files.
+func (s space) checkArchive(command string, want map[string]string) error {
 	archive, err := s.exec(command)
 	if err != nil {
 		return err
@@ -160,15 +152,15 @@ func (s space) sees(command string, want map[string]string) error {
 		return err
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		return fmt.Errorf("it does not see the plugin as it is (-want +got):\n%s", diff)
+		return fmt.Errorf("the container sees other files (-want +got):\n%s", diff)
 	}
 	return nil
 }
 
-// looks is how often the main container has looked for all files.
-func (s space) looks() int {
+// checks returns how often the main container has checked all files.
+func (s space) checks() int {
 	s.t.Helper()
-	out, err := s.exec("cat /seen/looks")
+	out, err := s.exec("cat /seen/checks")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -179,27 +171,29 @@ func (s space) looks() int {
 	return count
 }
 
-func (s space) wantNoFewLook() {
+// wantNoMissingFiles fails the test if the main container missed a file in any check.
+func (s space) wantNoMissingFiles() {
 	s.t.Helper()
-	few, err := s.exec("if [ -e /seen/few ]; then cat /seen/few; fi")
+	missing, err := s.exec("if [ -e /seen/missing ]; then cat /seen/missing; fi")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if few != "" {
-		s.t.Fatalf("files were missing for a while:\n%.1000s", few)
+	if missing != "" {
+		s.t.Fatalf("files were missing:\n%.1000s", missing)
 	}
 }
 
-// wantSubPaths checks how the pod's mounts are made.
+// wantSubPaths checks the subPaths of the pod's mounts.
 func (s space) wantSubPaths(want string) {
 	s.t.Helper()
-	if got := s.run("", "get", "pods", "--output=jsonpath={.items[*].spec['initContainers','containers'][*].volumeMounts[*].subPath}"); got != want {
-		s.t.Errorf("the subPaths of the pod's mounts are %q, want %q", got, want)
+	const path = "{.items[*].spec['initContainers','containers'][*].volumeMounts[*].subPath}"
+	if got := s.run("", "get", "pods", "--output=jsonpath="+path); got != want {
+		s.t.Errorf("the subPaths of the pod's mounts are %q; want %q", got, want)
 	}
 }
 
-// unpack yields an archive's files by path, without what kubelet keeps beside
-// them: ..data, and the folder that it leads to.
+// unpack returns the files of an archive, as contents by path. It skips the kubelet's own entries: ..data and the
+// directory to which it points.
 func unpack(archive string) (map[string]string, error) {
 	files := map[string]string{}
 	for reader := tar.NewReader(strings.NewReader(archive)); ; {
@@ -211,8 +205,10 @@ func unpack(archive string) (map[string]string, error) {
 			return nil, err
 		}
 		name := path.Clean(header.Name)
-		kubelets := slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return strings.HasPrefix(part, "..") })
-		if header.Typeflag == tar.TypeDir || kubelets {
+		isKubelets := slices.ContainsFunc(strings.Split(name, "/"), func(element string) bool {
+			return strings.HasPrefix(element, "..")
+		})
+		if header.Typeflag == tar.TypeDir || isKubelets {
 			continue
 		}
 		content, err := io.ReadAll(reader)
@@ -223,8 +219,7 @@ func unpack(archive string) (map[string]string, error) {
 	}
 }
 
-func sortedPaths(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
-
+// write writes a file and creates its directory.
 func write(t *testing.T, file, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

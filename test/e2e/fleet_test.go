@@ -61,7 +61,7 @@ func newFleet(t *testing.T) *fleet {
 func (f *fleet) idler() *appsv1.Deployment {
 	made := idleKong(f.library.t, "kong", map[string]string{f.label: f.value})
 	init := kong(f.library.t).Spec.Template.Spec.InitContainers[0]
-	init.Command[2] = `for file in $FILES; do [ -s "` + root + `/$file" ]; done; ` + seeAtStart
+	init.Command[2] = `for file in $FILES; do [ -s "` + root + `/$file" ]; done; ` + saveFiles
 	made.Spec.Template.Spec.InitContainers = []corev1.Container{init}
 	return made
 }

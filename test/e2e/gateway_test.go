@@ -20,14 +20,13 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// gateway is a Deployment of Kong like that of Kong's chart, with a database.
+// gateway is a Deployment of Kong with a database, like the one of Kong's chart.
 type gateway struct {
 	database
 	name string
 }
 
-// gatewayManifest is the Deployment, with its Service. variables and mounts are
-// further lines of the containers that run Kong.
+// gatewayManifest is the manifest of the Deployment and its Service.
 const gatewayManifest = `
 apiVersion: v1
 kind: Service
@@ -52,7 +51,12 @@ spec:
           name: wait-for-db
           image: %[3]s
           imagePullPolicy: IfNotPresent
-          command: [/bin/bash, -c, "export KONG_NGINX_DAEMON=on KONG_PREFIX=$(mktemp -d); until kong start; do echo waiting for db; sleep 1; done; kong stop"]
+          command:
+            - /bin/bash
+            - -c
+            - >-
+              export KONG_NGINX_DAEMON=on KONG_PREFIX=$(mktemp -d);
+              until kong start; do echo waiting for db; sleep 1; done; kong stop
           env:
             - {name: KONG_DATABASE, value: postgres}
             - {name: KONG_PG_HOST, value: %[4]s}
@@ -75,15 +79,14 @@ spec:
       volumes: [{name: prefix, emptyDir: {}}, {name: tmp, emptyDir: {}}%[7]s]
 `
 
-// gatewayOptions are what differs from one gateway to another. One without
-// plugins asks for nothing.
+// gatewayOptions are the options of a gateway. Without plugins, the gateway requests nothing.
 type gatewayOptions struct {
 	name, plugins string
-	// annotations, variables, mounts and volumes are further ones, as YAML in one line.
+	// annotations, variables, mounts and volumes are added to the manifest, as YAML in one line.
 	annotations, variables, mounts, volumes string
 }
 
-// startGateway applies the Deployment, and waits for nothing.
+// startGateway applies the manifest. It does not wait.
 func (d database) startGateway(options gatewayOptions) gateway {
 	d.t.Helper()
 	if options.name == "" {
@@ -92,37 +95,40 @@ func (d database) startGateway(options gatewayOptions) gateway {
 	if options.variables == "" {
 		options.variables = `- {name: KONG_LOG_LEVEL, value: notice}`
 	}
-	asks := "example.com/asks: nothing"
+	request := "example.com/request: none"
 	if options.plugins != "" {
-		asks = annotations.Plugins + ": " + options.plugins
+		request = annotations.Plugins + ": " + options.plugins
 	}
-	d.apply(fmt.Sprintf(gatewayManifest, options.name, asks+options.annotations, kongImage, d.host, options.variables, options.mounts, options.volumes))
+	d.apply(fmt.Sprintf(gatewayManifest, options.name, request+options.annotations, kongImage, d.host,
+		options.variables, options.mounts, options.volumes))
 	return gateway{d, options.name}
 }
 
-// ask has the workload ask for a release.
-func (g gateway) ask(plugins string) {
+// requestPlugins sets the annotation of the Deployment.
+func (g gateway) requestPlugins(plugins string) {
 	g.t.Helper()
 	g.run("", "annotate", "--overwrite", "deployment", g.name, annotations.Plugins+"="+plugins)
 }
 
-func (g gateway) serves() {
+// waitReady waits until all pods of the Deployment are ready.
+func (g gateway) waitReady() {
 	g.t.Helper()
-	g.rolled(g.name)
+	g.waitRollout(g.name)
 }
 
-// pods are the gateway's, by name.
+// pods returns the pods of the gateway, sorted by name.
 func (g gateway) pods() []corev1.Pod {
 	g.t.Helper()
 	var pods corev1.PodList
-	if err := admin.List(g.t.Context(), &pods, client.InNamespace(g.space.name), client.MatchingLabels{"app": g.name}); err != nil {
+	err := admin.List(g.t.Context(), &pods, client.InNamespace(g.space.name), client.MatchingLabels{"app": g.name})
+	if err != nil {
 		g.t.Fatal(err)
 	}
 	return pods.Items
 }
 
-// waiting are the names of pods that have our gate.
-func (g gateway) waiting() []string {
+// gatedPods returns the names of the pods with the scheduling gate for migrations.
+func (g gateway) gatedPods() []string {
 	g.t.Helper()
 	var names []string
 	for _, pod := range g.pods() {
@@ -135,14 +141,16 @@ func (g gateway) waiting() []string {
 	return names
 }
 
-// scale changes the number of pods.
+// scale changes the number of replicas.
 func (g gateway) scale(replicas int) {
 	g.t.Helper()
 	g.run("", "scale", "deployment/"+g.name, fmt.Sprintf("--replicas=%d", replicas))
 }
 
-// request asks the gateway, through the API server, at a port of its Service.
-func (g gateway) request(ctx context.Context, method, port, path, body string, headers map[string]string) (int, http.Header, string, error) {
+// request sends a request to a port of the gateway's Service, through the API server.
+func (g gateway) request(
+	ctx context.Context, method, port, path, body string, headers map[string]string,
+) (int, http.Header, string, error) {
 	url := fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:%s/proxy%s", adminURL, g.space.name, g.name, port, path)
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
@@ -163,8 +171,7 @@ func (g gateway) request(ctx context.Context, method, port, path, body string, h
 	return response.StatusCode, response.Header, string(text), err
 }
 
-// configure makes a service, a route and the plugin, through the Admin API
-// (K24). What is proxied to is the gateway's own Admin API.
+// configure creates a service, a route and the plugin with the Admin API. The service is the gateway's own Admin API.
 func (g gateway) configure() {
 	g.t.Helper()
 	for _, object := range []struct{ path, body string }{
@@ -175,37 +182,37 @@ func (g gateway) configure() {
 		eventually(g.t, func() error {
 			status, _, body, err := g.request(g.t.Context(), http.MethodPost, "admin", object.path, object.body, nil)
 			if err == nil && status != http.StatusCreated && status != http.StatusConflict {
-				err = fmt.Errorf("POST %s answered %d: %s", object.path, status, body)
+				err = fmt.Errorf("POST %s: status %d: %s", object.path, status, body)
 			}
 			return err
 		})
 	}
 }
 
-// insert sends a request that the plugin answers with a new row of the database.
+// insert sends a request for which the plugin inserts a row.
 func (g gateway) insert(ctx context.Context, key string) error {
 	status, headers, body, err := g.request(ctx, http.MethodGet, "proxy", "/", "", map[string]string{"mykey-add": key})
 	switch {
 	case err != nil:
 		return err
 	case status != http.StatusOK || !strings.HasPrefix(headers.Get("X-Dao-Test"), "inserted:"):
-		return fmt.Errorf("answered %d, X-Dao-Test %q: %.300s", status, headers.Get("X-Dao-Test"), body)
+		return fmt.Errorf("status %d, X-Dao-Test %q: %.300s", status, headers.Get("X-Dao-Test"), body)
 	}
 	return nil
 }
 
-// traffic is requests without pause, each of which makes a row.
+// traffic sends requests without pause. Each request inserts a row.
 type traffic struct {
 	gateway
 	sent   atomic.Int64
 	stop   context.CancelFunc
 	failed chan error
-	began  time.Time
+	start  time.Time
 }
 
 func (g gateway) traffic() *traffic {
 	ctx, stop := context.WithCancel(g.t.Context())
-	flow := &traffic{gateway: g, stop: stop, failed: make(chan error, 1), began: time.Now()}
+	flow := &traffic{gateway: g, stop: stop, failed: make(chan error, 1), start: time.Now()}
 	go func() {
 		defer close(flow.failed)
 		for ctx.Err() == nil {
@@ -219,8 +226,8 @@ func (g gateway) traffic() *traffic {
 	return flow
 }
 
-// end fails the test for a request that failed, and for a row that is not there.
-func (f *traffic) end(through string) {
+// end stops the traffic. It fails the test if a request failed or a row is missing.
+func (f *traffic) end(during string) {
 	f.t.Helper()
 	f.stop()
 	if err := <-f.failed; err != nil {
@@ -228,39 +235,40 @@ func (f *traffic) end(through string) {
 	}
 	rows := f.mustSQL(`SELECT count(*) FROM my_plugin_table WHERE mykey LIKE 'traffic-%'`)
 	if rows != fmt.Sprint(f.sent.Load()) {
-		f.t.Errorf("%s rows of %d requests", rows, f.sent.Load())
+		f.t.Errorf("the table has %s rows after %d requests", rows, f.sent.Load())
 	}
-	f.t.Logf("%d requests in %v, through %s", f.sent.Load(), time.Since(f.began).Round(time.Second), through)
+	f.t.Logf("%d requests in %v, during %s", f.sent.Load(), time.Since(f.start).Round(time.Second), during)
 }
 
-// records are the space's PluginMigrations, by their request.
-func (s space) records() map[string]v1alpha1.PluginMigration {
+// migrations returns the PluginMigrations of the namespace, by request.
+func (s space) migrations() map[string]v1alpha1.PluginMigration {
 	s.t.Helper()
 	var list v1alpha1.PluginMigrationList
 	if err := admin.List(s.t.Context(), &list, client.InNamespace(s.name)); err != nil {
 		s.t.Fatal(err)
 	}
 	found := map[string]v1alpha1.PluginMigration{}
-	for _, record := range list.Items {
-		found[record.Spec.Request] = record
+	for _, migration := range list.Items {
+		found[migration.Spec.Request] = migration
 	}
 	return found
 }
 
-// reaches waits until the PluginMigration of a request is in a phase, with a
-// message that has a part, and yields it.
-func (s space) reaches(request string, phase v1alpha1.Phase, message string) v1alpha1.PluginMigration {
+// waitPhase waits until the PluginMigration of a request has a phase and a message that contains a text.
+func (s space) waitPhase(request string, phase v1alpha1.Phase, message string) v1alpha1.PluginMigration {
 	s.t.Helper()
 	var found v1alpha1.PluginMigration
 	eventually(s.t, func() error {
-		record, there := s.records()[request]
-		if !there {
+		migration, exists := s.migrations()[request]
+		if !exists {
 			return errors.New("there is no PluginMigration for " + request)
 		}
-		if record.Status.Phase != phase || !strings.Contains(record.Status.Message, message) {
-			return fmt.Errorf("PluginMigration %s is %s: %q, want %s: %q", record.Name, record.Status.Phase, record.Status.Message, phase, message)
+		status := migration.Status
+		if status.Phase != phase || !strings.Contains(status.Message, message) {
+			return fmt.Errorf("PluginMigration %s has phase %s and message %q; want %s and %q",
+				migration.Name, status.Phase, status.Message, phase, message)
 		}
-		found = record
+		found = migration
 		return nil
 	})
 	return found

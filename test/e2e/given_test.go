@@ -49,7 +49,7 @@ func (s space) starts(workloads ...*appsv1.Deployment) {
 		s.apply(manifests(s.t, workload))
 	}
 	for _, workload := range workloads {
-		s.rolled(workload.Name)
+		s.waitRollout(workload.Name)
 	}
 }
 
@@ -58,7 +58,7 @@ func (s space) starts(workloads ...*appsv1.Deployment) {
 func (s space) restarts(name string) {
 	s.t.Helper()
 	s.run("", "rollout", "restart", "deployment/"+name)
-	s.rolled(name)
+	s.waitRollout(name)
 	eventually(s.t, func() error {
 		pods, err := s.try("", "get", "pods", "-l", "app="+name, "-o", "name")
 		if err == nil && len(strings.Fields(pods)) != 1 {
@@ -168,11 +168,11 @@ func optedOut(t *testing.T) {
 	plain, without := idleKong(t, "plain", nil), idleKong(t, "without", map[string]string{annotations.Inject: "false"})
 	s.eventuallyGiven(plain, "bundled,dao-test,quiet")
 	s.starts(plain)
-	_, said, err := kubectlSays(t.Context(), manifests(t, without), "--namespace", s.name, "apply", "-f", "-")
+	_, said, err := kubectlOutput(t.Context(), manifests(t, without), "--namespace", s.name, "apply", "-f", "-")
 	if err != nil || !strings.Contains(said, `policy "`+insists.name+`", which does not permit opting out`) {
 		t.Errorf("whoever opts out is told %q: %v", said, err)
 	}
-	s.rolled("without")
+	s.waitRollout("without")
 	s.wantGiven("deployment/plain", "bundled,dao-test,quiet", under(map[string]files{"dao-test": release110(t), "quiet": quiet()}))
 	s.wantGiven("deployment/without", "bundled,dao-test", daoTest(release110(t)))
 	lets.shows("Enforce 1 2 1 0 1 0 True")

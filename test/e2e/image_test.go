@@ -10,25 +10,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestImage runs the webhook's image as the strictest of the Pod Security
-// Standards wants it: kubelet starts it only if its user is a number other
-// than 0. Its version is its tag.
+// TestImage runs the image with the Pod Security Standard "restricted". The kubelet starts it only if its user is a
+// number other than 0. The version of the program is the tag of the image.
 func TestImage(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	security := restricted()
-	security.RunAsUser, security.RunAsGroup = nil, nil // those of the image
+	security.RunAsUser, security.RunAsGroup = nil, nil // the values of the image apply
 	s.apply(manifests(t, &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Name: "webhook"},
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever,
-			Containers:    []corev1.Container{{Name: "webhook", Image: image, Args: []string{"--version"}, SecurityContext: security}},
+			Containers: []corev1.Container{
+				{Name: "webhook", Image: image, Args: []string{"--version"}, SecurityContext: security},
+			},
 		},
 	}))
-	s.run("", "wait", "pod/webhook", "--for=jsonpath={.status.phase}=Succeeded", "--timeout="+patience.String())
+	s.run("", "wait", "pod/webhook", "--for=jsonpath={.status.phase}=Succeeded", "--timeout="+waitTimeout.String())
 	want := image[strings.LastIndex(image, ":")+1:]
 	if got := strings.TrimSpace(s.run("", "logs", "webhook")); got != want {
-		t.Errorf("the image says that it is version %q, want %q", got, want)
+		t.Errorf("the program prints the version %q; want %q", got, want)
 	}
 }

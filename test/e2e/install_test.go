@@ -11,23 +11,21 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// quick makes certificates end within two minutes, so that the steps of a
-// rotation are some seconds apart.
-const quick = "--set=extraArgs={--ca-lifetime=360s,--cert-lifetime=120s}"
+// shortCertificates limits the validity of certificates to two minutes, so that a rotation takes seconds.
+const shortCertificates = "--set=extraArgs={--ca-lifetime=360s,--cert-lifetime=120s}"
 
-// TestInstall goes the way of a platform engineer: the packed chart with the
-// built image is installed, used, upgraded, and removed.
+// TestInstall installs the packed chart with the built image, uses it, upgrades it and uninstalls it.
 //
-// The tests that install kongdao are not parallel: a webhook concerns the whole
-// cluster.
+// Tests that install kongdao do not run in parallel, because a webhook configuration applies to the whole cluster.
 func TestInstall(t *testing.T) {
 	s := newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder()))
-	r := install(t, quick)
-	r.rolledOut()
+	r := install(t, shortCertificates)
+	r.waitReady()
 	t.Run("files", func(t *testing.T) {
 		for name, test := range map[string]func(t *testing.T){
-			"immutable": immutableSources, "mutable": mutableSources, "beside the chart's mount": besideTheChartsMount,
+			"immutable sources": testImmutableSources, "mutable sources": testMutableSources,
+			"the chart's own mount": testChartMount,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -36,59 +34,58 @@ func TestInstall(t *testing.T) {
 		}
 	})
 	mustHelm(t, "test", "kongdao", "--timeout=2m")
-	s.denied()
+	s.wantDenialEvents()
 
 	load := s.load()
 	for round := range 2 {
 		r.rotate(fmt.Sprint(round))
 		r.replaceReplicas()
 	}
-	r.upgrade("--set=logLevel=debug", quick)
+	r.upgrade("--set=logLevel=debug", shortCertificates)
 	load.restartAPIServer()
-	load.end("rotations, lost replicas, an upgrade")
+	load.end("rotations, replaced replicas and an upgrade")
 
-	r.wantRightsUsed(always)
-	r.withoutReplicas(s)
+	r.wantPermissionsUsed(always)
+	r.wantOnlyRequestsBlocked(s)
 	r.uninstall()
 	if err := s.create(t.Context(), true, false); err != nil {
-		t.Errorf("a pod that asks, when all is gone: %v", err)
+		t.Errorf("after the removal, a pod that requests plugins is denied: %v", err)
 	}
 }
 
-// TestNamespaced proves that kongdao which is installed for one namespace works
-// there, with Roles of that namespace alone, and that the API server asks it
-// about nothing elsewhere.
-func TestNamespaced(t *testing.T) {
+// TestWatchNamespaces installs kongdao for one namespace. It works there, with Roles in that namespace only, and the
+// API server does not call it for other namespaces.
+func TestWatchNamespaces(t *testing.T) {
 	s, other := newSpace(t), newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder()))
 	r := install(t, "--set=watchNamespaces={"+s.name+"}")
-	r.rolledOut()
-	// A replica may be ready a moment before the way to it is there.
+	r.waitReady()
+	// A replica can be ready before the Service routes to it.
 	eventually(t, func() error { return s.create(t.Context(), true, true) })
 	mustHelm(t, "test", "kongdao", "--timeout=2m")
-	s.annotated(kong(t))
+	s.startAndAnnotate(kong(t))
 	s.wantFiles(pluginFiles(t))
 	if err := other.create(t.Context(), true, false); err != nil {
-		t.Errorf("a pod that asks in another namespace: %v", err)
+		t.Errorf("in another namespace, a pod that requests plugins is denied: %v", err)
 	}
-	s.denied()
+	s.wantDenialEvents()
 	r.rotate("now")
-	r.wantRightsUsed(always)
+	r.wantPermissionsUsed(always)
 	r.uninstall()
 }
 
-// denied has a workload ask for what is not there: its pods are denied again
-// and again, and whoever looks at it is told why.
-func (s space) denied() {
+// wantDenialEvents creates a workload that requests an unknown plugin, and checks that Events report its denied pods.
+func (s space) wantDenialEvents() {
 	s.t.Helper()
 	denied := kong(s.t)
 	denied.Name = "denied"
 	denied.Annotations[annotations.Plugins] = "no-such-plugin"
 	s.apply(manifests(s.t, denied))
 	eventually(s.t, func() error {
-		out, err := s.try("", "get", "events.events.k8s.io", "--field-selector=reason=PluginsDenied", "--output=jsonpath={range .items[*]}{.series.count} {.note}{end}")
+		out, err := s.try("", "get", "events.events.k8s.io", "--field-selector=reason=PluginsDenied",
+			"--output=jsonpath={range .items[*]}{.series.count} {.note}{end}")
 		if err == nil && (!strings.Contains(out, `no ConfigMap in namespace "`+s.name+`"`) || strings.HasPrefix(out, " ")) {
-			err = fmt.Errorf("no Event tells of more than one denial: %q", out)
+			err = fmt.Errorf("there is no Event with several denials: %q", out)
 		}
 		return err
 	})

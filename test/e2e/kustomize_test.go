@@ -12,12 +12,11 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// TestKustomize goes the way of who has no Helm: an overlay of one's own over
-// deploy/kustomize/base, applied and deleted by kubectl.
+// TestKustomize installs kongdao with kubectl and an overlay of deploy/kustomize/base.
 func TestKustomize(t *testing.T) {
 	s := newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder()))
-	// kubectl takes only a base that is named from the overlay.
+	// kubectl requires a path relative to the overlay.
 	overlay, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -37,14 +36,14 @@ replicas: [{name: kongdao-webhook, count: 3}]
 
 	r := newRelease(t)
 	r.run("apply", "--server-side", "-k", overlay)
-	r.rolledOut()
-	s.annotated(kong(t))
+	r.waitReady()
+	s.startAndAnnotate(kong(t))
 	s.wantFiles(pluginFiles(t))
-	r.run("apply", "--server-side", "-k", overlay) // as everybody does who keeps it in git
-	r.healed(s, "applied again", func() {})
+	r.run("apply", "--server-side", "-k", overlay) // as a GitOps tool does
+	r.wantHealed(s, "second apply", func() {})
 	r.run("delete", "-k", overlay, "--wait")
 	r.wantNothingLeft()
 	if err := s.create(t.Context(), true, false); err != nil {
-		t.Errorf("a pod that asks, when all is gone: %v", err)
+		t.Errorf("after the removal, a pod that requests plugins is denied: %v", err)
 	}
 }

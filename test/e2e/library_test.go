@@ -25,9 +25,9 @@ func library(t *testing.T) {
 	began := time.Now()
 	f.startAll()
 	g := f.gateway
-	g.serves()
+	g.waitReady()
 	t.Logf("and the one with a database serves after %v", time.Since(began).Round(100*time.Millisecond))
-	g.reaches("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
+	g.waitPhase("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
 	g.configure()
 	eventually(t, func() error { return g.insert(t.Context(), "first") })
 	want := map[string][]string{}
@@ -104,8 +104,8 @@ func (f *fleet) nextRelease(want map[string][]string) {
 	g.run("", "rollout", "restart", "deployment/"+g.name)
 	rolled.restarts("kong")
 	rolled.wantFiles(release120(t))
-	g.serves()
-	g.reaches("dao-test@1.2.0", v1alpha1.PhaseFinished, "")
+	g.waitReady()
+	g.waitPhase("dao-test@1.2.0", v1alpha1.PhaseFinished, "")
 	g.wantMigrations(t, "000_base_my_plugin,001_100_to_110,002_110_to_120", "")
 	eventually(t, func() error { return g.insert(t.Context(), "second") })
 	for _, s := range []space{robbed, left} {

@@ -19,34 +19,33 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// load is pods that are created without pause, to prove that whatever is done
-// meanwhile, no admission fails.
+// load creates pods without pause, to check that no admission fails during other operations.
 type load struct {
 	space
-	began    time.Time
+	start    time.Time
 	admitted atomic.Int64
-	// restarting is set while nobody may answer for the API server.
+	// restarting is true while the API server restarts.
 	restarting atomic.Bool
 	stop       context.CancelFunc
 	failed     chan error
 }
 
-// load begins. Nobody else may create pods in the space.
+// load starts the load. The test must not create other pods in the namespace.
 func (s space) load() *load {
 	ctx, stop := context.WithCancel(s.t.Context())
-	l := &load{space: s, began: time.Now(), stop: stop, failed: make(chan error, 1)}
+	l := &load{space: s, start: time.Now(), stop: stop, failed: make(chan error, 1)}
 	go func() {
 		defer close(l.failed)
 		for ctx.Err() == nil {
-			// The last one is not broken off.
+			// The end of the load must not cancel the last admission.
 			err := s.create(context.WithoutCancel(ctx), true, true)
 			switch {
 			case err == nil:
 				l.admitted.Add(1)
-			case !l.restarting.Load() || errors.Is(err, errOther) || strings.Contains(err.Error(), "webhook"):
+			case !l.restarting.Load() || errors.Is(err, errWrongInjection) || strings.Contains(err.Error(), "webhook"):
 				l.failed <- fmt.Errorf("after %d admissions: %w", l.admitted.Load(), err)
 				return
-			default: // nobody answers, or somebody who is only just starting: no admission was tried
+			default: // the API server does not answer yet
 				time.Sleep(10 * time.Millisecond)
 			}
 		}
@@ -54,60 +53,61 @@ func (s space) load() *load {
 	return l
 }
 
-// restartAPIServer restarts it, by the command that knows how in this cluster,
-// and says when admissions have resumed.
+// restartAPIServer restarts the API server and waits until admissions succeed again.
 func (l *load) restartAPIServer() {
 	l.t.Helper()
 	if restartAPIServer == "" {
-		l.t.Log("E2E_RESTART_API_SERVER names no command: the API server is not restarted")
+		l.t.Log("E2E_RESTART_API_SERVER is not set; the API server is not restarted")
 		return
 	}
 	l.restarting.Store(true)
-	began := time.Now()
-	if out, err := exec.CommandContext(l.t.Context(), "/bin/sh", "-c", restartAPIServer).CombinedOutput(); err != nil {
+	start := time.Now()
+	command := exec.CommandContext(l.t.Context(), "/bin/sh", "-c", restartAPIServer)
+	if out, err := command.CombinedOutput(); err != nil {
 		l.t.Fatalf("restart the API server: %v: %s", err, out)
 	}
-	back, before := time.Now(), l.admitted.Load()
+	restarted, before := time.Now(), l.admitted.Load()
 	eventually(l.t, func() error {
 		if l.admitted.Load() == before {
-			return errors.New("nothing is admitted since the API server was restarted")
+			return errors.New("no pod was admitted since the restart of the API server")
 		}
 		return nil
 	})
 	l.restarting.Store(false)
-	l.t.Logf("the API server was back after %v, and admitted %v later", back.Sub(began).Round(100*time.Millisecond), time.Since(back).Round(10*time.Millisecond))
+	l.t.Logf("the API server restarted in %v, and the first admission succeeded %v later",
+		restarted.Sub(start).Round(100*time.Millisecond), time.Since(restarted).Round(10*time.Millisecond))
 }
 
-// end fails the test for an admission that failed.
-func (l *load) end(through string) {
+// end stops the load. It fails the test if an admission failed.
+func (l *load) end(during string) {
 	l.t.Helper()
 	l.stop()
 	if err := <-l.failed; err != nil {
 		l.t.Error(err)
 	}
-	l.t.Logf("%d admissions in %v, through %s", l.admitted.Load(), time.Since(l.began).Round(time.Second), through)
+	l.t.Logf("%d admissions in %v, during %s", l.admitted.Load(), time.Since(l.start).Round(time.Second), during)
 }
 
-// errOther is that a pod was created otherwise than it should have been.
-var errOther = errors.New("created otherwise")
+// errWrongInjection means that a pod was created, but with or without an injection contrary to the expectation.
+var errWrongInjection = errors.New("wrong injection")
 
-// create makes a pod in a dry run, that asks for the plugin or not, and says where
-// it is not as expected: injected or not.
-func (s space) create(ctx context.Context, asks, injects bool) error {
+// create creates a pod in a dry run, with or without a request for the plugin. It returns an error if the pod is
+// denied, or if the injection differs from the expectation.
+func (s space) create(ctx context.Context, withRequest, wantInjected bool) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	made := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.name, GenerateName: "load-"},
 		Spec:       kong(s.t).Spec.Template.Spec,
 	}
-	if asks {
+	if withRequest {
 		made.Annotations = map[string]string{annotations.Plugins: fixtures.Plugin}
 	}
 	if err := admin.Create(ctx, made, client.DryRunAll); err != nil {
 		return err
 	}
-	if injected := made.Labels[annotations.Injected] == "true"; injected != injects {
-		return fmt.Errorf("%w: injected is %v, want %v", errOther, injected, injects)
+	if injected := made.Labels[annotations.Injected] == "true"; injected != wantInjected {
+		return fmt.Errorf("%w: injected = %v; want %v", errWrongInjection, injected, wantInjected)
 	}
 	return nil
 }

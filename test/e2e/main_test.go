@@ -1,12 +1,10 @@
 //go:build e2e
 
-// Package e2e proves on a real Kubernetes what an API server alone cannot: that
-// kongdao is installed and removed, keeps itself going whatever is done to it,
-// that kubelet mounts what it injects, and that containers see it.
+// Package e2e tests kongdao on a real Kubernetes cluster: installation and removal, recovery from failures, the files
+// that the kubelet mounts, and the processes in the containers.
 //
-// "make e2e" runs it, inside hack/cluster or against the cluster that
-// E2E_KUBECONFIG names. Everything is done by Helm and kubectl, as users do it,
-// and each test has a namespace of its own.
+// "make e2e" runs the tests, on the cluster of hack/cluster or on the cluster in E2E_KUBECONFIG. The tests use Helm and
+// kubectl, as users do. Each test has its own namespace.
 package e2e
 
 import (
@@ -30,30 +28,29 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// What hack/e2e.sh hands over.
+// Settings from hack/e2e.sh.
 var (
 	kubeconfig = os.Getenv("E2E_KUBECONFIG")
-	// image is the webhook's.
+	// image is the image of kongdao.
 	image = os.Getenv("E2E_IMAGE")
-	// kongImage runs Kong, or what stands in for it (test/kong), postgresImage a database.
+	// kongImage is an image of Kong or of its test double (test/kong). postgresImage is an image of PostgreSQL.
 	kongImage     = os.Getenv("KONG_IMAGE")
 	postgresImage = os.Getenv("E2E_POSTGRES_IMAGE")
-	// restartAPIServer is a shell command that restarts the API server, and
-	// auditLog the file of its audit log. Not every cluster lets us.
+	// restartAPIServer is a shell command that restarts the API server. auditLog is the file with its audit log. Both
+	// are optional.
 	restartAPIServer = os.Getenv("E2E_RESTART_API_SERVER")
 	auditLog         = os.Getenv("E2E_AUDIT_LOG")
 )
 
-// admin may do everything. adminHTTP reaches the API server at adminURL as the
-// same user, for what goes through it to pods.
+// admin has all rights. adminHTTP is the same user, for requests to pods through the API server at adminURL.
 var (
 	admin     client.Client
 	adminHTTP *http.Client
 	adminURL  string
 )
 
-// home is where kubectl keeps what it remembers of the API server.
-var home string
+// homeFolder is the home directory of kubectl and Helm. kubectl stores its cache there.
+var homeFolder string
 
 func TestMain(m *testing.M) {
 	code, err := run(m)
@@ -65,21 +62,23 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	if err := ready(); err != nil {
+	if err := checkPrerequisites(); err != nil {
 		return 0, err
 	}
-	ctrl.SetLogger(logr.Discard()) // the clients' own talk is none of the tests'
-	if home, err = os.MkdirTemp("", "kongdao-e2e-"); err != nil {
+	ctrl.SetLogger(logr.Discard()) // the clients' log messages are not part of the tests
+	if homeFolder, err = os.MkdirTemp("", "kongdao-e2e-"); err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(home)
+	defer os.RemoveAll(homeFolder)
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return 0, err
 	}
 	config.QPS = -1
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(
+		clientgoscheme.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme),
+	); err != nil {
 		return 0, err
 	}
 	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
@@ -92,7 +91,8 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-func ready() error {
+// checkPrerequisites returns an error if a setting or a program is missing.
+func checkPrerequisites() error {
 	if kubeconfig == "" || image == "" {
 		return fmt.Errorf("E2E_KUBECONFIG and E2E_IMAGE are not set")
 	}

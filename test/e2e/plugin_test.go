@@ -12,17 +12,17 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// files are those of a release of the plugin, by path.
+// files holds the files of a release, as contents by path.
 type files map[string]string
 
-// The releases: 1.0.0 has a base migration alone, 1.1.0, the fixture itself, one
-// more that has a teardown, and 1.2.0 a third, with one too.
+// Release 1.0.0 has one migration. Release 1.1.0, the fixture, adds a migration with a teardown. Release 1.2.0 adds
+// another one with a teardown.
 func release100(t *testing.T) files {
 	t.Helper()
-	made := files(pluginFiles(t)).version("1.0.0")
-	delete(made, "migrations/001_100_to_110.lua")
-	made["migrations/init.lua"] = `return { "000_base_my_plugin" }`
-	return made
+	changed := files(pluginFiles(t)).version("1.0.0")
+	delete(changed, "migrations/001_100_to_110.lua")
+	changed["migrations/init.lua"] = `return { "000_base_my_plugin" }`
+	return changed
 }
 
 func release110(t *testing.T) files {
@@ -40,29 +40,30 @@ func release120(t *testing.T) files {
 } }`)
 }
 
-// version is the files with another VERSION in the handler.
+// version returns the files with another VERSION in the handler.
 func (f files) version(version string) files {
-	made := maps.Clone(f)
-	made["handler.lua"] = regexp.MustCompile(`VERSION = "[0-9.]+"`).ReplaceAllString(made["handler.lua"], `VERSION = "`+version+`"`)
-	return made
+	changed := maps.Clone(f)
+	pattern := regexp.MustCompile(`VERSION = "[0-9.]+"`)
+	changed["handler.lua"] = pattern.ReplaceAllString(changed["handler.lua"], `VERSION = "`+version+`"`)
+	return changed
 }
 
-// with is the files with one more migration at the end.
+// with returns the files with another migration at the end.
 func (f files) with(name, lua string) files {
-	made := maps.Clone(f)
-	list := strings.TrimRight(strings.TrimSpace(made["migrations/init.lua"]), "}")
-	made["migrations/init.lua"] = strings.TrimRight(strings.TrimSpace(list), ",") + `, "` + name + `" }`
-	made["migrations/"+name+".lua"] = lua
-	return made
+	changed := maps.Clone(f)
+	list := strings.TrimRight(strings.TrimSpace(changed["migrations/init.lua"]), "}")
+	changed["migrations/init.lua"] = strings.TrimRight(strings.TrimSpace(list), ",") + `, "` + name + `" }`
+	changed["migrations/"+name+".lua"] = lua
+	return changed
 }
 
-// publish packs the files and applies what comes out.
+// publish packs the files and applies the ConfigMaps.
 func (s space) publish(release files) {
 	s.t.Helper()
 	s.publishAs(fixtures.Plugin, release)
 }
 
-// publishAs is publish for a plugin of another name.
+// publishAs is publish for a plugin with another name.
 func (s space) publishAs(plugin string, release files) {
 	s.t.Helper()
 	folder := filepath.Join(s.t.TempDir(), plugin)

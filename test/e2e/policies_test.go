@@ -25,8 +25,8 @@ const soon = "--set=policies.copyRetentionSeconds=2"
 // a policy, and that whoever rolls a policy out is told how far it is. Each
 // subtest has namespaces and policies of its own.
 func TestPolicies(t *testing.T) {
-	r := install(t, brief, soon)
-	r.rolledOut()
+	r := install(t, shortMigrations, soon)
+	r.waitReady()
 	t.Run("none and one", func(t *testing.T) { noneAndOne(t, r) })
 	t.Run("together", func(t *testing.T) {
 		for _, test := range []struct { // the longest first
@@ -43,7 +43,7 @@ func TestPolicies(t *testing.T) {
 			})
 		}
 	})
-	r.wantRightsUsed(ofPolicies)
+	r.wantPermissionsUsed(forPolicies)
 	r.wantNoErrors()
 	t.Run("uninstalled", func(t *testing.T) { uninstalledWithPolicy(t, r) })
 }
@@ -89,7 +89,7 @@ func noneAndOne(t *testing.T, r release) {
 		if bytes.Equal(ca(), old) {
 			return errors.New("the CA is the old one alone")
 		}
-		return errors.Join(r.whole(), s.create(t.Context(), false, true))
+		return errors.Join(r.checkCertificates(), s.create(t.Context(), false, true))
 	})
 
 	gives.remove()

@@ -16,25 +16,23 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// system is the namespace that kongdao is installed in, and certificate its
-// Secret there.
+// system is the namespace of kongdao. certificate is the Secret with its certificate.
 const (
 	system      = "kongdao-system"
 	certificate = "kongdao-webhook-certificate"
 )
 
-// release is kongdao, installed in the cluster.
+// release is an installation of kongdao.
 type release struct {
 	t     *testing.T
 	chart string
-	// audited is how long the audit log was before.
-	audited int64
-	began   time.Time
+	// auditOffset is the size of the audit log before the installation.
+	auditOffset int64
+	start       time.Time
 }
 
-// install installs the packed chart with the built image, into a namespace
-// whose pods have to hold the strictest of the Pod Security Standards. It does
-// not wait. After the test all is removed.
+// install installs the packed chart with the built image into a namespace with the Pod Security Standard "restricted".
+// It does not wait. It uninstalls the chart after the test.
 func install(t *testing.T, flags ...string) release {
 	t.Helper()
 	r := newRelease(t)
@@ -43,54 +41,58 @@ func install(t *testing.T, flags ...string) release {
 	return r
 }
 
-// newRelease makes the namespace.
+// newRelease creates the namespace.
 func newRelease(t *testing.T) release {
 	t.Helper()
-	made := fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {pod-security.kubernetes.io/enforce: restricted}}}`, system)
-	if _, err := kubectl(t.Context(), made, "apply", "-f", "-"); err != nil {
+	if _, err := kubectl(t.Context(), restrictedNamespace(system), "apply", "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
-	r := release{t: t, began: time.Now(), audited: auditSize(t)}
+	r := release{t: t, start: time.Now(), auditOffset: auditSize(t)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			r.explain()
 		}
 		err := helm(context.Background(), "uninstall", "kongdao", "--ignore-not-found", "--wait")
-		_, gone := kubectl(context.Background(), "", "delete", "namespace", system, "--wait", "--ignore-not-found")
-		if err := errors.Join(err, gone); err != nil {
+		_, deleteErr := kubectl(context.Background(), "", "delete", "namespace", system, "--wait", "--ignore-not-found")
+		if err := errors.Join(err, deleteErr); err != nil {
 			t.Error(err)
 		}
 	})
 	return r
 }
 
-// rolledOut waits until all replicas are ready.
-func (r release) rolledOut() {
+// waitReady waits until all replicas are ready.
+func (r release) waitReady() {
 	r.t.Helper()
-	r.run("rollout", "status", "deployment/kongdao-webhook", "--timeout="+patience.String())
-	r.t.Logf("installed and ready in %v", time.Since(r.began).Round(100*time.Millisecond))
+	r.run("rollout", "status", "deployment/kongdao-webhook", "--timeout="+waitTimeout.String())
+	r.t.Logf("installed and ready in %v", time.Since(r.start).Round(100*time.Millisecond))
 }
 
+// upgrade upgrades the release and waits until it is ready.
 func (r release) upgrade(flags ...string) {
 	r.t.Helper()
-	mustHelm(r.t, append([]string{"upgrade", "kongdao", r.chart, "--wait", "--timeout=3m", "--set=image.tag=" + tag()}, flags...)...)
+	arguments := []string{"upgrade", "kongdao", r.chart, "--wait", "--timeout=3m", "--set=image.tag=" + tag()}
+	mustHelm(r.t, append(arguments, flags...)...)
 }
 
-// uninstall proves that nothing is left which would block a pod.
+// uninstall uninstalls the release and checks that it leaves nothing that blocks pods.
 func (r release) uninstall() {
 	r.t.Helper()
 	mustHelm(r.t, "uninstall", "kongdao", "--wait")
 	r.wantNothingLeft()
 }
 
+// wantNothingLeft checks that no cluster-wide object is left.
 func (r release) wantNothingLeft() {
 	r.t.Helper()
-	if left := r.run("get", "mutatingwebhookconfigurations,validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles,clusterrolebindings", "-o", "name", "-l", "app.kubernetes.io/instance=kongdao"); left != "" {
-		r.t.Errorf("there is still %s", left)
+	kinds := "mutatingwebhookconfigurations,validatingadmissionpolicies,validatingadmissionpolicybindings," +
+		"clusterroles,clusterrolebindings"
+	if left := r.run("get", kinds, "-o", "name", "-l", "app.kubernetes.io/instance=kongdao"); left != "" {
+		r.t.Errorf("these objects are left: %s", left)
 	}
 }
 
-// run runs kubectl in kongdao's own namespace.
+// run runs kubectl in kongdao's namespace.
 func (r release) run(arguments ...string) string {
 	r.t.Helper()
 	out, err := kubectl(r.t.Context(), "", append([]string{"--namespace", system}, arguments...)...)
@@ -100,81 +102,86 @@ func (r release) run(arguments ...string) string {
 	return out
 }
 
-// pods are the names of the replicas.
+// pods returns the names of the replicas.
 func (r release) pods() []string {
 	r.t.Helper()
 	return strings.Fields(r.run("get", "pods", "-o", "name", "-l", "app.kubernetes.io/component=webhook"))
 }
 
-// logs is what a replica has said since it started.
+// logs returns the log of a replica since its start.
 func (r release) logs(pod string) string {
 	r.t.Helper()
 	return r.run("logs", pod)
 }
 
-// explain logs what there is to know about a release that failed.
+// explain logs the state of the release after a failed test.
 func (r release) explain() {
-	for _, command := range []string{"get all -o wide", "describe pods", "logs --prefix --tail=200 --selector app.kubernetes.io/component=webhook"} {
+	for _, command := range []string{
+		"get all -o wide", "describe pods",
+		"logs --prefix --tail=200 --selector app.kubernetes.io/component=webhook",
+	} {
 		out, err := kubectl(context.Background(), "", append(strings.Fields(command), "--namespace", system)...)
 		r.t.Logf("kubectl %s: %v\n%s", command, err, out)
 	}
 }
 
-// rotate asks for a new CA.
+// rotate requests a new CA.
 func (r release) rotate(value string) {
 	r.t.Helper()
 	r.run("annotate", "secret", certificate, "--overwrite", annotations.Rotate+"="+value)
 }
 
-// replaceReplicas deletes one replica after the other, as a drain does.
+// replaceReplicas deletes one replica after another, as a drain does.
 func (r release) replaceReplicas() {
 	r.t.Helper()
 	for _, pod := range r.pods() {
 		r.run("delete", pod, "--wait")
-		r.run("rollout", "status", "deployment/kongdao-webhook", "--timeout="+patience.String())
+		r.run("rollout", "status", "deployment/kongdao-webhook", "--timeout="+waitTimeout.String())
 	}
 }
 
-// withoutReplicas proves whom it concerns when all replicas are gone.
-func (r release) withoutReplicas(s space) {
+// wantOnlyRequestsBlocked checks that without replicas, only pods that request plugins are denied.
+func (r release) wantOnlyRequestsBlocked(s space) {
 	r.t.Helper()
 	r.scale(0)
 	if err := s.create(r.t.Context(), false, false); err != nil {
-		r.t.Errorf("a pod that does not ask, with no replica: %v", err)
+		r.t.Errorf("without replicas, a pod that requests no plugins is denied: %v", err)
 	}
 	if err := s.create(r.t.Context(), true, true); err == nil || !strings.Contains(err.Error(), "pods.kongdao.io") {
-		r.t.Errorf("a pod that asks, with no replica: %v, want that the webhook was not reached", err)
+		r.t.Errorf("without replicas, a pod that requests plugins gives %v; want an error of the webhook call", err)
 	}
 }
 
-// scale changes the number of replicas; of none it waits until they are gone.
+// scale changes the number of replicas. With 0 replicas, it waits until the pods are deleted.
 func (r release) scale(replicas int) {
 	r.t.Helper()
 	r.run("scale", "deployment/kongdao-webhook", fmt.Sprintf("--replicas=%d", replicas))
 	if replicas == 0 {
-		r.run("wait", "pods", "--for=delete", "-l", "app.kubernetes.io/component=webhook", "--timeout="+patience.String())
+		r.run("wait", "pods", "--for=delete", "-l", "app.kubernetes.io/component=webhook",
+			"--timeout="+waitTimeout.String())
 	}
 }
 
-// tag is the image's.
+// tag returns the tag of the image.
 func tag() string { return image[strings.LastIndex(image, ":")+1:] }
 
-// packedChart is the chart as it is published.
+// packedChart returns the path of the packed chart.
 func packedChart(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	mustHelm(t, "package", filepath.Join(installation.ProjectRoot(), "deploy", "helm", "kongdao"), "--destination", folder)
+	chart := filepath.Join(installation.ProjectRoot(), "deploy", "helm", "kongdao")
+	mustHelm(t, "package", chart, "--destination", folder)
 	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	if err != nil || len(archives) != 1 {
-		t.Fatalf("helm package made %q: %v", archives, err)
+		t.Fatalf("helm package wrote %q: %v; want one archive", archives, err)
 	}
 	return archives[0]
 }
 
-// helm runs the real one in kongdao's namespace, as the administrator.
+// helm runs Helm in kongdao's namespace as the administrator.
 func helm(ctx context.Context, arguments ...string) error {
 	command := exec.CommandContext(ctx, "helm", append(arguments, "--namespace", system)...)
-	command.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + home}
+	command.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + homeFolder}
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("helm %s: %w: %s", strings.Join(arguments, " "), err, out)
 	}

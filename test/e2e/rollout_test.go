@@ -87,14 +87,14 @@ func auditedThenEnforced(t *testing.T) {
 	p := s.policy("rolls", `mode: Audit, plugins: [{name: dao-test}]`)
 	pod := manifests(t, podOf(s, "audited", nil))
 	eventually(t, func() error {
-		_, said, err := kubectlSays(t.Context(), pod, "--namespace", s.name, "create", "--dry-run=server", "-f", "-")
+		_, said, err := kubectlOutput(t.Context(), pod, "--namespace", s.name, "create", "--dry-run=server", "-f", "-")
 		if err == nil && !strings.Contains(said, `Warning: audited policy "`+p.name+`" would give this pod the plugin "dao-test"`) {
 			err = fmt.Errorf("kubectl says %q", said)
 		}
 		return err
 	})
 	s.run(pod, "create", "-f", "-")
-	s.run("", "wait", "pod/audited", "--for=condition=Ready", "--timeout="+patience.String())
+	s.run("", "wait", "pod/audited", "--for=condition=Ready", "--timeout="+waitTimeout.String())
 	s.wantGiven("pod/audited", "", files{})
 	s.wantGiven("deployment/before", "", files{})
 	p.shows("Audit 1 2 0 2 0 0 True", "0 of 2 pods in 1 namespace", "Mode Enforce would change 2 pods")

@@ -19,50 +19,51 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// TestHeals proves that three replicas which start at once come to one CA, and
-// that what somebody breaks, or time does, is mended without anybody's help.
-func TestHeals(t *testing.T) {
+// TestSelfHealing checks that three replicas that start together create one CA, and that kongdao repairs deleted,
+// changed and expired certificates.
+func TestSelfHealing(t *testing.T) {
 	s := newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder()))
 	r := install(t, "--set=replicaCount=3", "--set=extraArgs={--ca-lifetime=45s,--cert-lifetime=45s}")
-	r.rolledOut()
-	made := 0
+	r.waitReady()
+	created := 0
 	for _, pod := range r.pods() {
-		made += strings.Count(r.logs(pod), `"created a CA`)
+		created += strings.Count(r.logs(pod), `"created a CA`)
 	}
-	if made != 1 {
-		t.Errorf("three replicas made %d CAs, want one", made)
+	if created != 1 {
+		t.Errorf("three replicas created %d CAs; want 1", created)
 	}
-	r.healed(s, "admitted", func() {})
+	r.wantHealed(s, "start", func() {})
 
-	r.healed(s, "the Secret is deleted", func() { r.run("delete", "secret", certificate) })
-	r.healed(s, "the caBundle is emptied", func() {
-		r.run("patch", "mutatingwebhookconfiguration", "kongdao", "--type=json",
-			`--patch=[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"},{"op":"remove","path":"/webhooks/1/clientConfig/caBundle"}]`)
+	r.wantHealed(s, "deleted Secret", func() { r.run("delete", "secret", certificate) })
+	r.wantHealed(s, "removed caBundles", func() {
+		r.run("patch", "mutatingwebhookconfiguration", "kongdao", "--type=json", "--patch=["+
+			`{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"},`+
+			`{"op":"remove","path":"/webhooks/1/clientConfig/caBundle"}]`)
 	})
-	r.healed(s, "certificate and CA have ended while no replica ran, and three start", func() {
+	r.wantHealed(s, "certificates that expired without replicas", func() {
 		r.scale(0)
-		eventually(t, r.expired)
+		eventually(t, r.checkExpired)
 		if err := s.create(t.Context(), true, true); err == nil {
-			t.Error("a pod that asks was admitted with no replica")
+			t.Error("without replicas, a pod that requests plugins is admitted; want a denial")
 		}
 		r.scale(3)
 	})
 	r.uninstall()
 }
 
-// healed waits until the Secret is whole, all caBundles have its CAs, and a pod
-// that asks is admitted, and says how long that took from spoil's end.
-func (r release) healed(s space, what string, spoil func()) {
+// wantHealed calls damage. Then it waits until the Secret is complete, all caBundles have its CAs, and a pod that
+// requests plugins is admitted.
+func (r release) wantHealed(s space, what string, damage func()) {
 	r.t.Helper()
-	spoil()
-	began := time.Now()
-	eventually(r.t, func() error { return errors.Join(r.whole(), s.create(r.t.Context(), true, true)) })
-	r.t.Logf("%s: healed in %v", what, time.Since(began).Round(10*time.Millisecond))
+	damage()
+	start := time.Now()
+	eventually(r.t, func() error { return errors.Join(r.checkCertificates(), s.create(r.t.Context(), true, true)) })
+	r.t.Logf("%s: healed in %v", what, time.Since(start).Round(10*time.Millisecond))
 }
 
-// whole says what is wrong with the Secret and the caBundles.
-func (r release) whole() error {
+// checkCertificates returns the first problem of the Secret and the caBundles.
+func (r release) checkCertificates() error {
 	secret, err := r.secret()
 	if err != nil {
 		return err
@@ -79,15 +80,15 @@ func (r release) whole() error {
 		}
 		for _, webhook := range configuration.Webhooks {
 			if !bytes.Equal(webhook.ClientConfig.CABundle, secret.Data["ca.crt"]) {
-				return fmt.Errorf("the caBundle of %s is not that of the Secret", webhook.Name)
+				return fmt.Errorf("the caBundle of %s differs from the CAs in the Secret", webhook.Name)
 			}
 		}
 	}
 	return nil
 }
 
-// expired is nil when the serving certificate and every CA have ended.
-func (r release) expired() error {
+// checkExpired returns nil if the serving certificate and all CAs have expired.
+func (r release) checkExpired() error {
 	secret, err := r.secret()
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (r release) expired() error {
 				return err
 			}
 			if left := time.Until(certificate.NotAfter); left >= 0 {
-				return fmt.Errorf("%s is good for %v", key, left)
+				return fmt.Errorf("%s is valid for another %v", key, left)
 			}
 		}
 	}

@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,44 +17,43 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
-// root is where containers are to see the plugin.
+// root is the directory of the plugin in the containers.
 const root = annotations.PluginsFolder + "/" + fixtures.Plugin
 
-// seeNow prints what a container sees; seeAtStart is the init container's, and
-// keeps it for the main one.
+// printFiles prints an archive of the plugin's directory. saveFiles is the script of the init container, which saves
+// the archive for the main container.
 const (
-	seeNow     = "tar -C " + root + " -chf - ."
-	seeAtStart = seeNow + " >/seen/init.tar"
+	printFiles = "tar -C " + root + " -chf - ."
+	saveFiles  = printFiles + " >/seen/init.tar"
 )
 
-// lookOnAndOn is the main container's. It looks for every file of the plugin,
-// some twenty times a second, and writes to /seen/looks how often it has, and
-// to /seen/few each look that found too few. A look that finds too few is
-// repeated once: kubelet removes the old files as soon as it has put the new
-// ones in place, and whoever is just on the way to one misses it.
-const lookOnAndOn = `
+// checkFiles is the script of the main container. It checks all files of the plugin about twenty times a second. It
+// writes the number of checks to /seen/checks, and each check with missing files to /seen/missing. It repeats a check
+// with missing files once, because the kubelet removes the old files right after it has switched to the new ones.
+const checkFiles = `
 trap 'exit 0' TERM
-look() { found=0; for file in $FILES; do [ -s "` + root + `/$file" ] && found=$((found + 1)); done; }
+check() { found=0; for file in $FILES; do [ -s "` + root + `/$file" ] && found=$((found + 1)); done; }
 set -- $FILES
-looks=0
+checks=0
 while :; do
-  look
-  [ $found = $# ] || look
-  [ $found = $# ] || echo "look $looks: $found of $# files" >>/seen/few
-  looks=$((looks + 1))
-  echo $looks >/seen/looks.part && mv /seen/looks.part /seen/looks
+  check
+  [ $found = $# ] || check
+  [ $found = $# ] || echo "check $checks: $found of $# files" >>/seen/missing
+  checks=$((checks + 1))
+  echo $checks >/seen/checks.part && mv /seen/checks.part /seen/checks
   sleep 0.05 & wait $!
 done`
 
-// kong is a Deployment that asks for the plugin, like that of Kong's chart: as
-// user 1000, with a read-only root filesystem, and with Kong in its init
-// container too. What runs in place of Kong needs of the image a shell and tar.
+// kong returns a Deployment that requests the plugin, like the Deployment of Kong's chart: with user 1000, a read-only
+// root filesystem, and Kong also in an init container. Its scripts need only a shell and tar.
 func kong(t *testing.T, with ...func(*corev1.Container)) *appsv1.Deployment {
 	t.Helper()
 	container := func(name, script string) corev1.Container {
 		made := corev1.Container{
 			Name: name, Image: "kong:3.9", Command: []string{"/bin/sh", "-ec", script},
-			Env:             []corev1.EnvVar{{Name: "FILES", Value: strings.Join(sortedPaths(pluginFiles(t)), " ")}},
+			Env: []corev1.EnvVar{
+				{Name: "FILES", Value: strings.Join(slices.Sorted(maps.Keys(pluginFiles(t))), " ")},
+			},
 			VolumeMounts:    []corev1.VolumeMount{{Name: "seen", MountPath: "/seen"}},
 			SecurityContext: restricted(),
 		}
@@ -72,17 +73,18 @@ func kong(t *testing.T, with ...func(*corev1.Container)) *appsv1.Deployment {
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
 				Spec: corev1.PodSpec{
-					InitContainers: []corev1.Container{container("init", seeAtStart)},
-					Containers:     []corev1.Container{container("proxy", lookOnAndOn)},
-					Volumes:        []corev1.Volume{{Name: "seen", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+					InitContainers: []corev1.Container{container("init", saveFiles)},
+					Containers:     []corev1.Container{container("proxy", checkFiles)},
+					Volumes: []corev1.Volume{
+						{Name: "seen", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+					},
 				},
 			},
 		},
 	}
 }
 
-// restricted is what the strictest of the Pod Security Standards asks for, and
-// a read-only root filesystem.
+// restricted returns a security context for the Pod Security Standard "restricted", with a read-only root filesystem.
 func restricted() *corev1.SecurityContext {
 	return &corev1.SecurityContext{
 		AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
@@ -92,7 +94,7 @@ func restricted() *corev1.SecurityContext {
 	}
 }
 
-// manifests are objects as YAML documents.
+// manifests returns objects as YAML documents.
 func manifests(t *testing.T, objects ...any) string {
 	t.Helper()
 	documents := make([]string, len(objects))
