@@ -53,7 +53,7 @@ func (p *rotationPlan) removeExpiredCAs(now time.Time) {
 	if removed == 0 {
 		return
 	}
-	p.addChange("removed %d expired CAs", removed)
+	p.addChange("removed expired CAs (%d)", removed)
 	if signingCA != nil && expired(signingCA) {
 		p.keyPairs.caKey = nil
 	}
@@ -123,7 +123,7 @@ func (p *rotationPlan) removeOlderCAs(s Settings, now time.Time) {
 		p.planAgainAt(end)
 		return
 	}
-	p.addChange("removed %d older CAs, because no replica serves their certificates", len(p.keyPairs.trustedCAs)-1)
+	p.addChange("removed older CAs (%d), because no replica serves their certificates", len(p.keyPairs.trustedCAs)-1)
 	p.keyPairs.trustedCAs = []*x509.Certificate{signingCA}
 }
 

@@ -125,7 +125,7 @@ func rotationTests(t *testing.T) []rotationTest {
 		},
 		{
 			name: "after the overlap", current: newServing, published: time.Hour, elapsed: 3 * time.Hour,
-			changes: []string{"removed 1 older CAs"},
+			changes: []string{"removed older CAs (1)"},
 			next:    2*time.Hour + untilRenewal, trustedCAs: 1,
 		},
 		{
@@ -137,7 +137,7 @@ func rotationTests(t *testing.T) []rotationTest {
 		{
 			name: "all certificates expired", reason: "the cluster was off for a long time",
 			current: initial, elapsed: 5000 * time.Hour,
-			changes: []string{"removed 1 expired CAs", "created a CA", "created a serving certificate"},
+			changes: []string{"removed expired CAs (1)", "created a CA", "created a serving certificate"},
 			next:    5000*time.Hour + untilRenewal, trustedCAs: 1,
 		},
 		{

@@ -32,10 +32,7 @@ const (
 )
 
 // Controllers is a running process with cert-manager's controllers.
-type Controllers struct {
-	process *process.Process
-	logFile string
-}
+type Controllers struct{ process *process.Process }
 
 // Start starts the controllers with the kubeconfig of an administrator. The CRDs must be installed. The program is in
 // the directory assets. The log is in dir, which must exist. Start returns when the controllers have read all objects.
@@ -49,12 +46,13 @@ func Start(ctx context.Context, kubeconfig, assets, dir string) (*Controllers, e
 	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	c := &Controllers{logFile: filepath.Join(dir, program+".log")}
 	arguments := []string{"--kubeconfig", kubeconfig, "--ready-file", readyFile}
-	var err error
-	if c.process, err = process.Start(filepath.Join(assets, program), arguments, c.logFile); err != nil {
+	logFile := filepath.Join(dir, program+".log")
+	p, err := process.Start(filepath.Join(assets, program), arguments, logFile)
+	if err != nil {
 		return nil, err
 	}
+	c := &Controllers{p}
 	err = c.waitUntil(ctx, func(context.Context) error {
 		_, err := os.Stat(readyFile)
 		return err
@@ -65,12 +63,6 @@ func Start(ctx context.Context, kubeconfig, assets, dir string) (*Controllers, e
 	}
 	return c, nil
 }
-
-// LogFile returns the path of the log.
-func (c *Controllers) LogFile() string { return c.logFile }
-
-// Done returns a channel that is closed when the process has ended.
-func (c *Controllers) Done() <-chan struct{} { return c.process.Done() }
 
 // Stop kills the process and waits until it has ended. It returns an error if the process had already ended. After
 // another Start, the controllers continue their work.

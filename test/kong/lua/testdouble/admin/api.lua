@@ -25,7 +25,7 @@ local function body_of(request)
   elseif kind == "" or kind:find("x-www-form-urlencoded", 1, true) then
     return form.nest(form.decode(text))
   end
-  return nil, "the stand-in takes JSON and forms, not " .. kind
+  return nil, "the test double supports JSON and forms, not " .. kind
 end
 
 local function root(runtime)

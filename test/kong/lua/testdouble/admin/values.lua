@@ -50,7 +50,7 @@ local function plugin_config(runtime, values, before)
   local name = values.name or before and before.name
   local plugin = runtime.plugins.by_name[name]
   if not plugin then
-    local why = runtime.plugins.enabled[name] and "is bundled with Kong, and not a part of the stand-in"
+    local why = runtime.plugins.enabled[name] and "is bundled with Kong, and the test double does not support it"
       or "not enabled; add it to the 'plugins' configuration property"
     return nil, { name = ("plugin '%s' %s"):format(tostring(name), why) }
   end
