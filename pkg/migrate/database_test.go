@@ -84,7 +84,7 @@ func TestSameDatabase(t *testing.T) {
 		"long name in another namespace":    {other(host("pg.kong")), kong(host("pg")), true, "one Service"},
 		"short name in another namespace":   {other(host("pg")), kong(host("pg")), false, "two Services with the same name"},
 		"address in another namespace":      {other(host("10.0.0.1")), kong(host("10.0.0.1")), true, ""},
-		"upper case":                        {kong(host("PG.example.com.")), kong(host("pg.example.com")), true, "case is ignored"},
+		"upper case":                        {kong(host("PG.example.")), kong(host("pg.example")), true, "case is ignored"},
 		"Secret":                            {kong(secretHost), kong(secretHost), true, ""},
 		"another key of a Secret":           {kong(secretHost), kong(fromSecret("KONG_PG_HOST", "standby")), false, ""},
 		"Secret in another namespace":       {kong(secretHost), other(secretHost), false, "two Secrets with the same name"},

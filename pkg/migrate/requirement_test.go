@@ -28,7 +28,8 @@ func withoutMigrations(plugin string) *catalog.Release {
 func TestRequirementOf(t *testing.T) {
 	host := variable("KONG_PG_HOST", "pg")
 	type releases = []*catalog.Release
-	one := releases{withMigrations("a", "")}
+	one, unsorted := releases{withMigrations("a", "")}, releases{withMigrations("b", ""), withMigrations("a", "2")}
+	off := host + "," + variable("KONG_DATABASE", "off")
 	const noDatabase = "Kong has no database (fact K18)"
 	for name, test := range map[string]struct {
 		mode, env string
@@ -38,11 +39,11 @@ func TestRequirementOf(t *testing.T) {
 	}{
 		"one plugin":            {env: host, releases: releases{withMigrations("dao-test", "1.1.0")}, want: "dao-test@1.1.0"},
 		"one of two plugins":    {env: host, releases: releases{withoutMigrations("a"), withMigrations("b", "")}, want: "b"},
-		"two plugins, sorted":   {env: host, releases: releases{withMigrations("b", ""), withMigrations("a", "2")}, want: "a@2, b"},
+		"two plugins, sorted":   {env: host, releases: unsorted, want: "a@2, b"},
 		"no migrations":         {env: host, releases: releases{withoutMigrations("a")}},
 		"annotation off":        {env: host, mode: "off", releases: one},
 		"annotation up":         {env: host, mode: "up", releases: one, want: "a"},
-		"database off":          {env: host + "," + variable("KONG_DATABASE", "off"), releases: one, reason: noDatabase},
+		"database off":          {env: off, releases: one, reason: noDatabase},
 		"data plane":            {env: host + "," + variable("KONG_ROLE", "data_plane"), releases: one, reason: noDatabase},
 		"database on localhost": {env: variable("KONG_PG_USER", "kong"), releases: one, reason: "a Job cannot reach it"},
 	} {
