@@ -4,37 +4,34 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/pmezard/go-difflib/difflib"
-	"golang.org/x/term"
+	"github.com/aymanbagabas/go-udiff/lcs"
 
 	"kongdao.io/kongdao/pkg/manifest"
 )
 
-// contextLines is how many unchanged lines a diff shows around a change.
+// contextLines is the number of unchanged lines before and after a change.
 const contextLines = 3
 
-// writeDiff writes a unified diff of each file with a changed document, as
-// "patch" can apply it.
+// writeDiff writes a unified diff of each file that has a changed document. The command "patch" can apply it.
 func writeDiff(out io.Writer, documents []*manifest.Document, colored bool) error {
-	paint := painter(colored)
+	formatLine := lineFormatter(colored)
 	for len(documents) > 0 {
 		file := documents[0].File
 		end := slices.IndexFunc(documents, func(document *manifest.Document) bool { return document.File != file })
 		if end < 0 {
 			end = len(documents)
 		}
-		change, err := compare(documents[:end])
+		diff, err := newFileDiff(documents[:end])
 		if err != nil {
 			return err
 		}
-		for i, hunk := range change.hunks() {
-			text := change.write(paint, hunk)
+		for i, hunk := range diff.hunks() {
+			text := diff.format(formatLine, hunk)
 			if i == 0 {
-				text = paint("--- "+file) + paint("+++ "+file) + text
+				text = formatLine("--- "+file) + formatLine("+++ "+file) + text
 			}
 			if _, err := io.WriteString(out, text); err != nil {
 				return err
@@ -45,131 +42,124 @@ func writeDiff(out io.Writer, documents []*manifest.Document, colored bool) erro
 	return nil
 }
 
-// change is a file before and after, and how one becomes the other.
-type change struct {
-	old, fresh []string
-	codes      []difflib.OpCode
+// fileDiff is the difference between two versions of a file.
+type fileDiff struct {
+	before, after []string
+	// changes are sorted. Their numbers are indexes of lines.
+	changes []lcs.Diff
 }
 
-// compare looks only into documents that changed: in the large files that a
-// cluster gives, most did not.
-func compare(documents []*manifest.Document) (change, error) {
-	var whole change
+// newFileDiff compares the original and the rendered text of the documents of a file. It compares only changed
+// documents, because most documents in a large file do not change.
+func newFileDiff(documents []*manifest.Document) (fileDiff, error) {
+	var diff fileDiff
 	for _, document := range documents {
-		injected, err := document.Render()
+		rendered, err := document.Render()
 		if err != nil {
-			return change{}, err
+			return fileDiff{}, err
 		}
-		old, fresh := lines(document.Original()), lines(injected)
-		codes := []difflib.OpCode{{Tag: 'e', I2: len(old), J2: len(fresh)}}
+		before, after := splitLines(document.Original()), splitLines(rendered)
 		if document.Changed() {
-			codes = compareLines(old, fresh)
+			changes := shift(compareLines(before, after), len(diff.before), len(diff.after))
+			diff.changes = append(diff.changes, changes...)
 		}
-		before, after := len(whole.old), len(whole.fresh)
-		for _, code := range codes {
-			whole.codes = append(whole.codes, difflib.OpCode{
-				Tag: code.Tag, I1: code.I1 + before, I2: code.I2 + before, J1: code.J1 + after, J2: code.J2 + after,
-			})
-		}
-		whole.old, whole.fresh = append(whole.old, old...), append(whole.fresh, fresh...)
+		diff.before, diff.after = append(diff.before, before...), append(diff.after, after...)
 	}
-	return whole, nil
+	return diff, nil
 }
 
-// compareLines finds the changes between lines that both texts have just once:
-// the matcher alone takes a time that grows with the square of lines that are
-// alike, and in a list of a hundred Deployments most lines are.
-func compareLines(old, fresh []string) []difflib.OpCode {
-	inOld, inFresh := onlyOnce(old), onlyOnce(fresh)
-	var codes []difflib.OpCode
-	i, j := 0, 0
-	for at, line := range old {
-		other, both := inFresh[line]
-		if _, once := inOld[line]; !once || !both || other < j {
-			continue
-		}
-		codes = appendChanges(codes, old, fresh, i, at, j, other)
-		codes = append(codes, difflib.OpCode{Tag: 'e', I1: at, I2: at + 1, J1: other, J2: other + 1})
-		i, j = at+1, other+1
+// compareLines splits the texts at lines that each text has exactly once, and compares the parts. The lcs package stops
+// its search after 100 changes. Without the split, it would miss matches in a list of many similar Deployments.
+func compareLines(before, after []string) []lcs.Diff {
+	uniqueBefore, uniqueAfter := uniqueLines(before), uniqueLines(after)
+	var changes []lcs.Diff
+	i, j := 0, 0 // the start of the parts
+	comparePart := func(end, endAfter int) {
+		changes = append(changes, shift(lcs.DiffLines(before[i:end], after[j:endAfter]), i, j)...)
 	}
-	return appendChanges(codes, old, fresh, i, len(old), j, len(fresh))
+	for at, line := range before {
+		_, unique := uniqueBefore[line]
+		atAfter, uniqueToo := uniqueAfter[line]
+		if unique && uniqueToo && atAfter >= j {
+			comparePart(at, atAfter)
+			i, j = at+1, atAfter+1
+		}
+	}
+	comparePart(len(before), len(after))
+	return changes
 }
 
-// onlyOnce yields the lines that are there once, and where.
-func onlyOnce(lines []string) map[string]int {
+// uniqueLines returns the indexes of the lines that occur exactly once.
+func uniqueLines(lines []string) map[string]int {
 	count := make(map[string]int, len(lines))
-	places := make(map[string]int, len(lines))
+	indexes := make(map[string]int, len(lines))
 	for i, line := range lines {
 		count[line]++
-		places[line] = i
+		indexes[line] = i
 	}
-	maps.DeleteFunc(places, func(line string, _ int) bool { return count[line] > 1 })
-	return places
+	maps.DeleteFunc(indexes, func(line string, _ int) bool { return count[line] > 1 })
+	return indexes
 }
 
-func appendChanges(codes []difflib.OpCode, old, fresh []string, i1, i2, j1, j2 int) []difflib.OpCode {
-	if slices.Equal(old[i1:i2], fresh[j1:j2]) {
-		return codes
+// shift adds the numbers of the lines before a part to the changes of the part.
+func shift(changes []lcs.Diff, before, after int) []lcs.Diff {
+	for i := range changes {
+		change := &changes[i]
+		change.Start, change.End = change.Start+before, change.End+before
+		change.ReplStart, change.ReplEnd = change.ReplStart+after, change.ReplEnd+after
 	}
-	for _, code := range difflib.NewMatcherWithJunk(old[i1:i2], fresh[j1:j2], false, nil).GetOpCodes() {
-		codes = append(codes, difflib.OpCode{Tag: code.Tag, I1: code.I1 + i1, I2: code.I2 + i1, J1: code.J1 + j1, J2: code.J2 + j1})
-	}
-	return codes
+	return changes
 }
 
-// hunks groups changes that share lines of context.
-func (c change) hunks() [][]difflib.OpCode {
-	var hunks [][]difflib.OpCode
-	near := 0 // the line of the old file up to which the last hunk reaches, with its context
-	for _, code := range c.codes {
-		if code.Tag == 'e' {
-			continue
-		}
-		if len(hunks) == 0 || code.I1-contextLines > near {
+// hunks groups changes whose context lines touch or overlap.
+func (d fileDiff) hunks() [][]lcs.Diff {
+	var hunks [][]lcs.Diff
+	for i, change := range d.changes {
+		if i == 0 || change.Start-d.changes[i-1].End > 2*contextLines {
 			hunks = append(hunks, nil)
 		}
-		last := &hunks[len(hunks)-1]
-		*last = append(*last, code)
-		near = code.I2 + contextLines
+		last := len(hunks) - 1
+		hunks[last] = append(hunks[last], change)
 	}
 	return hunks
 }
 
-func (c change) write(paint func(string) string, codes []difflib.OpCode) string {
-	first, last := codes[0], codes[len(codes)-1]
-	before := min(contextLines, first.I1)
-	after := min(contextLines, len(c.old)-last.I2)
+// format returns the header and the lines of a hunk.
+func (d fileDiff) format(formatLine func(string) string, hunk []lcs.Diff) string {
+	first, last := hunk[0], hunk[len(hunk)-1]
+	leading := min(contextLines, first.Start)
+	trailing := min(contextLines, len(d.before)-last.End)
 	var text strings.Builder
-	text.WriteString(paint(fmt.Sprintf("@@ -%s +%s @@",
-		span(first.I1-before, last.I2+after-first.I1+before), span(first.J1-before, last.J2+after-first.J1+before))))
-	at := first.I1 - before
-	for _, code := range codes {
-		paintAll(&text, paint, " ", c.old[at:code.I1])
-		paintAll(&text, paint, "-", c.old[code.I1:code.I2])
-		paintAll(&text, paint, "+", c.fresh[code.J1:code.J2])
-		at = code.I2
+	write := func(sign string, lines []string) {
+		for _, line := range lines {
+			text.WriteString(formatLine(sign + line))
+		}
 	}
-	paintAll(&text, paint, " ", c.old[at:last.I2+after])
+	text.WriteString(formatLine(fmt.Sprintf("@@ -%s +%s @@",
+		lineRange(first.Start-leading, last.End+trailing), lineRange(first.ReplStart-leading, last.ReplEnd+trailing))))
+	at := first.Start - leading
+	for _, change := range hunk {
+		write(" ", d.before[at:change.Start])
+		write("-", d.before[change.Start:change.End])
+		write("+", d.after[change.ReplStart:change.ReplEnd])
+		at = change.End
+	}
+	write(" ", d.before[at:last.End+trailing])
 	return text.String()
 }
 
-func paintAll(text *strings.Builder, paint func(string) string, sign string, lines []string) {
-	for _, line := range lines {
-		text.WriteString(paint(sign + line))
-	}
-}
-
-// span is how a hunk's header names lines: the first one from 1, and how many.
-func span(start, length int) string {
-	if length == 0 {
+// lineRange formats the lines from start to end, which count from 0, as a hunk's header does: "first line,number".
+// The lines of an empty range come after the line that it names.
+func lineRange(start, end int) string {
+	if start == end {
 		return fmt.Sprintf("%d,0", start)
 	}
-	return fmt.Sprintf("%d,%d", start+1, length)
+	return fmt.Sprintf("%d,%d", start+1, end-start)
 }
 
-// lines takes a text apart. The remark of diff stands behind a last line that
-// does not end.
-func lines(text []byte) []string {
+// splitLines returns the lines without their newlines. If the last line has none, it ends with a remark, as in the
+// output of the command "diff".
+func splitLines(text []byte) []string {
 	var lines []string
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasSuffix(line, "\n") {
@@ -178,34 +168,4 @@ func lines(text []byte) []string {
 		lines = append(lines, strings.TrimSuffix(line, "\n"))
 	}
 	return lines
-}
-
-// painter ends lines, and gives them the colours that git does.
-func painter(colored bool) func(string) string {
-	if !colored {
-		return func(line string) string { return line + "\n" }
-	}
-	return func(line string) string {
-		code := ""
-		switch {
-		case strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "+++ "):
-			code = "1"
-		case strings.HasPrefix(line, "@@"):
-			code = "36"
-		case strings.HasPrefix(line, "-"):
-			code = "31"
-		case strings.HasPrefix(line, "+"):
-			code = "32"
-		default:
-			return line + "\n"
-		}
-		return "\x1b[" + code + "m" + line + "\x1b[0m\n"
-	}
-}
-
-// isColored reports whether somebody looks at the output on a terminal and
-// has nothing against colours (no-color.org).
-func isColored(out io.Writer) bool {
-	file, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

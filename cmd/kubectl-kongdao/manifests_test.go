@@ -206,22 +206,6 @@ func TestPackLinks(t *testing.T) {
 	}
 }
 
-func TestColors(t *testing.T) {
-	input := succeed(t, "", "pack", fixture) +
-		"---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {kongdao.io/plugins: dao-test}}\nspec: {containers: [{name: proxy, image: kong}]}\n"
-	if plain := succeed(t, input, "inject", "-f", "-", "--diff"); strings.Contains(plain, "\x1b") || !strings.HasPrefix(plain, "--- stdin\n+++ stdin\n@@ -") {
-		t.Errorf("not a plain diff: %q", plain)
-	}
-	paint := painter(true)
-	for line, want := range map[string]string{
-		"+++ a": "\x1b[1m+++ a\x1b[0m\n", "+a": "\x1b[32m+a\x1b[0m\n", "-a": "\x1b[31m-a\x1b[0m\n", "@@ -1 +1 @@": "\x1b[36m@@ -1 +1 @@\x1b[0m\n", " a": " a\n",
-	} {
-		if got := paint(line); got != want {
-			t.Errorf("%q is painted %q, want %q", line, got, want)
-		}
-	}
-}
-
 // TestPolicyTwice proves that under a policy, too, injecting again changes
 // nothing, and that without the policy its plugins stay as they were given.
 func TestPolicyTwice(t *testing.T) {
