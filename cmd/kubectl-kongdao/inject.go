@@ -11,14 +11,23 @@ import (
 	"kongdao.io/kongdao/pkg/manifest"
 )
 
-const injectExample = `  # What the webhook would make of a chart's Deployment, and nothing else
-  helm template kong kong/kong | kubectl kongdao inject -f dao-test.yaml -f - --diff
+const injectLong = `Inject plugins into manifests as the webhook does in a cluster, and print all manifests.
 
-  # Manifests that need no webhook
+inject changes pods and pod templates that request plugins with the annotation kongdao.io/plugins. The ConfigMaps
+with the plugins must be in the same manifests, as "kubectl kongdao pack" prints them. With --policy, inject also
+applies PluginPolicies, which can add plugins to pods and deny plugins.
+
+Only the lines that must change differ from the input. inject prints nothing if the webhook would deny one of the
+pods. It reports all denials instead.`
+
+const injectExample = `  # Show what the webhook will change in the manifests of a chart
+  helm template kong kong/kong -n kong | kubectl kongdao inject -f dao-test.yaml -f - -n kong --diff
+
+  # Write manifests that need no webhook
   kubectl kongdao pack ./dao-test -n kong > dao-test.yaml
   kubectl kongdao inject -f dao-test.yaml -f kong.yaml -n kong > injected.yaml
 
-  # What a policy would make of them, before it is in the cluster
+  # Show the effect of a policy before you create it
   kubectl kongdao inject -f dao-test.yaml -f kong.yaml -n kong --policy policy.yaml --diff`
 
 // injectOptions are the flags of "kubectl kongdao inject".
@@ -30,18 +39,16 @@ type injectOptions struct {
 	output    string
 }
 
-func newInjectCommand(streams genericiooptions.IOStreams, where *place) *cobra.Command {
+func newInjectCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
 	var options injectOptions
 	command := &cobra.Command{
-		Use:   "inject -f FILE|DIR|-",
-		Short: "Injects plugins into manifests, as the webhook does into pods",
-		Long: "Gives the pods and pod templates in manifests the plugins that they ask for by annotation kongdao.io/plugins, from\n" +
-			"ConfigMaps in the same manifests; with --policy, what policies give and allow them too. Prints all manifests; of those\n" +
-			"that are injected only the changed lines differ.",
+		Use:     "inject -f FILE|DIR|-",
+		Short:   "Inject plugins into manifests as the webhook does",
+		Long:    injectLong,
 		Example: injectExample,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			namespace, err := where.namespace()
+			namespace, err := namespaces.namespace()
 			if err != nil {
 				return err
 			}
@@ -49,25 +56,27 @@ func newInjectCommand(streams genericiooptions.IOStreams, where *place) *cobra.C
 		},
 	}
 	flags := command.Flags()
-	flags.StringSliceVarP(&options.files, "filename", "f", nil, "Files, folders (their *.yaml, *.yml and *.json), or - for standard input")
-	flags.StringSliceVar(&options.policies, "policy", nil, "Files, folders or - with PluginPolicies, and Namespaces whose labels they select; not printed")
-	flags.BoolVarP(&options.recursive, "recursive", "R", false, "Read folders within folders too")
-	flags.BoolVar(&options.diff, "diff", false, "Print what changes, as a unified diff")
+	flags.StringSliceVarP(&options.files, "filename", "f", nil,
+		"Files or folders with manifests, or - for standard input. In a folder, inject reads *.yaml, *.yml and *.json")
+	flags.StringSliceVar(&options.policies, "policy", nil,
+		"Files or folders with PluginPolicies and Namespaces, or - for standard input. They are not printed")
+	flags.BoolVarP(&options.recursive, "recursive", "R", false, "Also read the subfolders of folders")
+	flags.BoolVar(&options.diff, "diff", false, "Print the changes as a unified diff instead of the manifests")
 	addOutputFlag(flags, &options.output)
 	return command
 }
 
 func runInject(streams genericiooptions.IOStreams, namespace string, options injectOptions) error {
 	if len(options.files) == 0 {
-		return errors.New("nothing to read; name files or folders with -f, or - for standard input")
+		return errors.New("no input; name files or folders with -f, or use -f - for standard input")
 	}
-	if err := checkOutput(options.output); err != nil {
+	if err := validateOutput(options.output); err != nil {
 		return err
 	}
 	inputs := inputs{stdin: streams.In, recursive: options.recursive}
 	documents, err := inputs.read("-f", options.files)
-	policies, malformed := inputs.read("--policy", options.policies)
-	if err := errors.Join(err, malformed); err != nil {
+	policies, policyErr := inputs.read("--policy", options.policies)
+	if err := errors.Join(err, policyErr); err != nil {
 		return err
 	}
 	result := manifest.Inject(documents, policies, namespace)
@@ -77,22 +86,25 @@ func runInject(streams genericiooptions.IOStreams, namespace string, options inj
 	if len(result.Denials) > 0 {
 		return result.Denials
 	}
-	// Everything is made before anything is printed: whoever reads the output
-	// gets all of it or nothing.
-	var text []byte
-	switch {
-	case options.diff:
-		var printed bytes.Buffer
-		err = writeDiff(&printed, documents, isColored(streams.Out))
-		text = printed.Bytes()
-	case options.output == outputJSON:
-		text, err = manifest.WriteJSON(documents)
-	default:
-		text, err = manifest.WriteYAML(documents)
-	}
-	if err != nil {
+	// The command renders everything before it prints anything. After an error, the output is empty.
+	var text bytes.Buffer
+	if err := renderDocuments(&text, documents, options, isColored(streams.Out)); err != nil {
 		return err
 	}
-	_, err = streams.Out.Write(text)
+	_, err = streams.Out.Write(text.Bytes())
+	return err
+}
+
+// renderDocuments writes the documents in the format that the flags choose.
+func renderDocuments(out *bytes.Buffer, documents []*manifest.Document, options injectOptions, colored bool) error {
+	if options.diff {
+		return writeDiff(out, documents, colored)
+	}
+	render := manifest.WriteYAML
+	if options.output == outputJSON {
+		render = manifest.WriteJSON
+	}
+	text, err := render(documents)
+	out.Write(text)
 	return err
 }

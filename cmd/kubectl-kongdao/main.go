@@ -1,6 +1,10 @@
-// Command kubectl-kongdao is the kubectl plugin: on the PATH under this name,
-// kubectl calls it for "kubectl kongdao". Its commands unpack arguments and
-// write results; what they do is in the packages that the webhook uses too.
+// Command kubectl-kongdao is a plugin of kubectl. If it is on the PATH under this name, "kubectl kongdao" runs it.
+//
+//	pack:   folder -> readFolder -> pack.Pack -> ConfigMaps
+//	inject: files  -> inputs.read -> manifest.Inject -> manifests, or a diff
+//
+// The commands only parse flags, read files and print results. The packages do the work, and the webhook uses the same
+// ones.
 package main
 
 import (
@@ -17,7 +21,7 @@ func main() {
 	os.Exit(run(genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}, os.Args[1:]))
 }
 
-// run is the process without its surroundings: it yields the exit code.
+// run runs the program and returns its exit code.
 func run(streams genericiooptions.IOStreams, args []string) int {
 	command := newCommand(streams)
 	command.SetArgs(args)

@@ -12,12 +12,12 @@ const (
 )
 
 func addOutputFlag(flags *pflag.FlagSet, output *string) {
-	flags.StringVarP(output, "output", "o", outputYAML, "The form of the output: yaml or json (one List)")
+	flags.StringVarP(output, "output", "o", outputYAML, "Output format: yaml, or json for one List of all objects")
 }
 
-func checkOutput(output string) error {
+func validateOutput(output string) error {
 	if output != outputYAML && output != outputJSON {
-		return fmt.Errorf("there is no output %q; use -o %s or -o %s", output, outputYAML, outputJSON)
+		return fmt.Errorf("unknown output format %q; use -o %s or -o %s", output, outputYAML, outputJSON)
 	}
 	return nil
 }

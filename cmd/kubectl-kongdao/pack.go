@@ -14,11 +14,21 @@ import (
 	"kongdao.io/kongdao/pkg/pack"
 )
 
-const packExample = `  # The plugin in folder dao-test, into the cluster
-  kubectl kongdao pack ./dao-test -n kong | kubectl apply -f -
+const packLong = `Pack each folder, which contains one Kong plugin, into ConfigMaps and print them.
 
-  # A file to commit, of a plugin whose folder has another name
-  kubectl kongdao pack ./src --name dao-test -n kong > dao-test.yaml`
+The plugin has the name of its folder. The ConfigMaps are immutable. Their version is the VERSION in handler.lua,
+and their names contain a digest of the files. A new release does not replace an old one.
+
+pack prints nothing if Kong would fail on one of the plugins. It reports all problems instead.`
+
+const packExample = `  # Create the ConfigMaps of the plugin in the folder dao-test
+  kubectl kongdao pack ./dao-test -n kong | kubectl create -f -
+
+  # Write a file to commit, for a plugin whose folder has another name
+  kubectl kongdao pack ./src --name dao-test -n kong > dao-test.yaml
+
+  # Create ConfigMaps that you can edit during development
+  kubectl kongdao pack ./dao-test --mutable -n kong | kubectl create -f -`
 
 // packOptions are the flags of "kubectl kongdao pack".
 type packOptions struct {
@@ -26,63 +36,65 @@ type packOptions struct {
 	name, output string
 }
 
-func newPackCommand(streams genericiooptions.IOStreams, where *place) *cobra.Command {
+func newPackCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
 	var options packOptions
 	command := &cobra.Command{
-		Use:   "pack DIR...",
-		Short: "Packs plugins' folders into ConfigMaps",
-		Long: "Packs each folder, a Kong plugin of the folder's name, into ConfigMaps and prints them: immutable, with the handler's VERSION as\n" +
-			"their version, and named with a digest of the files, so that a new packing stands beside the old one. A plugin that\n" +
-			"Kong would fail on is denied.",
+		Use:     "pack DIR...",
+		Short:   "Pack the folders of plugins into ConfigMaps",
+		Long:    packLong,
 		Example: packExample,
-		Args:    cobra.ArbitraryArgs, // none are denied in words that help
+		Args:    cobra.ArbitraryArgs, // runPack has a better message for no arguments
 		RunE: func(_ *cobra.Command, folders []string) error {
-			options.Namespace = where.given() // none is written without -n
+			options.Namespace = namespaces.explicit() // the kubeconfig's namespace does not belong in a file
 			return runPack(streams, folders, options)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.name, "name", "", "The plugin's name, instead of the folder's")
-	flags.StringVar(&options.Version, "version", "", "The release's version, instead of the handler's VERSION")
-	flags.BoolVar(&options.Flat, "flat", false, "Keys as \"kubectl create configmap --from-file\" makes them, migrations beside the other files")
-	flags.BoolVar(&options.Mutable, "mutable", false, "ConfigMaps that can be edited, with no digest in their names")
+	flags.StringVar(&options.name, "name", "", "Name of the plugin. The default is the name of the folder")
+	flags.StringVar(&options.Version, "version", "", "Version of the release. The default is VERSION in handler.lua")
+	flags.BoolVar(&options.Flat, "flat", false,
+		"Use file names as keys, as \"kubectl create configmap --from-file\" does, for migrations too")
+	flags.BoolVar(&options.Mutable, "mutable", false,
+		"Create ConfigMaps that you can edit. Their names contain no digest")
 	addOutputFlag(flags, &options.output)
 	return command
 }
 
 func runPack(streams genericiooptions.IOStreams, folders []string, options packOptions) error {
-	if err := checkOutput(options.output); err != nil {
+	if err := validateOutput(options.output); err != nil {
 		return err
 	}
 	if len(folders) == 0 {
-		return errors.New("nothing to pack; name a plugin's folder, the one that handler.lua is in")
+		return errors.New("no folder to pack; name the folder that contains the plugin's handler.lua")
 	}
 	if len(folders) > 1 && (options.name != "" || options.Version != "") {
-		return fmt.Errorf("--name and --version are for one folder, and there are %d; pack them one by one", len(folders))
+		return fmt.Errorf("--name and --version apply to one folder, but there are %d; pack each folder separately",
+			len(folders))
 	}
 	var configMaps []corev1.ConfigMap
-	var denied denial.List
-	homes := map[string]string{}
+	var denials denial.List
+	folderByConfigMap := map[string]string{}
 	for _, folder := range folders {
-		packed, wrong := packFolder(folder, options)
-		denied = append(denied, wrong...)
-		for _, note := range packed.Warnings {
-			fmt.Fprintf(streams.ErrOut, "note: %s: %s\n", folder, note)
+		packed, folderDenials := packFolder(folder, options)
+		denials = append(denials, folderDenials...)
+		for _, warning := range packed.Warnings {
+			fmt.Fprintf(streams.ErrOut, "warning: %s: %s\n", folder, warning)
 		}
 		for i := range packed.ConfigMaps {
 			name := packed.ConfigMaps[i].Name
-			if other, taken := homes[name]; taken {
-				denied = append(denied, denial.New(denial.ConflictingSources,
-					"folders %q and %q both make ConfigMap %q; pack one of them with another --name or --version", other, folder, name))
+			if other, taken := folderByConfigMap[name]; taken {
+				denials = append(denials, denial.New(denial.ConflictingSources,
+					"folders %q and %q both produce ConfigMap %q; pack one of them with another --name or --version",
+					other, folder, name))
 			}
-			homes[name] = folder
+			folderByConfigMap[name] = folder
 		}
 		configMaps = append(configMaps, packed.ConfigMaps...)
 	}
-	if len(denied) > 0 {
-		return denied
+	if len(denials) > 0 {
+		return denials
 	}
-	text, err := writeConfigMaps(configMaps, options.output)
+	text, err := renderConfigMaps(configMaps, options.output)
 	if err != nil {
 		return err
 	}
@@ -90,18 +102,7 @@ func runPack(streams genericiooptions.IOStreams, folders []string, options packO
 	return err
 }
 
-func writeConfigMaps(configMaps []corev1.ConfigMap, output string) ([]byte, error) {
-	text := pack.YAML(configMaps)
-	if output == outputYAML {
-		return text, nil
-	}
-	documents, err := manifest.Read("the packed ConfigMaps", text)
-	if err != nil {
-		return nil, err
-	}
-	return manifest.WriteJSON(documents)
-}
-
+// packFolder packs one folder.
 func packFolder(folder string, options packOptions) (pack.Packed, denial.List) {
 	name := options.name
 	if name == "" {
@@ -111,10 +112,22 @@ func packFolder(folder string, options packOptions) (pack.Packed, denial.List) {
 		}
 		name = filepath.Base(absolute)
 	}
-	files, denied := readFolder(folder)
-	if len(denied) > 0 {
-		return pack.Packed{}, denied
+	files, denials := readFolder(folder)
+	if len(denials) > 0 {
+		return pack.Packed{}, denials
 	}
 	options.Folder = folder
 	return pack.Pack(name, files, options.Options)
+}
+
+func renderConfigMaps(configMaps []corev1.ConfigMap, output string) ([]byte, error) {
+	text := pack.YAML(configMaps)
+	if output == outputYAML {
+		return text, nil
+	}
+	documents, err := manifest.Read("the packed ConfigMaps", text)
+	if err != nil {
+		return nil, err
+	}
+	return manifest.WriteJSON(documents)
 }

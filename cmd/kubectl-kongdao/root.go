@@ -10,43 +10,53 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// newCommand makes "kubectl kongdao" with its subcommands.
+const rootLong = `Pack Kong plugins with custom entities and migrations into ConfigMaps, and inject them into manifests.
+
+The commands read files and print manifests. They do not connect to a cluster.`
+
+const rootExample = `  # Create the ConfigMaps of the plugin in the folder dao-test
+  kubectl kongdao pack ./dao-test -n kong | kubectl create -f -
+
+  # Show what the webhook will change in the manifests of a chart
+  kubectl kongdao pack ./dao-test -n kong > dao-test.yaml
+  helm template kong kong/kong -n kong | kubectl kongdao inject -f dao-test.yaml -f - -n kong --diff`
+
+// newCommand returns the command "kubectl kongdao" with its subcommands.
 func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	var where place
+	var flags namespaceFlags
 	command := &cobra.Command{
-		Use:   "kubectl-kongdao",
-		Short: "Packs Kong plugins into ConfigMaps and shows what pods get of them",
-		Long: "kubectl kongdao packs Kong plugins with their entities and migrations into ConfigMaps,\n" +
-			"and shows what pods that ask for them by annotation kongdao.io/plugins get.",
+		Use:         "kubectl-kongdao",
+		Short:       "Pack Kong plugins into ConfigMaps and inject them into manifests",
+		Long:        rootLong,
+		Example:     rootExample,
 		Version:     version,
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl kongdao"},
-		// Errors are the business of main, and no usage helps against them.
+		// The function run prints errors. The usage text would hide them.
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// A suggestion takes several lines, and there are few commands.
+		// A suggestion needs several lines, and there are few commands.
 		DisableSuggestions: true,
 	}
 	command.SetIn(streams.In)
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)
-	where.addFlags(command.PersistentFlags())
-	command.AddCommand(newPackCommand(streams, &where), newInjectCommand(streams, &where))
+	flags.add(command.PersistentFlags())
+	command.AddCommand(newPackCommand(streams, &flags), newInjectCommand(streams, &flags))
 	return command
 }
 
-// errorText is what a failed command leaves on the terminal: a line for each
-// thing to be mended.
+// errorText formats the error of a command with one line for each problem.
 func errorText(err error) string {
-	said := strings.Split(err.Error(), "\n")
-	if denied, ok := errors.AsType[denial.List](err); ok {
-		said = said[:0]
-		for _, one := range denied.Sorted() {
-			said = append(said, one.Message)
+	messages := strings.Split(err.Error(), "\n")
+	if denials, ok := errors.AsType[denial.List](err); ok {
+		messages = nil
+		for _, denied := range denials.Sorted() {
+			messages = append(messages, denied.Message)
 		}
 	}
 	var text strings.Builder
-	for _, line := range said {
-		text.WriteString("error: " + line + "\n")
+	for _, message := range messages {
+		text.WriteString("error: " + message + "\n")
 	}
 	return text.String()
 }

@@ -12,9 +12,9 @@ import (
 	"kongdao.io/kongdao/test/goldens"
 )
 
-// TestCoreGoldens proves that "kubectl kongdao inject" comes to the same as the
-// webhook, on every case of the core: its pods, its warnings, its denials.
-func TestCoreGoldens(t *testing.T) {
+// TestInjectMatchesTheWebhook runs "kubectl kongdao inject" on the golden cases of package mutate. The pods, warnings
+// and denials must be the same as those of the webhook.
+func TestInjectMatchesTheWebhook(t *testing.T) {
 	for _, c := range goldens.Cases(t, filepath.Join("..", "..", "pkg", "mutate", "testdata")) {
 		t.Run(c.Name, func(t *testing.T) {
 			input := string(c.Pod)
@@ -38,37 +38,35 @@ func TestCoreGoldens(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(c.Want, goldens.Injected(t, list.Items[0], warningsOf(stderr))); diff != "" {
-				t.Errorf("not what the case wants, which proves: %s\n(-want +got)\n%s", c.Proves, diff)
+				t.Errorf("the result differs from the case, which proves: %s\n(-want +got)\n%s", c.Proves, diff)
 			}
 		})
 	}
 }
 
-// checkDenial holds the messages against the case's, a line each, which begin
-// with a reason. What to do about a missing source may be said in more words
-// here, for there is no cluster that could hold it.
+// checkDenial compares the messages with the case's denials, which have one line each and start with a reason. The
+// command can add to a message, because its input has no cluster.
 func checkDenial(t *testing.T, c goldens.Case, stdout, stderr string, code int) {
 	t.Helper()
 	if code == 0 || stdout != "" {
-		t.Errorf("exit %d with output %q, where the case is denied", code, stdout)
+		t.Errorf("got exit %d and the output %q, want a denial", code, stdout)
 	}
 	for line := range strings.Lines(c.Want.Denial) {
 		_, message, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		if !strings.Contains(stderr, message) {
-			t.Errorf("not among the denials: %s\ngot:\n%s", message, stderr)
+			t.Errorf("the denials do not contain: %s\ngot:\n%s", message, stderr)
 		}
 	}
 }
 
-// warningsOf takes the sentences out of lines such as
-// `warning: <stdin>:1: Pod "kong/kong": the sentence`.
+// warningsOf returns the texts of warnings such as `warning: stdin:1: Pod "kong/kong": the text`.
 func warningsOf(stderr string) []string {
-	var sentences []string
+	var warnings []string
 	for line := range strings.Lines(stderr) {
-		_, sentence, found := strings.Cut(strings.TrimSpace(line), `": `)
+		_, text, found := strings.Cut(strings.TrimSpace(line), `": `)
 		if found && strings.HasPrefix(line, "warning: ") {
-			sentences = append(sentences, sentence)
+			warnings = append(warnings, text)
 		}
 	}
-	return sentences
+	return warnings
 }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// fixture is the folder of the plugin dao-test.
+const fixture = "../../test/fixtures/plugins/dao-test"
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+// invoke runs the command as a process would, without a kubeconfig.
+func invoke(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	var out, errOut bytes.Buffer
+	code = run(genericiooptions.IOStreams{In: strings.NewReader(stdin), Out: &out, ErrOut: &errOut}, args)
+	return out.String(), errOut.String(), code
+}
+
+// succeed runs the command, and fails the test if the exit code is not 0.
+func succeed(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	stdout, stderr, code := invoke(t, stdin, args...)
+	if code != 0 {
+		t.Fatalf("kubectl kongdao %s: exit %d\n%s", strings.Join(args, " "), code, stderr)
+	}
+	return stdout
+}
+
+type goldenCase struct {
+	reason string
+	args   []string
+	code   int
+}
+
+// TestGolden runs the command in the folder of each case in testdata. It compares the output with the files stdout and
+// stderr there.
+func TestGolden(t *testing.T) {
+	cases := map[string]goldenCase{
+		"pack": {
+			reason: "the default is immutable ConfigMaps with a version and module names as keys; Lua stays readable",
+			args:   []string{"pack", "../../../../test/fixtures/plugins/dao-test", "-n", "kong"},
+		},
+		"pack-flat-mutable": {
+			reason: "the keys are file names, and there is no digest",
+			args:   []string{"pack", "../../../../test/fixtures/plugins/dao-test", "--flat", "--mutable"},
+		},
+		"pack-json": {
+			reason: "files that are not Lua keep their names, with one ConfigMap for each folder; other text is quoted",
+			args:   []string{"pack", "with_data", "-o", "json"},
+		},
+		"pack-broken": {
+			reason: "the output has all problems with the names of the folders, and no manifests",
+			args:   []string{"pack", "broken", "no.dots", "absent"},
+			code:   1,
+		},
+		"inject-chart": {
+			reason: "in a Deployment of Kong's chart, three containers get the plugin, and all other lines stay",
+			args:   []string{"inject", "-f", "source.yaml", "-f", "kong.yaml", "-n", "kong"},
+		},
+		"inject-diff": {
+			reason: "the diff shows the changes with the line numbers of the file",
+			args:   []string{"inject", "-f", ".", "--diff"},
+		},
+		"inject-styles": {
+			reason: "flow style, quotes, comments, indentation and lists stay; aliases are expanded, so pods share no lines",
+			args:   []string{"inject", "-f", "input.yaml"},
+		},
+		"inject-json": {
+			reason: "objects from YAML and JSON are in one List",
+			args:   []string{"inject", "-f", "input.json", "-f", "source.yaml", "-o", "json"},
+		},
+		"inject-kinds": {
+			reason: "annotations of workloads override those of pod templates; unused annotations give a warning",
+			args:   []string{"inject", "-f", "input.yaml"},
+		},
+		"inject-denied": {
+			reason: "all denials have a file and a line, and there are no manifests",
+			args:   []string{"inject", "-f", "input.yaml", "-n", "kong"},
+			code:   1,
+		},
+		"inject-policy": {
+			reason: "only selected pods that run Kong get the policy's plugin; the library's copy is named; audits warn",
+			args: []string{
+				"inject", "-f", "source.yaml", "-f", "pods.yaml", "--policy", "policy.yaml", "--policy", "audits.json", "--diff",
+			},
+		},
+		"inject-policy-denied": {
+			reason: "policies deny pods, and malformed policies are denied too, all with a file and a line",
+			args:   []string{"inject", "-f", "pods.yaml", "-n", "kong", "--policy", "policy.yaml"},
+			code:   1,
+		},
+		"inject-malformed": {
+			reason: "all malformed documents are reported with a file and a line",
+			args:   []string{"inject", "-f", "input.yaml", "-f", "absent.yaml"},
+			code:   1,
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(filepath.Join("testdata", name))
+			stdout, stderr, code := invoke(t, "", test.args...)
+			if code != test.code {
+				t.Errorf("%s: exit %d, want %d\n%s", test.reason, code, test.code, stderr)
+			}
+			compareGolden(t, "stdout", stdout, test.reason)
+			compareGolden(t, "stderr", stderr, test.reason)
+		})
+	}
+	checkUnusedFiles(t, cases)
+}
+
+func compareGolden(t *testing.T, file, got, reason string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: %s (-want +got):\n%s", reason, file, diff)
+	}
+}
+
+// checkUnusedFiles fails the test if a file in testdata belongs to no case.
+func checkUnusedFiles(t *testing.T, cases map[string]goldenCase) {
+	t.Helper()
+	used := func(path string) bool {
+		name, file, _ := strings.Cut(path, "/")
+		test, ok := cases[name]
+		return ok && (file == "stdout" || file == "stderr" || slices.ContainsFunc(test.args, func(arg string) bool {
+			return arg == "." || file == arg || strings.HasPrefix(file, arg+"/")
+		}))
+	}
+	err := fs.WalkDir(os.DirFS("testdata"), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && !used(path) {
+			t.Errorf("testdata/%s belongs to no case", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
