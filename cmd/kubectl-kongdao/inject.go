@@ -20,8 +20,8 @@ applies PluginPolicies, which can add plugins to pods and deny plugins.
 Only the lines that must change differ from the input. inject prints nothing if the webhook would deny one of the
 pods. It reports all denials instead.`
 
-const injectExample = `  # Show what the webhook will change in the manifests of a chart
-  helm template kong kong/kong -n kong | kubectl kongdao inject -f dao-test.yaml -f - -n kong --diff
+const injectExample = `  # Show what the webhook will change in a chart whose values request the plugin
+  helm template kong kong/kong -n kong -f values.yaml | kubectl kongdao inject -f dao-test.yaml -f - -n kong --diff
 
   # Write manifests that need no webhook
   kubectl kongdao pack ./dao-test -n kong > dao-test.yaml
@@ -59,7 +59,7 @@ func newInjectCommand(streams genericiooptions.IOStreams, namespaces *namespaceF
 	flags.StringSliceVarP(&options.files, "filename", "f", nil,
 		"Files or folders with manifests, or - for standard input. In a folder, inject reads *.yaml, *.yml and *.json")
 	flags.StringSliceVar(&options.policies, "policy", nil,
-		"Files or folders with PluginPolicies and Namespaces, or - for standard input. They are not printed")
+		"Files or folders with PluginPolicies and the Namespaces that they select, or -. They are not printed")
 	flags.BoolVarP(&options.recursive, "recursive", "R", false, "Also read the subfolders of folders")
 	flags.BoolVar(&options.diff, "diff", false, "Print the changes as a unified diff instead of the manifests")
 	addOutputFlag(flags, &options.output)

@@ -16,7 +16,8 @@ type namespaceFlags struct {
 }
 
 func (f *namespaceFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "Path of the kubeconfig `file`. Only its namespace is used")
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "",
+		"Path of the kubeconfig `file`. Only the namespace of its context is used")
 	flags.StringVar(&f.overrides.CurrentContext, "context", "", "Name of the kubeconfig context to use")
 	flags.StringVarP(&f.overrides.Context.Namespace, "namespace", "n", "",
 		"Namespace of objects that have none in their manifest, and of packed ConfigMaps")

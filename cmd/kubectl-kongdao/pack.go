@@ -53,7 +53,7 @@ func newPackCommand(streams genericiooptions.IOStreams, namespaces *namespaceFla
 	flags.StringVar(&options.name, "name", "", "Name of the plugin. The default is the name of the folder")
 	flags.StringVar(&options.Version, "version", "", "Version of the release. The default is VERSION in handler.lua")
 	flags.BoolVar(&options.Flat, "flat", false,
-		"Use file names as keys, as \"kubectl create configmap --from-file\" does, for migrations too")
+		"Use file names as keys, also for migrations, as \"kubectl create configmap --from-file\" does")
 	flags.BoolVar(&options.Mutable, "mutable", false,
 		"Create ConfigMaps that you can edit. Their names contain no digest")
 	addOutputFlag(flags, &options.output)

@@ -17,9 +17,9 @@ The commands read files and print manifests. They do not connect to a cluster.`
 const rootExample = `  # Create the ConfigMaps of the plugin in the folder dao-test
   kubectl kongdao pack ./dao-test -n kong | kubectl create -f -
 
-  # Show what the webhook will change in the manifests of a chart
+  # Show what the webhook will change in a chart whose values request the plugin
   kubectl kongdao pack ./dao-test -n kong > dao-test.yaml
-  helm template kong kong/kong -n kong | kubectl kongdao inject -f dao-test.yaml -f - -n kong --diff`
+  helm template kong kong/kong -n kong -f values.yaml | kubectl kongdao inject -f dao-test.yaml -f - -n kong --diff`
 
 // newCommand returns the command "kubectl kongdao" with its subcommands.
 func newCommand(streams genericiooptions.IOStreams) *cobra.Command {

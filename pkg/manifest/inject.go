@@ -130,19 +130,6 @@ func (j *injector) apply(object *Object, pointer string, admitted *decision.Deci
 	}
 }
 
-// decodePod reads the pod or pod template at a pointer as the webhook does. A missing template is an empty pod.
-func (o *Object) decodePod(pointer string) (mutate.Pod, error) {
-	template := o.at(pointer)
-	if template == nil {
-		return mutate.Pod{}, nil
-	}
-	encoded, err := yamledit.AppendJSON(nil, template)
-	if err != nil {
-		return mutate.Pod{}, err
-	}
-	return mutate.DecodePod(encoded)
-}
-
 // patch applies an operation whose path starts at a pointer below the object.
 func (o *Object) patch(pointer string, operation mutate.Operation) error {
 	operation.Path = o.pointer + pointer + operation.Path

@@ -4,11 +4,9 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/json"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/policy"
-	"kongdao.io/kongdao/pkg/yamledit"
 )
 
 // readPolicies reads the documents of --policy, which contain policies and namespaces. It warns of other objects.
@@ -67,18 +65,4 @@ func (j *injector) labelsOf(namespace string) map[string]string {
 		return labels
 	}
 	return map[string]string{corev1.LabelMetadataName: namespace}
-}
-
-// decode converts an object to a typed one, as the API server does. If strict is true, unknown and duplicate fields
-// are errors.
-func (o *Object) decode(into any, strict bool) error {
-	encoded, err := yamledit.AppendJSON(nil, o.node)
-	if err != nil {
-		return err
-	}
-	unknown, err := json.UnmarshalStrict(encoded, into)
-	if err == nil && strict && len(unknown) > 0 {
-		return unknown[0]
-	}
-	return err
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/json"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
@@ -38,12 +37,8 @@ func (j *injector) addSource(object *Object) {
 	if yamledit.Member(object.at("/metadata/labels"), annotations.Plugin) == nil {
 		return
 	}
-	encoded, err := yamledit.AppendJSON(nil, object.node)
 	var configMap corev1.ConfigMap
-	if err == nil {
-		err = json.UnmarshalCaseSensitivePreserveInts(encoded, &configMap)
-	}
-	if err != nil {
+	if err := object.decode(&configMap, false); err != nil {
 		j.deny(object, j.label(object), fmt.Sprintf("cannot be parsed as a ConfigMap: %v", err))
 		return
 	}
