@@ -13,29 +13,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// policiesConfiguration is how API servers call kongdao about pods that ask for
-// nothing.
+// policiesConfiguration is the MutatingWebhookConfiguration for Kong pods without an annotation.
 const policiesConfiguration = "kongdao-policies"
 
-// soon has copies taken away when nothing has needed them for a moment.
-const soon = "--set=policies.copyRetentionSeconds=2"
+// shortRetention deletes copies soon after nothing needs them.
+const shortRetention = "--set=policies.copyRetentionSeconds=2"
 
-// TestPolicies proves on real pods that gateways which nobody annotated get what
-// policies say, that the API server is bothered for it no longer than there is
-// a policy, and that whoever rolls a policy out is told how far it is. Each
-// subtest has namespaces and policies of its own.
+// TestPolicies proves with real pods that gateways without an annotation get what policies give, and that statuses show
+// the progress of a rollout. It also proves that the API server calls kongdao for these pods only while a policy gives
+// plugins. Each subtest has its own namespaces and policies.
 func TestPolicies(t *testing.T) {
-	r := install(t, shortMigrations, soon)
+	r := install(t, shortMigrations, shortRetention)
 	r.waitReady()
-	t.Run("none and one", func(t *testing.T) { noneAndOne(t, r) })
-	t.Run("together", func(t *testing.T) {
+	t.Run("webhook only with policies", func(t *testing.T) { testWebhookOnlyWithPolicies(t, r) })
+	t.Run("parallel", func(t *testing.T) {
 		for _, test := range []struct { // the longest first
 			name string
 			run  func(t *testing.T)
 		}{
-			{"library", library},
-			{"audited, then enforced", auditedThenEnforced}, {"labelled later", labelledLater}, {"two", twoPolicies},
-			{"whose pods", whosePods}, {"opted out", optedOut},
+			{"library", testLibrary},
+			{"audit, then enforce", testAuditThenEnforce},
+			{"namespace labelled later", testNamespaceLabelledLater},
+			{"two policies", testTwoPolicies},
+			{"selected pods", testSelectedPods},
+			{"opt out", testOptOut},
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				t.Parallel()
@@ -44,37 +45,27 @@ func TestPolicies(t *testing.T) {
 		}
 	})
 	r.wantPermissionsUsed(forPolicies)
-	r.wantNoErrors()
-	t.Run("uninstalled", func(t *testing.T) { uninstalledWithPolicy(t, r) })
+	r.wantNoPolicyErrors()
+	t.Run("uninstall with a policy", func(t *testing.T) { testUninstallWithPolicy(t, r) })
 }
 
-// noneAndOne proves that the API server calls kongdao about pods which ask for
-// nothing while a policy gives them something, and at no other time; and that
-// an upgrade and a rotation of the CA leave that as it is.
-func noneAndOne(t *testing.T, r release) {
+// testWebhookOnlyWithPolicies checks that the API server calls kongdao for Kong pods without an annotation only while a
+// policy gives them plugins. An upgrade and a rotation of the CA do not change that.
+func testWebhookOnlyWithPolicies(t *testing.T, r release) {
 	s := newSpace(t)
 	s.publish(release110(t))
-	calls := func(want int) {
-		t.Helper()
-		eventually(t, func() error {
-			if got := len(configured(t).Webhooks); got != want {
-				return fmt.Errorf("%s has %d webhooks, want %d", policiesConfiguration, got, want)
-			}
-			return nil
-		})
-	}
-	calls(0)
+	wantWebhooks(t, 0)
 	allows := s.policy("allows", `allowed: [dao-*]`)
-	calls(0) // it is settled, and gives nobody anything
+	wantWebhooks(t, 0) // the policy gives no plugins
 	allows.remove()
 	gives := s.policy("gives", `plugins: [{name: dao-test}]`)
-	calls(1)
+	wantWebhooks(t, 1)
 	eventually(t, func() error { return s.create(t.Context(), false, true) })
 
-	before := configured(t)
+	before := readPoliciesConfiguration(t)
 	r.upgrade("--reuse-values")
-	if after := configured(t); after.Generation != before.Generation {
-		t.Errorf("an upgrade has changed %s to %+v", policiesConfiguration, after.Webhooks)
+	if after := readPoliciesConfiguration(t); after.Generation != before.Generation {
+		t.Errorf("an upgrade changed %s to %+v", policiesConfiguration, after.Webhooks)
 	}
 	ca := func() []byte {
 		secret, err := r.secret()
@@ -87,30 +78,28 @@ func noneAndOne(t *testing.T, r release) {
 	r.rotate("now")
 	eventually(t, func() error {
 		if bytes.Equal(ca(), old) {
-			return errors.New("the CA is the old one alone")
+			return errors.New("the bundle holds only the old CA")
 		}
 		return errors.Join(r.checkCertificates(), s.create(t.Context(), false, true))
 	})
 
 	gives.remove()
-	calls(0)
+	wantWebhooks(t, 0)
 	eventually(t, func() error { return s.create(t.Context(), false, false) })
 }
 
-// wantNoErrors checks that what follows policies has met with nothing, in any
-// replica, that should not be.
-func (r release) wantNoErrors() {
-	r.t.Helper()
-	ours := regexp.MustCompile(`"level":"error".*"(logger|controller)":"(policies|library|library-cleanup)"`)
-	for _, pod := range r.pods() {
-		if lines := ours.FindAllString(r.logs(pod), -1); len(lines) > 0 {
-			r.t.Errorf("%s has logged %d errors, first %s", pod, len(lines), lines[0])
+// wantWebhooks waits until the configuration for policies has a number of webhooks.
+func wantWebhooks(t *testing.T, want int) {
+	t.Helper()
+	eventually(t, func() error {
+		if got := len(readPoliciesConfiguration(t).Webhooks); got != want {
+			return fmt.Errorf("%s has %d webhooks, want %d", policiesConfiguration, got, want)
 		}
-	}
+		return nil
+	})
 }
 
-// configured is the configuration for policies.
-func configured(t *testing.T) *admissionregistrationv1.MutatingWebhookConfiguration {
+func readPoliciesConfiguration(t *testing.T) *admissionregistrationv1.MutatingWebhookConfiguration {
 	t.Helper()
 	var configuration admissionregistrationv1.MutatingWebhookConfiguration
 	if err := admin.Get(t.Context(), client.ObjectKey{Name: policiesConfiguration}, &configuration); err != nil {
@@ -119,14 +108,25 @@ func configured(t *testing.T) *admissionregistrationv1.MutatingWebhookConfigurat
 	return &configuration
 }
 
-// uninstalledWithPolicy proves that a policy which is left blocks no pod.
-func uninstalledWithPolicy(t *testing.T, r release) {
+// wantNoPolicyErrors checks that no replica has logged an error about policies or libraries.
+func (r release) wantNoPolicyErrors() {
+	r.t.Helper()
+	policyError := regexp.MustCompile(`"level":"error".*"(logger|controller)":"(policies|library|library-cleanup)"`)
+	for _, pod := range r.pods() {
+		if lines := policyError.FindAllString(r.logs(pod), -1); len(lines) > 0 {
+			r.t.Errorf("%s logged %d errors, the first is %s", pod, len(lines), lines[0])
+		}
+	}
+}
+
+// testUninstallWithPolicy checks that a policy that stays after kongdao is uninstalled does not block pods.
+func testUninstallWithPolicy(t *testing.T, r release) {
 	s := newSpace(t)
 	s.publish(release110(t))
 	s.policy("left", `plugins: [{name: dao-test}]`)
 	eventually(t, func() error { return s.create(t.Context(), false, true) })
 	r.uninstall()
 	if err := s.create(t.Context(), false, false); err != nil {
-		t.Errorf("a pod of Kong, when all is gone but a policy: %v", err)
+		t.Errorf("without kongdao, a Kong pod cannot be created: %v", err)
 	}
 }

@@ -12,64 +12,59 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/test/fixtures"
 )
 
-// policy is a PluginPolicy, of which a space tells.
+// policy is a PluginPolicy of a test.
 type policy struct {
 	space
-	// name is the policy's, which begins with another's in another space.
+	// name is the full name. It ends with the name of the namespace, so that it is unique.
 	name string
 }
 
-// policy makes a policy for the space alone, of fields as YAML in one line, or
-// changes it.
+// policy creates or changes a policy that selects only this namespace. The fields of its spec are YAML in one line.
 func (s space) policy(name, fields string) policy {
 	s.t.Helper()
 	return s.policyFor(name, corev1.LabelMetadataName, s.name, fields)
 }
 
-// policyFor is policy for all namespaces with a label.
+// policyFor creates or changes a policy that selects all namespaces with a label.
 func (s space) policyFor(name, label, value, fields string) policy {
 	s.t.Helper()
 	p := policy{s, name + "-" + s.name}
 	s.t.Cleanup(func() {
-		if _, err := kubectl(context.Background(), "", "delete", "pluginpolicy", p.name, "--ignore-not-found"); err != nil {
+		_, err := kubectl(context.Background(), "", "delete", "pluginpolicy", p.name, "--ignore-not-found")
+		if err != nil {
 			s.t.Error(err)
 		}
 	})
-	p.says(fmt.Sprintf(`namespaceSelector: {matchLabels: {%s: %q}}, %s`, label, value, fields))
+	p.apply(fmt.Sprintf(
+		`{apiVersion: kongdao.io/v1alpha1, kind: PluginPolicy, metadata: {name: %s}, `+
+			`spec: {namespaceSelector: {matchLabels: {%s: %q}}, %s}}`, p.name, label, value, fields))
+	p.waitObserved()
 	return p
 }
 
-// says has the policy say something, and waits until kongdao has looked at it.
-func (p policy) says(fields string) {
-	p.t.Helper()
-	p.apply(fmt.Sprintf(`{apiVersion: kongdao.io/v1alpha1, kind: PluginPolicy, metadata: {name: %s}, spec: {%s}}`, p.name, fields))
-	p.settled()
-}
-
-// settled waits until kongdao has looked at the policy as it is. It has then
-// seen to it that it is called.
-func (p policy) settled() {
+// waitObserved waits until kongdao has observed the current generation of the policy. The webhook for policies is then
+// configured if the policy needs it.
+func (p policy) waitObserved() {
 	p.t.Helper()
 	eventually(p.t, func() error {
-		var read v1alpha1.PluginPolicy
-		if err := admin.Get(p.t.Context(), client.ObjectKey{Name: p.name}, &read); err != nil {
+		var current v1alpha1.PluginPolicy
+		if err := admin.Get(p.t.Context(), client.ObjectKey{Name: p.name}, &current); err != nil {
 			return err
 		}
-		if read.Status.ObservedGeneration != read.Generation {
-			return fmt.Errorf("kongdao has not looked at policy %s", p.name)
+		if current.Status.ObservedGeneration != current.Generation {
+			return fmt.Errorf("the status of policy %s describes an earlier generation", p.name)
 		}
 		return nil
 	})
 }
 
-// change patches a part of what the policy says.
+// change patches the spec of the policy.
 func (p policy) change(spec string) {
 	p.t.Helper()
 	p.run("", "patch", "pluginpolicy", p.name, "--type=merge", "--patch", `{"spec":`+spec+`}`)
-	p.settled()
+	p.waitObserved()
 }
 
 func (p policy) remove() {
@@ -77,52 +72,29 @@ func (p policy) remove() {
 	p.run("", "delete", "pluginpolicy", p.name)
 }
 
-// shows waits until "kubectl get" shows of the policy, in this order, its mode,
-// how many namespaces, pods, injected, to be rolled, opted out and denied there
-// are, and whether it is ready; and in its message some words. It says how long
-// that took.
-func (p policy) shows(want string, words ...string) {
+// wantRow waits until "kubectl get" prints these values for the policy: mode, namespaces, pods, injected, outdated,
+// opted out, denied and ready. Its messages must contain all texts.
+func (p policy) wantRow(want string, texts ...string) {
 	p.t.Helper()
-	began := time.Now()
+	const columns = "NAME MODE NAMESPACES PODS INJECTED OUTDATED OPTED OUT DENIED READY AGE MESSAGE DENIALS"
+	start := time.Now()
 	eventually(p.t, func() error {
 		out, err := p.try("", "get", "pluginpolicies", p.name, "-o", "wide")
 		if err != nil {
 			return err
 		}
 		head, row, _ := strings.Cut(out, "\n")
-		const columns = "NAME MODE NAMESPACES PODS INJECTED OUTDATED OPTED OUT DENIED READY AGE MESSAGE DENIALS"
 		fields := strings.Fields(row)
-		if strings.Join(strings.Fields(head), " ") != columns || len(fields) < 9 || strings.Join(fields[1:9], " ") != want {
-			return fmt.Errorf("kubectl shows, and not %q:\n%s", want, out)
+		if strings.Join(strings.Fields(head), " ") != columns || len(fields) < 9 ||
+			strings.Join(fields[1:9], " ") != want {
+			return fmt.Errorf("kubectl does not print %q:\n%s", want, out)
 		}
-		for _, word := range words {
-			if !strings.Contains(row, word) {
-				return fmt.Errorf("%q is not in %q", word, row)
+		for _, text := range texts {
+			if !strings.Contains(row, text) {
+				return fmt.Errorf("the row does not contain %q: %s", text, row)
 			}
 		}
 		return nil
 	})
-	p.t.Logf("%s: shown after %v", want, time.Since(began).Round(100*time.Millisecond))
+	p.t.Logf("kubectl prints %q after %v", want, time.Since(start).Round(100*time.Millisecond))
 }
-
-// quiet is a plugin without migrations.
-func quiet() files {
-	return files{
-		"handler.lua": `return { PRIORITY = 1, VERSION = "1.0.0" }`,
-		"schema.lua":  `return { name = "quiet", fields = {} }`,
-	}
-}
-
-// under is the files of plugins below the folder where Kong looks for them.
-func under(plugins map[string]files) files {
-	all := files{}
-	for plugin, release := range plugins {
-		for name, content := range release {
-			all[plugin+"/"+name] = content
-		}
-	}
-	return all
-}
-
-// daoTest is under of a release of the fixture.
-func daoTest(release files) files { return under(map[string]files{fixtures.Plugin: release}) }
