@@ -8,80 +8,79 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// target is a container that runs Kong, and where the patch finds it.
+// target is a container of a pod.
 type target struct {
 	container *Container
 	// path is the container's JSON pointer: "/spec/containers/1".
 	path string
 }
 
-// findContainers yields the containers and init containers that run Kong: those
-// that the request names, else those that look like it; both where a policy
-// wants that.
-func findContainers(pod Pod, request annotations.Request) ([]target, denial.List) {
+// findTargets returns the containers and init containers that run Kong. These are the ones that the request names, or
+// else the ones that it detects. If a policy requires all Kong containers, it returns both.
+func findTargets(pod Pod, request annotations.Request) ([]target, denial.List) {
 	if request.Containers != nil {
 		return namedContainers(pod, request.Containers, request.AllKongContainers)
 	}
 	targets := make([]target, 0, len(pod.InitContainers)+len(pod.Containers))
-	for found := range allContainers(pod) {
-		if looksLikeKong(found.container) {
-			targets = append(targets, found)
+	for candidate := range allContainers(pod) {
+		if runsKong(candidate.container) {
+			targets = append(targets, candidate)
 		}
 	}
 	if len(targets) == 0 {
 		return nil, denial.List{denial.New(denial.NoKongContainer,
-			"no container of the pod runs Kong: none of %s has a variable KONG_... or an image called kong or kong-gateway; name those that do with annotation %s",
-			containerNames(pod), annotations.Containers)}
+			"the pod has no Kong container: none of %s has an image named kong or kong-gateway, or a KONG_ variable; "+
+				"name the Kong containers in the annotation %s", containerNames(pod), annotations.Containers)}
 	}
 	return targets, nil
 }
 
-// IsKong reports whether some container of the pod looks like Kong.
+// IsKong reports whether a container of the pod runs Kong.
 func IsKong(pod Pod) bool {
-	for found := range allContainers(pod) {
-		if looksLikeKong(found.container) {
+	for candidate := range allContainers(pod) {
+		if runsKong(candidate.container) {
 			return true
 		}
 	}
 	return false
 }
 
-// namedContainers yields those that are named and, with every, those that look
-// like Kong too.
-func namedContainers(pod Pod, named []string, every bool) ([]target, denial.List) {
-	var denied denial.List
-	missing := make(map[string]bool, len(named))
-	for _, name := range named {
+// namedContainers returns the containers with these names. With allKong it also returns the detected Kong containers.
+func namedContainers(pod Pod, names []string, allKong bool) ([]target, denial.List) {
+	var denials denial.List
+	missing := make(map[string]bool, len(names))
+	for _, name := range names {
 		missing[name] = true
 	}
 	var targets []target
-	for found := range allContainers(pod) {
-		name := found.container.Name
-		if _, asked := missing[name]; !asked {
-			if every && looksLikeKong(found.container) {
-				targets = append(targets, found)
+	for candidate := range allContainers(pod) {
+		name := candidate.container.Name
+		if _, isNamed := missing[name]; !isNamed {
+			if allKong && runsKong(candidate.container) {
+				targets = append(targets, candidate)
 			}
 			continue
 		}
 		missing[name] = false
-		if isControllerImage(imageName(found.container.Image)) {
-			denied = append(denied, denial.New(denial.UnknownContainer,
-				"container %q, which annotation %s names, is an ingress controller or operator (image %s), not Kong; name the containers that run Kong",
-				name, annotations.Containers, denial.Quote(found.container.Image)))
+		if isControllerImage(imageName(candidate.container.Image)) {
+			denials = append(denials, denial.New(denial.UnknownContainer,
+				"annotation %s: container %q is an ingress controller or operator (image %s); name only containers that run Kong",
+				annotations.Containers, name, denial.Quote(candidate.container.Image)))
 			continue
 		}
-		targets = append(targets, found)
+		targets = append(targets, candidate)
 	}
-	for _, name := range named {
+	for _, name := range names {
 		if missing[name] {
-			denied = append(denied, denial.New(denial.UnknownContainer,
-				"container %s, which annotation %s names, is not in the pod; it has %s",
-				denial.Quote(name), annotations.Containers, containerNames(pod)))
+			denials = append(denials, denial.New(denial.UnknownContainer,
+				"annotation %s: the pod has no container %s; use the names of its containers: %s",
+				annotations.Containers, denial.Quote(name), containerNames(pod)))
 		}
 	}
-	return targets, denied
+	return targets, denials
 }
 
+// allContainers iterates over init containers and containers.
 func allContainers(pod Pod) func(yield func(target) bool) {
 	return func(yield func(target) bool) {
 		for i := range pod.InitContainers {
@@ -99,15 +98,15 @@ func allContainers(pod Pod) func(yield func(target) bool) {
 
 func containerNames(pod Pod) string {
 	var names []string
-	for found := range allContainers(pod) {
-		names = append(names, found.container.Name)
+	for candidate := range allContainers(pod) {
+		names = append(names, candidate.container.Name)
 	}
 	return denial.QuoteNames(names)
 }
 
-// looksLikeKong decides by image first: a controller beside Kong may well have
-// variables named KONG_..., and never is Kong (K19).
-func looksLikeKong(container *Container) bool {
+// runsKong detects a Kong container. The image decides first: an ingress controller may have variables named KONG_...,
+// but it does not run Kong.
+func runsKong(container *Container) bool {
 	switch imageName(container.Image) {
 	case "kong", "kong-gateway":
 		return true
@@ -115,8 +114,8 @@ func looksLikeKong(container *Container) bool {
 	return container.Env.HasKong && !isController(container)
 }
 
-// isController recognises Kong's ingress controller and operators: by image,
-// and by the variables that only they have (K19).
+// isController detects Kong's ingress controller and operators. They have their own images, and variables named
+// CONTROLLER_... (fact K19).
 func isController(container *Container) bool {
 	return isControllerImage(imageName(container.Image)) || container.Env.HasController
 }
@@ -130,7 +129,7 @@ func isControllerImage(name string) bool {
 	return false
 }
 
-// imageName is the last path element of an image without tag and digest.
+// imageName returns the last path element of an image, without its tag and digest.
 func imageName(image string) string {
 	name := image[strings.LastIndexByte(image, '/')+1:]
 	if end := strings.IndexAny(name, ":@"); end >= 0 {

@@ -1,6 +1,7 @@
 package mutate_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,33 +13,56 @@ import (
 	"kongdao.io/kongdao/test/goldens"
 )
 
-// TestDecodePodErrors proves that what is no pod is said to be none, with its place.
+// TestDecodePodErrors proves that JSON which is not a pod is an error that names the place.
 func TestDecodePodErrors(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"nothing":             {``, "EOF"},
-		"a list":              {`[]`, `at "": found [ instead of an object`},
-		"two pods":            {`{}{}`, "unexpected text after"},
-		"labels":              {`{"metadata":{"labels":[]}}`, `at "/metadata/labels": found [ instead of an object`},
-		"annotation":          {`{"metadata":{"annotations":{"kongdao.io/plugins":1}}}`, `at "/metadata/annotations/kongdao.io~1plugins": found number instead of a string`},
-		"containers":          {`{"spec":{"containers":{}}}`, `at "/spec/containers": found { instead of an array`},
-		"container":           {`{"spec":{"containers":[1]}}`, `at "/spec/containers/0": found number instead of an object`},
-		"variable":            {`{"spec":{"containers":[{"env":[{"name":"KONG_PLUGINS","value":true}]}]}}`, `at "/spec/containers/0/env/0/value": found true instead of a string`},
-		"volume of ours":      {`{"spec":{"volumes":[{"name":"kongdao-x","projected":{"sources":7}}]}}`, `volume "kongdao-x"`},
-		"cut in the middle":   {`{"spec":{"containers":[`, "EOF"},
-		"something behind it": {`{} x`, "unexpected text after"},
+		"empty":            {``, "EOF"},
+		"list":             {`[]`, `at "": found [ instead of an object`},
+		"two pods":         {`{}{}`, "unexpected text after the JSON value"},
+		"text after it":    {`{} x`, "unexpected text after the JSON value"},
+		"incomplete":       {`{"spec":{"containers":[`, "EOF"},
+		"labels":           {`{"metadata":{"labels":[]}}`, `at "/metadata/labels": found [ instead of an object`},
+		"containers":       {`{"spec":{"containers":{}}}`, `at "/spec/containers": found { instead of an array`},
+		"container":        {`{"spec":{"containers":[1]}}`, `at "/spec/containers/0": found number instead of an object`},
+		"kongdao's volume": {`{"spec":{"volumes":[{"name":"kongdao-x","projected":{"sources":7}}]}}`, `volume "kongdao-x"`},
+		"annotation": {
+			`{"metadata":{"annotations":{"kongdao.io/plugins":1}}}`,
+			`at "/metadata/annotations/kongdao.io~1plugins": found number instead of a string`,
+		},
+		"variable": {
+			`{"spec":{"containers":[{"env":[{"name":"KONG_PLUGINS","value":true}]}]}}`,
+			`at "/spec/containers/0/env/0/value": found true instead of a string`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := mutate.DecodePod([]byte(test.text))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%s gives %v; want an error with %q", test.text, err, test.want)
+				t.Errorf("%s gives error %v; want one with %q", test.text, err, test.want)
 			}
 		})
 	}
 }
 
-// FuzzDecide proves that no JSON makes the core panic, and that for every JSON
-// that is a pod the patch applies, and leaves a pod with nothing more to inject.
-func FuzzDecide(f *testing.F) {
+// TestDecodeGates proves what the view has of scheduling gates and the node.
+func TestDecodeGates(t *testing.T) {
+	gates := []string{"a/b", "kongdao.io/migrations", "c/d"}
+	for text, want := range map[string]mutate.Pod{
+		`{"spec":{}}`:                                   {},
+		`{"spec":{"nodeName":""}}`:                      {},
+		`{"spec":{"nodeName":"a"}}`:                     {HasNode: true},
+		`{"spec":{"schedulingGates":[]}}`:               {},
+		`{"spec":{"schedulingGates":[{"name":"a/b"}]}}`: {Gates: gates[:1]},
+		`{"spec":{"schedulingGates":[{"name":"a/b"},{"name":"kongdao.io/migrations"},{"name":"c/d"}]}}`: {Gates: gates},
+	} {
+		if got := decode(t, []byte(text)); got.HasNode != want.HasNode || !slices.Equal(got.Gates, want.Gates) {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}
+
+// FuzzInjection proves that no JSON causes a panic. It also proves that each pod is decoded, that the patch results in
+// a pod, and that a second injection changes nothing.
+func FuzzInjection(f *testing.F) {
 	index := goldens.Catalog(goldens.ConfigMaps(f, casesFolder+"/sources.yaml"))
 	for _, c := range goldens.Cases(f, casesFolder) {
 		f.Add(c.Pod)
@@ -54,24 +78,21 @@ func FuzzDecide(f *testing.F) {
 		if err != nil {
 			t.Fatalf("a pod is not decoded: %v", err)
 		}
-		decision := goldens.Admit(t, goldens.Namespace, pod, index)
-		if len(decision.Patch) == 0 {
+		first := goldens.Admit(t, goldens.Namespace, pod, index)
+		if len(first.Patch) == 0 {
 			return
 		}
-		injected := goldens.Apply(t, text, decision.Patch)
+		injected := goldens.Apply(t, text, first.Patch)
 		if !isPod(injected) {
-			t.Fatalf("the injected pod is none: %s", injected)
+			t.Fatalf("the result is not a pod: %s", injected)
 		}
-		again := goldens.Admit(t, goldens.Namespace, decode(t, injected), index)
-		if len(again.Patch) > 0 || len(again.Denials) > 0 {
-			t.Errorf("injecting the result again is not nothing: %s %v", marshal(t, again.Patch), again.Denials)
-		}
+		checkUnchanged(t, goldens.Admit(t, goldens.Namespace, decode(t, injected), index))
 	})
 }
 
-// isPod reports whether the text decodes strictly into a pod, and is JSON as an
-// API server writes it: in UTF-8, which Kubernetes' decoder does not insist on.
+// isPod reports whether the text is a pod as an API server writes it: without unknown fields, and in UTF-8, which
+// Kubernetes' decoder does not check.
 func isPod(text []byte) bool {
-	strict, err := sigsjson.UnmarshalStrict(text, &corev1.Pod{})
-	return err == nil && len(strict) == 0 && jsontext.Value(text).IsValid()
+	unknown, err := sigsjson.UnmarshalStrict(text, &corev1.Pod{})
+	return err == nil && len(unknown) == 0 && jsontext.Value(text).IsValid()
 }

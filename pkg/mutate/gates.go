@@ -1,16 +1,12 @@
 package mutate
 
-import (
-	"slices"
-
-	"kongdao.io/kongdao/pkg/jsonview"
-)
+import "slices"
 
 // HasGate reports whether a pod has a scheduling gate.
 func (p *Pod) HasGate(name string) bool { return slices.Contains(p.Gates, name) }
 
-// AddGates appends the operations that give a pod scheduling gates. Gates that the pod has already stay, also those of
-// others. The API server denies a pod that has a gate twice, and a pod may come again (reinvocation).
+// AddGates appends the operations that give a pod scheduling gates. The pod keeps the gates that it has. A gate that
+// exists already, for example under reinvocation, is not added again, because the API server denies duplicates.
 func AddGates(patch []Operation, pod Pod, names []string) []Operation {
 	var missing []gate
 	for _, name := range names {
@@ -21,20 +17,7 @@ func AddGates(patch []Operation, pod Pod, names []string) []Operation {
 	return appendAll(patch, "/spec/schedulingGates", len(pod.Gates), missing)
 }
 
-func (p *Pod) decodeGates(d *jsonview.Decoder) {
-	for ok := d.Array(); ok && d.More(); {
-		name := ""
-		for ok := d.Object(); ok && d.More(); {
-			if string(d.Name()) == "name" {
-				name = d.String()
-			} else {
-				d.Skip()
-			}
-		}
-		p.Gates = append(p.Gates, name)
-	}
-}
-
+// gate is a scheduling gate in a patch.
 type gate struct {
 	Name string `json:"name"`
 }

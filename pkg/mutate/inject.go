@@ -6,50 +6,57 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// Injection is what the core makes of a pod: patch operations and warnings, or
-// denials, in which case there is no patch.
+// Injection is how a pod gets plugins: patch operations and warnings, or denials.
 type Injection struct {
-	// Patch is empty where nothing has to change.
+	// Patch is empty if nothing has to change.
 	Patch []Operation
-	// Warnings are sentences for the person who made the pod, sorted.
+	// Warnings are sentences for the person who creates the pod, sorted.
 	Warnings []string
-	// Denials is why the pod cannot have what it asks for.
+	// Denials say why the pod cannot get the plugins. A denied pod has no patch.
 	Denials denial.List
 }
 
-// Inject gives the Kong containers of a pod the releases that its request was
-// resolved to. A request without plugins changes nothing.
+// Inject injects the releases that a request was resolved to into the Kong containers of a pod. A request without
+// plugins changes nothing.
 func Inject(pod Pod, request annotations.Request, releases []*catalog.Release) Injection {
 	if len(request.Plugins) == 0 {
 		return Injection{}
 	}
-	targets, denied := findContainers(pod, request)
-	if len(denied) > 0 || len(releases) == 0 {
-		return Injection{Denials: denied}
+	targets, denials := findTargets(pod, request)
+	if len(denials) > 0 || len(releases) == 0 {
+		return Injection{Denials: denials}
 	}
-	var found notes
-	found.releases(releases)
-	wanted := layoutOf(releases)
-	names := pluginNames(releases)
-	inUse := mountedByOthers(pod, targets)
-	patch := make([]Operation, 0, len(targets)*(1+len(wanted.mounts))+len(wanted.volumes)+2)
+	layout := newLayout(releases)
+	injector := injector{
+		pod:         pod,
+		releases:    releases,
+		layout:      layout,
+		usedVolumes: volumesOfOthers(pod, targets),
+		patch:       make([]Operation, 0, len(targets)*(1+len(layout.mounts))+len(layout.volumes)+2),
+	}
+	injector.warnings.addMutableSources(releases)
 	for _, target := range targets {
-		found.modes(target.container, releases)
-		patch = target.injectEnv(patch, names, &found)
-		patch = target.injectMounts(patch, wanted.mounts, pod.Volumes, inUse, &found)
+		injector.warnings.addMode(target.container, releases)
+		injector.injectEnv(target)
+		injector.injectMounts(target)
 	}
-	if len(found.denied) > 0 {
-		return Injection{Denials: found.denied}
+	if len(injector.denials) > 0 {
+		return Injection{Denials: injector.denials}
 	}
-	patch = injectVolumes(patch, pod.Volumes, wanted.volumes, inUse)
-	patch = injectMarks(patch, pod, releases)
-	return Injection{Patch: patch, Warnings: found.sentences()}
+	injector.injectVolumes()
+	injector.injectRecord()
+	return Injection{Patch: injector.patch, Warnings: injector.warnings.sorted()}
 }
 
-func pluginNames(releases []*catalog.Release) []string {
-	names := make([]string, len(releases))
-	for i, release := range releases {
-		names[i] = release.Plugin
-	}
-	return names
+// injector builds one injection.
+type injector struct {
+	pod      Pod
+	releases []*catalog.Release
+	layout   layout
+	// usedVolumes are the managed volumes that containers mount after the injection.
+	usedVolumes map[string]bool
+	patch       []Operation
+	warnings    warnings
+	// denials are about mounts of the containers.
+	denials denial.List
 }

@@ -7,143 +7,99 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
-// injectMounts appends the operations that give the container the mounts and
-// take from it those of ours that are not wanted, as a copy of an injected pod
-// may have. It notes in inUse which volumes of ours are mounted then. A path
-// that the container already mounts from elsewhere is left alone.
-func (t target) injectMounts(patch []Operation, wanted []mount, volumes []Volume, inUse map[string]bool, found *notes) []Operation {
-	existing := t.container.VolumeMounts
-	at := make(map[string]int, len(existing))
-	for i, old := range existing {
-		at[path.Clean(old.MountPath)] = i
+// injectMounts patches the mounts of a container. It removes outdated mounts of managed volumes, which a copy of an
+// injected pod may have. It does not change a path where the container mounts another volume.
+func (i *injector) injectMounts(target target) {
+	existing := target.container.VolumeMounts
+	byPath := make(map[string]int, len(existing))
+	for index, old := range existing {
+		byPath[path.Clean(old.MountPath)] = index
 	}
-	missing := make([]mount, 0, len(wanted))
-	kept := make([]bool, len(existing))
-	whole := "" // the path of the last mount of ours; what is wrong with it is mended here
-	for _, mount := range wanted {
-		i, mounted := at[mount.MountPath]
-		if mounted {
-			kept[i] = true
+	missing := make([]mount, 0, len(i.layout.mounts))
+	isKept := make([]bool, len(existing))
+	injectedPath := "" // the last path that has a managed volume after the injection
+	for _, mount := range i.layout.mounts {
+		index, exists := byPath[mount.MountPath]
+		if exists {
+			isKept[index] = true
 		}
 		switch {
-		case !mounted:
-			if outer := enclosing(existing, at, mount.MountPath); outer != nil && path.Clean(outer.MountPath) != whole {
-				found.nested(t.container, mount, outer, sourceOf(volumes, outer.Name))
+		case !exists:
+			outer := enclosingMount(existing, byPath, mount.MountPath)
+			if outer != nil && path.Clean(outer.MountPath) != injectedPath {
+				i.checkNested(target.container, mount, outer)
 			}
 			missing = append(missing, mount)
-		case !isOurs(existing[i].Name):
+		case !isManaged(existing[index].Name):
 			continue
-		case existing[i].Name != mount.Name || existing[i].SubPath != mount.SubPath || existing[i].SubPathExpr != "":
-			patch = append(patch, replace(index(t.path+"/volumeMounts", i), mount))
+		case !mount.equals(existing[index]):
+			i.patch = append(i.patch, replace(element(target.path+"/volumeMounts", index), mount))
 		}
-		inUse[mount.Name], whole = true, mount.MountPath
+		i.usedVolumes[mount.Name], injectedPath = true, mount.MountPath
 	}
-	for i, old := range slices.Backward(existing) { // from the end, for a removal moves what is behind
-		if isOurs(old.Name) && !kept[i] {
-			patch = append(patch, remove(index(t.path+"/volumeMounts", i)))
+	for index, old := range slices.Backward(existing) { // from the end, because a removal moves what follows
+		if isManaged(old.Name) && !isKept[index] {
+			i.patch = append(i.patch, remove(element(target.path+"/volumeMounts", index)))
 		}
 	}
-	return appendAll(patch, t.path+"/volumeMounts", len(existing), missing)
+	i.patch = appendAll(i.patch, target.path+"/volumeMounts", len(existing), missing)
 }
 
-// outdated yields the plugins whose folders the container mounts from volumes
-// of ours and that are wanted no more.
-func (t target) outdated(wanted []string) []string {
+// equals reports whether an existing mount at the same path is the same mount.
+func (m mount) equals(existing corev1.VolumeMount) bool {
+	return existing.Name == m.Name && existing.SubPath == m.SubPath && existing.SubPathExpr == ""
+}
+
+// outdatedPlugins returns the plugins that the container mounts from managed volumes, but the injection does not bring.
+func (i *injector) outdatedPlugins(container *Container) []string {
 	var plugins []string
-	for _, mount := range t.container.VolumeMounts {
+	for _, mount := range container.VolumeMounts {
 		folder := path.Clean(mount.MountPath)
-		if plugin := path.Base(folder); isOurs(mount.Name) && path.Dir(folder) == annotations.PluginsFolder && !slices.Contains(wanted, plugin) {
+		if !isManaged(mount.Name) || path.Dir(folder) != annotations.PluginsFolder {
+			continue
+		}
+		if plugin := path.Base(folder); !slices.Contains(i.layout.plugins, plugin) {
 			plugins = append(plugins, plugin)
 		}
 	}
 	return plugins
 }
 
-// mountedByOthers yields the volumes of ours that containers mount which are no
-// targets: they are nobody's to take away.
-func mountedByOthers(pod Pod, targets []target) map[string]bool {
-	mounted := map[string]bool{}
-	for found := range allContainers(pod) {
-		if slices.ContainsFunc(targets, func(target target) bool { return target.path == found.path }) {
-			continue
-		}
-		for _, mount := range found.container.VolumeMounts {
-			if isOurs(mount.Name) {
-				mounted[mount.Name] = true
-			}
-		}
-	}
-	return mounted
-}
-
-// enclosing yields the mount in which folder lies, nil where there is none.
-func enclosing(mounts []corev1.VolumeMount, at map[string]int, folder string) *corev1.VolumeMount {
+// enclosingMount returns the innermost mount that contains a folder, nil if there is none.
+func enclosingMount(mounts []corev1.VolumeMount, byPath map[string]int, folder string) *corev1.VolumeMount {
 	for folder != "/" && folder != "." {
 		folder = path.Dir(folder)
-		if i, mounted := at[folder]; mounted {
-			return &mounts[i]
+		if index, exists := byPath[folder]; exists {
+			return &mounts[index]
 		}
 	}
 	return nil
 }
 
-// sourceOf yields what the volume of that name is, "" where there is none.
-func sourceOf(volumes []Volume, name string) string {
-	i := slices.IndexFunc(volumes, func(volume Volume) bool { return volume.Name == name })
-	if i < 0 {
-		return ""
+// checkNested checks a mount inside another mount of the pod. In a whole ConfigMap or projected volume, kubelet creates
+// the mount point (fact V3). In a subPath of one it cannot (fact V4). In other volumes the directory must exist.
+func (i *injector) checkNested(container *Container, inner mount, outer *corev1.VolumeMount) {
+	isWhole := outer.SubPath == "" && outer.SubPathExpr == ""
+	switch i.sourceOf(outer.Name) {
+	case "":
+		// The API server denies a pod that mounts a volume which it does not have.
+		return
+	case "configMap", "secret", "projected", "downwardAPI":
+		if !isWhole {
+			i.denials = append(i.denials, denial.New(denial.BlockedMount,
+				"container %q: volume %q is mounted at %q by subPath, and %q cannot be mounted inside; "+
+					"remove that mount, because kongdao mounts the whole plugin, or mount the whole volume",
+				container.Name, outer.Name, outer.MountPath, inner.MountPath))
+		}
+		return
+	case "emptyDir":
+		if isWhole {
+			return
+		}
 	}
-	return volumes[i].Source
+	i.warnings.add(container, "volume %q is mounted at %q and must contain the directory %q; "+
+		"create it, because otherwise no container starts", outer.Name, outer.MountPath, inner.MountPath)
 }
-
-// injectVolumes appends the operations that give the pod the volumes in use,
-// make those that carry a name of ours be what the request says, and take away
-// those of them that nothing mounts: the pod would wait for their ConfigMaps
-// (V6).
-func injectVolumes(patch []Operation, existing []Volume, wanted []volume, inUse map[string]bool) []Operation {
-	at := make(map[string]int, len(existing))
-	for i, old := range existing {
-		at[old.Name] = i
-	}
-	var missing []volume
-	for _, volume := range wanted {
-		if !inUse[volume.Name] {
-			continue
-		}
-		i, there := at[volume.Name]
-		switch {
-		case !there:
-			missing = append(missing, volume)
-		case !existing[i].holds(volume):
-			patch = append(patch, replace(index("/spec/volumes", i), volume))
-		}
-	}
-	for i, old := range slices.Backward(existing) {
-		if isOurs(old.Name) && !inUse[old.Name] {
-			patch = append(patch, remove(index("/spec/volumes", i)))
-		}
-	}
-	return appendAll(patch, "/spec/volumes", len(existing), missing)
-}
-
-// holds reports whether the volume brings just what wanted would. The API
-// server adds defaults to what a patch wrote; these make no difference.
-func (v Volume) holds(wanted volume) bool {
-	if v.Projected == nil || len(v.Projected.Sources) != len(wanted.Projected.Sources) ||
-		v.Projected.DefaultMode != nil && *v.Projected.DefaultMode != corev1.ProjectedVolumeSourceDefaultMode {
-		return false
-	}
-	for i, source := range v.Projected.Sources {
-		want := wanted.Projected.Sources[i].ConfigMap
-		if source.ConfigMap == nil || source.ConfigMap.Name != want.Name ||
-			source.ConfigMap.Optional != nil && *source.ConfigMap.Optional ||
-			!slices.EqualFunc(source.ConfigMap.Items, want.Items, sameItem) {
-			return false
-		}
-	}
-	return true
-}
-
-func sameItem(a, b corev1.KeyToPath) bool { return a.Key == b.Key && a.Path == b.Path && a.Mode == nil }

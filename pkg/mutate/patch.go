@@ -24,8 +24,8 @@ func remove(path string) Operation {
 	return Operation{Op: "remove", Path: path}
 }
 
-// appendAll adds values to the end of the list at path, which has length
-// entries now. A list without entries may not be there at all: it is made.
+// appendAll appends the operations that add values to the end of the list at a path. The length is that of the existing
+// list. An empty list may be missing, so it is created.
 func appendAll[T any](patch []Operation, path string, length int, values []T) []Operation {
 	switch {
 	case len(values) == 0:
@@ -40,22 +40,24 @@ func appendAll[T any](patch []Operation, path string, length int, values []T) []
 	return patch
 }
 
-// setMember gives the string map at path a member, and makes the map where
-// there is none. members are those of ours that it has.
-func setMember(patch []Operation, path string, there bool, members map[string]string, name, value string) []Operation {
+// setMember appends the operation that sets a member of the string map at a path. It creates the map if it does not
+// exist. The members are those of the existing map whose names begin with kongdao.io/.
+func setMember(
+	patch []Operation, path string, exists bool, members map[string]string, name, value string,
+) []Operation {
 	if old, ok := members[name]; ok && old == value {
 		return patch
 	}
-	if !there {
+	if !exists {
 		return append(patch, add(path, map[string]string{name: value}))
 	}
 	return append(patch, add(path+"/"+EscapePointer(name), value))
 }
 
-// EscapePointer writes a name as an element of a JSON pointer (RFC 6901).
+// EscapePointer encodes a name as an element of a JSON pointer (RFC 6901).
 func EscapePointer(name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 
-// index is a list's entry as an element of a JSON pointer.
-func index(path string, i int) string { return path + "/" + strconv.Itoa(i) }
+// element returns the JSON pointer of an element of a list.
+func element(path string, index int) string { return path + "/" + strconv.Itoa(index) }

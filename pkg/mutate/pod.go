@@ -6,35 +6,33 @@ import (
 	"kongdao.io/kongdao/pkg/jsonview"
 )
 
-// Pod is the view of a pod that an injection decides on.
+// Pod is the view of a pod: what decisions about it read.
 type Pod struct {
-	// Labels and Annotations are ours: those that begin with kongdao.io/.
+	// Labels and Annotations are those whose names begin with kongdao.io/.
 	Labels, Annotations map[string]string
-	// HasLabels and HasAnnotations say whether there are any, ours or not.
+	// HasLabels and HasAnnotations report whether the pod has any, with any names.
 	HasLabels, HasAnnotations bool
-	// HasMetadata says whether there is metadata to add to.
+	// HasMetadata reports whether the pod has metadata.
 	HasMetadata bool
-	// InitContainers and Containers are in the pod's order: the patch names
-	// them by their index.
+	// InitContainers and Containers are in the order of the pod, because the patch refers to them by index.
 	InitContainers, Containers []Container
 	Volumes                    []Volume
-	// HasNode says that the pod is bound to a node already.
+	// HasNode reports whether the pod is bound to a node.
 	HasNode bool
 	// Gates are the names of the pod's scheduling gates.
 	Gates []string
 
-	// labelsIn and labelsAt are where all labels stand, for AllLabels.
-	labelsIn *jsonview.Decoder
-	labelsAt int64
+	// labelsDecoder and labelsOffset are where the JSON has all labels, for AllLabels.
+	labelsDecoder *jsonview.Decoder
+	labelsOffset  int64
 }
 
-// AllLabels are the pod's labels, ours and others'. They are read when asked for:
-// most pods are decided without.
+// AllLabels returns all labels of the pod. It decodes them on demand, because few decisions need them.
 func (p *Pod) AllLabels() map[string]string {
-	if p.labelsIn == nil {
+	if p.labelsDecoder == nil {
 		return nil
 	}
-	all, _ := p.labelsIn.DecoderAt(p.labelsAt).StringMap("")
+	all, _ := p.labelsDecoder.DecoderAt(p.labelsOffset).StringMap("")
 	return all
 }
 
@@ -42,104 +40,55 @@ func (p *Pod) AllLabels() map[string]string {
 type Container struct {
 	Name, Image string
 	Env         Env
-	// EnvFrom is where further variables come from, nil for none.
-	EnvFrom []EnvFrom
-	// VolumeMounts hold names, mount paths and sub-paths only.
+	EnvFrom     []EnvFrom
+	// VolumeMounts have only names, mount paths and sub-paths.
 	VolumeMounts []corev1.VolumeMount
 }
 
-// Env is the view of a container's list of variables: only those that an
-// injection reads or writes are kept.
+// Env is the view of a container's variables.
 type Env struct {
 	// Len is the length of the whole list.
 	Len int
-	// Kept are the variables that isKept names, in their order.
-	Kept []Variable
-	// HasKong and HasController: some variable is named KONG_... or CONTROLLER_... .
+	// Variables are those that an injection reads or writes, in the order of the list.
+	Variables []Variable
+	// HasKong and HasController report whether the name of a variable begins with KONG_ or CONTROLLER_.
 	HasKong, HasController bool
-	// all is the whole list, where a kept variable refers to others by $(NAME).
+	// all is the whole list, if one of Variables refers to others by $(NAME).
 	all []Variable
 }
 
 // Variable is one entry of a container's env.
 type Variable struct {
-	// Index is its place in the whole list.
+	// Index is the index in the whole list.
 	Index       int
 	Name, Value string
-	// FromElsewhere says that the value comes from a valueFrom.
-	FromElsewhere bool
-	// From says from where, for variables that name the database: "Secret/pg:host".
-	From string
+	// HasValueFrom reports whether the value comes from a valueFrom.
+	HasValueFrom bool
+	// ValueFrom describes the valueFrom of a variable that identifies the database: "Secret/pg:host".
+	ValueFrom string
 }
-
-// The variables that name the database.
-const (
-	EnvHost   = "KONG_PG_HOST"
-	EnvPort   = "KONG_PG_PORT"
-	EnvName   = "KONG_PG_DATABASE"
-	EnvSchema = "KONG_PG_SCHEMA"
-)
 
 // EnvFrom is the view of an entry of a container's envFrom.
 type EnvFrom struct {
 	Prefix string
-	// Origin is for messages: `ConfigMap "settings"`.
+	// Origin describes the source for messages: `ConfigMap "settings"`.
 	Origin string
 }
 
 // Volume is the view of a volume.
 type Volume struct {
 	Name string
-	// Source is the field that says what the volume is: "configMap", "projected".
+	// Source is the field that defines the volume: "configMap", "projected".
 	Source string
-	// Projected is kept for the volumes that an injection may have made, nil for others.
+	// Projected is nil, except for a volume that kongdao manages.
 	Projected *corev1.ProjectedVolumeSource
 }
 
-// The variables that an injection reads or writes.
-const (
-	envPlugins     = "KONG_PLUGINS"
-	envPackagePath = "KONG_LUA_PACKAGE_PATH"
-	envDatabase    = "KONG_DATABASE"
-	envRole        = "KONG_ROLE"
-
-	// helperPrefix begins the names of the variables that take over a
-	// valueFrom. It must not begin with KONG_, which Kong would read.
-	helperPrefix = "KONGDAO_"
-)
-
-func isKept(name string) bool {
-	switch name {
-	case envPlugins, envPackagePath, envDatabase, envRole, helperName(envPlugins), helperName(envPackagePath):
-		return true
-	}
-	return namesDatabase(name)
-}
-
-func namesDatabase(name string) bool {
-	switch name {
-	case EnvHost, EnvPort, EnvName, EnvSchema:
-		return true
-	}
-	return false
-}
-
-func helperName(variable string) string {
-	switch variable { // spelled out: this runs for every variable of every pod
-	case envPlugins:
-		return helperPrefix + envPlugins
-	case envPackagePath:
-		return helperPrefix + envPackagePath
-	}
-	return helperPrefix + variable
-}
-
-// lookup yields the variable that a container really sees under name: of
-// several entries the last one counts. It is nil where there is none.
+// lookup returns the variable that a container sees: the last one with this name, nil if there is none.
 func (e *Env) lookup(name string) *Variable {
-	for i := len(e.Kept) - 1; i >= 0; i-- {
-		if e.Kept[i].Name == name {
-			return &e.Kept[i]
+	for i := len(e.Variables) - 1; i >= 0; i-- {
+		if e.Variables[i].Name == name {
+			return &e.Variables[i]
 		}
 	}
 	return nil

@@ -2,30 +2,28 @@ package mutate
 
 import "strings"
 
-// Value is what a container sees under a variable's name, as far as its pod says.
+// Value is what the pod shows of a variable's value.
 type Value struct {
 	// Text is the value, or where it comes from: "Secret/pg:host".
 	Text string
-	// Literal says that Text is the value itself, and the same in every namespace.
+	// Literal reports whether Text is the value itself, which is then the same in every namespace.
 	Literal bool
 }
 
-// Value yields what the container sees under name; false where the pod says
-// nothing of it.
+// Value returns the value of a variable in the container. It returns false if the pod does not set the variable.
 func (c *Container) Value(name string) (Value, bool) {
 	variable := c.Env.lookup(name)
 	switch {
 	case variable == nil:
-		return c.fromAll(name)
-	case variable.FromElsewhere:
-		return Value{Text: variable.From}, true
+		return c.envFromValue(name)
+	case variable.HasValueFrom:
+		return Value{Text: variable.ValueFrom}, true
 	}
 	return c.Env.expand(variable.Value, variable.Index), true
 }
 
-// fromAll is what envFrom may bring: the last that has the variable counts, and
-// which have it nobody can see here (P2).
-func (c *Container) fromAll(name string) (Value, bool) {
+// envFromValue names all sources of envFrom that may set a variable. The pod does not show whether they do.
+func (c *Container) envFromValue(name string) (Value, bool) {
 	var origins []string
 	for _, from := range c.EnvFrom {
 		if strings.HasPrefix(name, from.Prefix) {
@@ -38,27 +36,26 @@ func (c *Container) fromAll(name string) (Value, bool) {
 	return Value{Text: "envFrom " + strings.Join(origins, ", ")}, true
 }
 
-// expand replaces $(NAME) as the kubelet does: by a variable that stands before
-// (P2); $$ is a dollar. What refers to nothing in the list, as to a Service's
-// variable, stays as it is, and is another value in another namespace.
+// expand expands $(NAME) as kubelet does: it refers to an earlier variable (fact P2), and $$ is a dollar. A reference
+// to a variable that is not in the list stays as it is. It may name a Service, which differs between namespaces.
 func (e *Env) expand(text string, before int) Value {
-	expander := expander{env: e, left: mostReferences}
+	expander := expander{env: e, references: maxReferences}
 	expanded := expander.expand(text, before)
-	return Value{Text: expanded, Literal: !expander.elsewhere}
+	return Value{Text: expanded, Literal: !expander.incomplete}
 }
 
-// mostReferences bounds how many references one value is followed through: each
-// may double the text.
-const mostReferences = 64
+// maxReferences limits the references that one value may follow, because each may double the text.
+const maxReferences = 64
 
 type expander struct {
 	env *Env
-	// left is how many references may still be followed.
-	left int
-	// elsewhere is set where something does not stand in the list.
-	elsewhere bool
+	// references is how many references may still be followed.
+	references int
+	// incomplete is set if a part of the value is not in the list.
+	incomplete bool
 }
 
+// expand expands a text that can refer to the variables before an index.
 func (x *expander) expand(text string, before int) string {
 	var result strings.Builder
 	for {
@@ -83,19 +80,20 @@ func (x *expander) expand(text string, before int) string {
 	}
 }
 
+// follow returns the value of the last variable with this name before an index.
 func (x *expander) follow(name string, before int) string {
-	x.left--
-	for i := min(before, len(x.env.all)) - 1; i >= 0 && x.left > 0; i-- {
+	x.references--
+	for i := min(before, len(x.env.all)) - 1; i >= 0 && x.references > 0; i-- {
 		variable := &x.env.all[i]
 		switch {
 		case variable.Name != name:
-		case variable.FromElsewhere:
-			x.elsewhere = true
-			return "{" + variable.From + "}"
+		case variable.HasValueFrom:
+			x.incomplete = true
+			return "{" + variable.ValueFrom + "}"
 		default:
 			return x.expand(variable.Value, variable.Index)
 		}
 	}
-	x.elsewhere = true
+	x.incomplete = true
 	return "$(" + name + ")"
 }

@@ -37,7 +37,7 @@ func TestADenialReachesTheTerminal(t *testing.T) {
 	wantText(t, seen.errs, `admission webhook "pods.kongdao.io" denied the request`,
 		`plugin "nope": no ConfigMap in namespace "`+ns+`" has the label kongdao.io/plugin=nope; create one with "kubectl kongdao pack"`,
 		`element 2: plugin name "a.dot" contains a dot`, `plugin "broken": no schema.lua in ConfigMap "plugin-broken"`,
-		`container "ghost", which annotation kongdao.io/containers names, is not in the pod; it has "proxy"`)
+		`annotation kongdao.io/containers: the pod has no container "ghost"; use the names of its containers: "proxy"`)
 }
 
 // TestAFailureReachesTheTerminal proves that who creates a pod that the webhook

@@ -1,0 +1,50 @@
+package mutate
+
+// The variables that identify the database.
+const (
+	EnvHost   = "KONG_PG_HOST"
+	EnvPort   = "KONG_PG_PORT"
+	EnvName   = "KONG_PG_DATABASE"
+	EnvSchema = "KONG_PG_SCHEMA"
+)
+
+// Other variables that an injection reads or writes.
+const (
+	envPlugins     = "KONG_PLUGINS"
+	envPackagePath = "KONG_LUA_PACKAGE_PATH"
+	envDatabase    = "KONG_DATABASE"
+	envRole        = "KONG_ROLE"
+
+	// helperPrefix begins the names of helper variables. A helper keeps the valueFrom of a variable that the injection
+	// changes. The prefix must not be KONG_, because Kong would read the helper as a setting.
+	helperPrefix = "KONGDAO_"
+)
+
+// isViewed reports whether Env.Variables has a variable.
+func isViewed(name string) bool {
+	switch name {
+	case envPlugins, envPackagePath, envDatabase, envRole, helperName(envPlugins), helperName(envPackagePath):
+		return true
+	}
+	return isDatabaseVariable(name)
+}
+
+func isDatabaseVariable(name string) bool {
+	switch name {
+	case EnvHost, EnvPort, EnvName, EnvSchema:
+		return true
+	}
+	return false
+}
+
+// helperName returns the name of a variable's helper. The constants avoid an allocation: it runs for every variable of
+// every pod.
+func helperName(variable string) string {
+	switch variable {
+	case envPlugins:
+		return helperPrefix + envPlugins
+	case envPackagePath:
+		return helperPrefix + envPackagePath
+	}
+	return helperPrefix + variable
+}
