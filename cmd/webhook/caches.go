@@ -10,7 +10,6 @@ import (
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
-	"kongdao.io/kongdao/pkg/migratecontroller"
 )
 
 // cacheOptions returns which objects the manager's cache holds. The process has no rights to watch other objects.
@@ -34,7 +33,7 @@ func cacheOptions(options Options) (cache.Options, error) {
 		byObject[&corev1.Pod{}] = clusterstate.InjectedPodsCache(options.WatchNamespaces...)
 	}
 	if options.Migrations {
-		if byObject[&batchv1.Job{}], err = migratecontroller.JobCache(options.WatchNamespaces...); err != nil {
+		if byObject[&batchv1.Job{}], err = clusterstate.MigrationJobsCache(options.WatchNamespaces...); err != nil {
 			return cache.Options{}, err
 		}
 		byObject[&v1alpha1.PluginMigration{}] = clusterstate.MigrationsCache(options.WatchNamespaces...)

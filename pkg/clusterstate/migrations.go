@@ -5,9 +5,12 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/migrate"
 )
@@ -21,6 +24,19 @@ type Migrations struct {
 // MigrationsCache returns the cache options that NewMigrations needs.
 func MigrationsCache(namespaces ...string) cache.ByObject {
 	return cache.ByObject{Namespaces: inNamespaces(namespaces), Transform: cache.TransformStripManagedFields()}
+}
+
+// MigrationJobsCache returns the cache options for Jobs. The cache selects the Jobs of PluginMigrations.
+func MigrationJobsCache(namespaces ...string) (cache.ByObject, error) {
+	hasMigration, err := labels.NewRequirement(annotations.Migration, selection.Exists, nil)
+	if err != nil {
+		return cache.ByObject{}, fmt.Errorf("select Jobs by label %s: %w", annotations.Migration, err)
+	}
+	return cache.ByObject{
+		Label:      labels.NewSelector().Add(*hasMigration),
+		Namespaces: inNamespaces(namespaces),
+		Transform:  cache.TransformStripManagedFields(),
+	}, nil
 }
 
 // NewMigrations returns Migrations that read PluginMigrations through cached, which must read from the same cache as

@@ -6,11 +6,8 @@ import (
 
 	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -38,24 +35,6 @@ type Controller struct {
 	Log      logr.Logger
 
 	waitingReasons waitingReasons
-}
-
-// JobCache returns the cache options for Jobs. The cache holds only the Jobs of PluginMigrations.
-func JobCache(namespaces ...string) (cache.ByObject, error) {
-	hasMigration, err := labels.NewRequirement(annotations.Migration, selection.Exists, nil)
-	if err != nil {
-		return cache.ByObject{}, fmt.Errorf("select Jobs by label %s: %w", annotations.Migration, err)
-	}
-	selected := cache.ByObject{
-		Label: labels.NewSelector().Add(*hasMigration), Transform: cache.TransformStripManagedFields(),
-	}
-	for _, namespace := range namespaces {
-		if selected.Namespaces == nil {
-			selected.Namespaces = map[string]cache.Config{}
-		}
-		selected.Namespaces[namespace] = cache.Config{}
-	}
-	return selected, nil
 }
 
 // maxConcurrentReconciles limits how many databases are reconciled at the same time.

@@ -186,12 +186,12 @@ type PluginMigrationStatus struct {
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 	// MigratedTime is when Kong first listed every migration.
 	MigratedTime *metav1.Time `json:"migratedTime,omitempty"`
-	// FinishedTime is when no migration was pending any longer.
+	// FinishedTime is when Kong first listed no pending migration.
 	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`
 	// RetryTime is when the next Job can start after a Job that timed out.
 	RetryTime *metav1.Time `json:"retryTime,omitempty"`
-	// Conditions are Ready, Migrated and Finished. While they are True, also Reconciling and Stalled. Pods that wait for
-	// the migration start when Migrated is True.
+	// Conditions are Ready, Migrated and Finished. Reconciling and Stalled are present only while they are True. Pods that
+	// wait for the migration start when Migrated is True.
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
