@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,12 +112,9 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 // wait. Kong does not run "up" while migrations are pending (fact K11).
 func (p *planner) finishBeforeUp(migration *v1alpha1.PluginMigration) (FinishMode, []string, *blocker) {
 	if other := p.otherUnfinished(migration); other != nil {
-		message := fmt.Sprintf("PluginMigration %q must be finished first. Pending: %s",
-			other.Name, joinLines(other.Status.Pending))
-		if other.Status.Message != "" {
-			message += ". It waits: " + other.Status.Message
-		}
-		return FinishNone, nil, &blocker{v1alpha1.ReasonPendingMigrations, message}
+		message := cmp.Or(other.Status.Message, "Pending: "+joinLines(other.Status.Pending))
+		return FinishNone, nil, &blocker{v1alpha1.ReasonPendingMigrations,
+			fmt.Sprintf("PluginMigration %q must be finished first. %s", other.Name, message)}
 	}
 	if len(p.running) == 0 {
 		// No Kong runs that could need what "finish" removes. An interrupted bootstrap leaves migrations of Kong itself
