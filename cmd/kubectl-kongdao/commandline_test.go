@@ -34,6 +34,11 @@ func TestWrongCommandLinesFailWithAMessage(t *testing.T) {
 			args:   []string{"injct"},
 			stderr: `error: unknown command "injct" for "kubectl kongdao"`,
 		},
+		"unknown flag": {
+			reason: "the message says where the flags are",
+			args:   []string{"inject", "--bogus"},
+			stderr: `error: unknown flag: --bogus; run "kubectl kongdao inject --help" for the flags`,
+		},
 		"no folder": {
 			reason: "the message says what to name",
 			args:   []string{"pack"},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -71,6 +72,20 @@ func runPack(streams genericiooptions.IOStreams, folders []string, options packO
 		return fmt.Errorf("--name and --version apply to one folder, but there are %d; pack each folder separately",
 			len(folders))
 	}
+	configMaps, denials := packFolders(streams.ErrOut, folders, options)
+	if len(denials) > 0 {
+		return denials
+	}
+	text, err := renderConfigMaps(configMaps, options.output)
+	if err != nil {
+		return err
+	}
+	_, err = streams.Out.Write(text)
+	return err
+}
+
+// packFolders packs all folders, and prints their warnings. It continues after a denial, so that it finds all problems.
+func packFolders(warnings io.Writer, folders []string, options packOptions) ([]corev1.ConfigMap, denial.List) {
 	var configMaps []corev1.ConfigMap
 	var denials denial.List
 	folderByConfigMap := map[string]string{}
@@ -78,7 +93,7 @@ func runPack(streams genericiooptions.IOStreams, folders []string, options packO
 		packed, folderDenials := packFolder(folder, options)
 		denials = append(denials, folderDenials...)
 		for _, warning := range packed.Warnings {
-			fmt.Fprintf(streams.ErrOut, "warning: %s: %s\n", folder, warning)
+			fmt.Fprintf(warnings, "warning: %s: %s\n", folder, warning)
 		}
 		for i := range packed.ConfigMaps {
 			name := packed.ConfigMaps[i].Name
@@ -91,15 +106,7 @@ func runPack(streams genericiooptions.IOStreams, folders []string, options packO
 		}
 		configMaps = append(configMaps, packed.ConfigMaps...)
 	}
-	if len(denials) > 0 {
-		return denials
-	}
-	text, err := renderConfigMaps(configMaps, options.output)
-	if err != nil {
-		return err
-	}
-	_, err = streams.Out.Write(text)
-	return err
+	return configMaps, denials
 }
 
 // packFolder packs one folder.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,9 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		// A suggestion needs several lines, and there are few commands.
 		DisableSuggestions: true,
 	}
+	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return fmt.Errorf("%w; run \"%s --help\" for the flags", err, command.CommandPath())
+	})
 	command.SetIn(streams.In)
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)

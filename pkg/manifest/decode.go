@@ -13,7 +13,7 @@ import (
 
 // decode converts an object to a typed one, as the API server does. If strict is true, unknown and duplicate fields
 // are errors.
-func (o *Object) decode(into any, strict bool) error {
+func (o *kubeObject) decode(into any, strict bool) error {
 	encoded, err := yamledit.AppendJSON(nil, o.node)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (o *Object) decode(into any, strict bool) error {
 }
 
 // decodePod reads the pod or pod template at a pointer as the webhook does. A missing template is an empty pod.
-func (o *Object) decodePod(pointer string) (mutate.Pod, error) {
+func (o *kubeObject) decodePod(pointer string) (mutate.Pod, error) {
 	template := o.at(pointer)
 	if template == nil {
 		return mutate.Pod{}, nil

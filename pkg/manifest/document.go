@@ -13,9 +13,9 @@ import (
 // Document is one YAML or JSON document of an input.
 type Document struct {
 	*yamledit.Document
-	// Objects are the Kubernetes objects in the document: one object, or the items of a list. A document with only
+	// objects are the Kubernetes objects in the document: one object, or the items of a list. A document with only
 	// comments, or with another value, has none.
-	Objects []*Object
+	objects []*kubeObject
 }
 
 // Read parses a file of manifests. It continues after a malformed document. The error is of type Problems, with one
@@ -29,7 +29,7 @@ func Read(file string, text []byte) ([]*Document, error) {
 	documents := make([]*Document, len(parsed))
 	for i, document := range parsed {
 		documents[i] = &Document{Document: document}
-		documents[i].Objects = findObjects(documents[i])
+		documents[i].objects = findObjects(documents[i])
 		malformed = append(malformed, documents[i].malformedObjects()...)
 	}
 	if len(malformed) > 0 {
@@ -53,7 +53,7 @@ func WriteJSON(documents []*Document) ([]byte, error) {
 	list := []byte(`{"apiVersion":"v1","kind":"List","items":[`)
 	first := true
 	for _, document := range documents {
-		for _, object := range document.Objects {
+		for _, object := range document.objects {
 			if !first {
 				list = append(list, ',')
 			}

@@ -55,7 +55,7 @@ func TestReadFindsObjects(t *testing.T) {
 			}
 			var got []string
 			for _, document := range documents {
-				for _, object := range document.Objects {
+				for _, object := range document.objects {
 					got = append(got, fmt.Sprintf("%d %s %s", object.Line, object.Kind, object.Name))
 				}
 			}

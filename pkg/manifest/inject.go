@@ -29,7 +29,7 @@ func Inject(documents, policies []*Document, namespace string) Result {
 	injector.readPolicies(policies)
 	injector.readSources(documents)
 	for _, document := range documents {
-		for _, object := range document.Objects {
+		for _, object := range document.objects {
 			injector.inject(object)
 		}
 	}
@@ -66,23 +66,25 @@ type injector struct {
 	result    Result
 }
 
-func (j *injector) namespaceOf(object *Object) string { return cmp.Or(object.Namespace, j.namespace) }
+func (j *injector) namespaceOf(object *kubeObject) string {
+	return cmp.Or(object.Namespace, j.namespace)
+}
 
 // label names an object in messages: Deployment "kong/kong-kong".
-func (j *injector) label(object *Object) string {
+func (j *injector) label(object *kubeObject) string {
 	return fmt.Sprintf("%s %s", object.Kind, denial.Quote(j.namespaceOf(object)+"/"+object.Name))
 }
 
-func (j *injector) warn(object *Object, label, text string) {
+func (j *injector) warn(object *kubeObject, label, text string) {
 	j.result.Warnings = append(j.result.Warnings, object.problem("%s: %s", label, text))
 }
 
-func (j *injector) deny(object *Object, label, text string) {
+func (j *injector) deny(object *kubeObject, label, text string) {
 	j.result.Denials = append(j.result.Denials, object.problem("%s: %s", label, text))
 }
 
 // inject patches one object if it has a pod or a pod template.
-func (j *injector) inject(object *Object) {
+func (j *injector) inject(object *kubeObject) {
 	location, ok := object.podLocation()
 	if !ok {
 		cause := fmt.Sprintf("inject does not support the kind %q; the webhook injects its pods in the cluster", object.Kind)
@@ -115,7 +117,7 @@ func (j *injector) admit(namespace string, pod mutate.Pod) (decision.Decision, e
 }
 
 // apply reports the denials and warnings of a decision, and patches the pod at a pointer.
-func (j *injector) apply(object *Object, pointer string, admitted *decision.Decision) {
+func (j *injector) apply(object *kubeObject, pointer string, admitted *decision.Decision) {
 	namespace := j.namespaceOf(object)
 	for _, denied := range admitted.Denials.Sorted() {
 		j.deny(object, j.label(object), denied.Message+j.sourceHint(namespace, denied, admitted))
@@ -131,7 +133,7 @@ func (j *injector) apply(object *Object, pointer string, admitted *decision.Deci
 }
 
 // patch applies an operation whose path starts at a pointer below the object.
-func (o *Object) patch(pointer string, operation mutate.Operation) error {
+func (o *kubeObject) patch(pointer string, operation mutate.Operation) error {
 	operation.Path = o.pointer + pointer + operation.Path
 	return o.document.Apply(yamledit.Operation(operation))
 }

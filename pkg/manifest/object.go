@@ -12,8 +12,8 @@ import (
 	"kongdao.io/kongdao/pkg/yamledit"
 )
 
-// Object is a Kubernetes object in a document.
-type Object struct {
+// kubeObject is a Kubernetes object in a document.
+type kubeObject struct {
 	APIVersion, Kind string
 	// Namespace is "" if the object has no namespace in the file.
 	Name, Namespace string
@@ -27,13 +27,13 @@ type Object struct {
 }
 
 // findObjects returns the object of a document, or the items of its list.
-func findObjects(document *Document) []*Object {
-	return appendObjects(nil, &Object{document: document, node: document.Root()})
+func findObjects(document *Document) []*kubeObject {
+	return appendObjects(nil, &kubeObject{document: document, node: document.Root()})
 }
 
 // appendObjects appends an object, or the items of a list instead. An item of a typed list such as a PodList can omit
 // its API version and kind.
-func appendObjects(objects []*Object, object *Object) []*Object {
+func appendObjects(objects []*kubeObject, object *kubeObject) []*kubeObject {
 	node := object.node
 	if node == nil || node.Kind != yaml.MappingNode {
 		return objects
@@ -47,7 +47,7 @@ func appendObjects(objects []*Object, object *Object) []*Object {
 	itemKind, isList := strings.CutSuffix(object.Kind, "List")
 	if items := yamledit.Member(node, "items"); isList && items != nil && items.Kind == yaml.SequenceNode {
 		for i, item := range items.Content {
-			objects = appendObjects(objects, &Object{
+			objects = appendObjects(objects, &kubeObject{
 				APIVersion: object.APIVersion, Kind: itemKind,
 				document: object.document, pointer: object.pointer + "/items/" + strconv.Itoa(i), node: item,
 			})
@@ -63,7 +63,7 @@ func appendObjects(objects []*Object, object *Object) []*Object {
 
 // malformedObjects returns a problem for an object whose API version or kind is not a scalar.
 func (d *Document) malformedObjects() Problems {
-	for _, object := range d.Objects {
+	for _, object := range d.objects {
 		for _, name := range []string{"apiVersion", "kind"} {
 			if value := yamledit.Member(object.node, name); value != nil && value.Kind != yaml.ScalarNode {
 				return Problems{{d.File, value.Line, "malformed object: " + name + " is not a string"}}
@@ -82,7 +82,7 @@ func scalar(node *yaml.Node) string {
 }
 
 // at returns the node at a JSON pointer below the object, or nil. The pointer has no escaped characters.
-func (o *Object) at(pointer string) *yaml.Node {
+func (o *kubeObject) at(pointer string) *yaml.Node {
 	node := o.node
 	for name := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		if name != "" {
@@ -93,20 +93,20 @@ func (o *Object) at(pointer string) *yaml.Node {
 }
 
 // problem returns a problem at the object's first line.
-func (o *Object) problem(format string, args ...any) Problem {
+func (o *kubeObject) problem(format string, args ...any) Problem {
 	return Problem{o.document.File, o.Line, fmt.Sprintf(format, args...)}
 }
 
 // clusterScopedLabel names an object that has no namespace in messages: PluginPolicy "dao-test".
-func (o *Object) clusterScopedLabel() string {
+func (o *kubeObject) clusterScopedLabel() string {
 	return fmt.Sprintf("%s %s", o.Kind, denial.Quote(o.Name))
 }
 
-func (o *Object) isConfigMap() bool { return o.APIVersion == "v1" && o.Kind == "ConfigMap" }
+func (o *kubeObject) isConfigMap() bool { return o.APIVersion == "v1" && o.Kind == "ConfigMap" }
 
-func (o *Object) isNamespace() bool { return o.APIVersion == "v1" && o.Kind == "Namespace" }
+func (o *kubeObject) isNamespace() bool { return o.APIVersion == "v1" && o.Kind == "Namespace" }
 
-func (o *Object) isPolicy() bool {
+func (o *kubeObject) isPolicy() bool {
 	return o.APIVersion == v1alpha1.GroupVersion().String() && o.Kind == "PluginPolicy"
 }
 
@@ -119,7 +119,7 @@ type podLocation struct {
 }
 
 // podLocation returns false for a kind without pods.
-func (o *Object) podLocation() (podLocation, bool) {
+func (o *kubeObject) podLocation() (podLocation, bool) {
 	group, _, hasGroup := strings.Cut(o.APIVersion, "/")
 	if !hasGroup {
 		group = ""

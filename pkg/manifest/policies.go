@@ -12,7 +12,7 @@ import (
 // readPolicies reads the documents of --policy, which contain policies and namespaces. It warns of other objects.
 func (j *injector) readPolicies(documents []*Document) {
 	for _, document := range documents {
-		for _, object := range document.Objects {
+		for _, object := range document.objects {
 			switch {
 			case object.isPolicy():
 				j.addPolicy(object)
@@ -28,7 +28,7 @@ func (j *injector) readPolicies(documents []*Document) {
 
 // addPolicy rejects unknown fields, as kubectl does by default. With a typo in its name, a selector would be ignored,
 // and the policy would select everything.
-func (j *injector) addPolicy(object *Object) {
+func (j *injector) addPolicy(object *kubeObject) {
 	var read v1alpha1.PluginPolicy
 	if err := object.decode(&read, true); err != nil {
 		j.deny(object, object.clusterScopedLabel(), fmt.Sprintf("cannot be parsed as a PluginPolicy: %v", err))
@@ -44,7 +44,7 @@ func (j *injector) addPolicy(object *Object) {
 }
 
 // addNamespace reads the labels of a namespace. It adds the label that the API server sets itself.
-func (j *injector) addNamespace(object *Object) {
+func (j *injector) addNamespace(object *kubeObject) {
 	var read corev1.Namespace
 	if err := object.decode(&read, false); err != nil {
 		j.deny(object, object.clusterScopedLabel(), fmt.Sprintf("cannot be parsed as a Namespace: %v", err))

@@ -12,7 +12,7 @@ import (
 
 // propagate copies kongdao's annotations of a workload to its pod template, as the webhook does when the workload is
 // created. For other kinds it warns that the annotations have no effect.
-func (j *injector) propagate(object *Object, location podLocation) error {
+func (j *injector) propagate(object *kubeObject, location podLocation) error {
 	switch {
 	case location.pointer == "": // a Pod
 		return nil
@@ -52,7 +52,7 @@ func (j *injector) propagate(object *Object, location podLocation) error {
 func isEmpty(node *yaml.Node) bool { return node == nil || len(node.Content) == 0 }
 
 // propagated returns those annotations of a metadata that kongdao copies to pod templates.
-func (o *Object) propagated(metadata string) (map[string]string, error) {
+func (o *kubeObject) propagated(metadata string) (map[string]string, error) {
 	values := map[string]string{}
 	for _, name := range annotations.Propagated() {
 		value := yamledit.Member(o.at(metadata+"/annotations"), name)
@@ -68,7 +68,7 @@ func (o *Object) propagated(metadata string) (map[string]string, error) {
 }
 
 // warnUnusedAnnotations warns of kongdao's annotations in a metadata that kongdao does not read.
-func (j *injector) warnUnusedAnnotations(object *Object, metadata, cause string) {
+func (j *injector) warnUnusedAnnotations(object *kubeObject, metadata, cause string) {
 	for _, name := range annotations.Propagated() {
 		if scalar(yamledit.Member(object.at(metadata+"/annotations"), name)) != "" {
 			j.warn(object, j.label(object), fmt.Sprintf("annotation %s has no effect here: %s", name, cause))

@@ -19,7 +19,7 @@ import (
 // reads them.
 func (j *injector) readSources(documents []*Document) {
 	for _, document := range documents {
-		for _, object := range document.Objects {
+		for _, object := range document.objects {
 			switch {
 			case object.isConfigMap():
 				j.addSource(object)
@@ -33,7 +33,7 @@ func (j *injector) readSources(documents []*Document) {
 }
 
 // addSource reads a ConfigMap with the label of a source.
-func (j *injector) addSource(object *Object) {
+func (j *injector) addSource(object *kubeObject) {
 	if yamledit.Member(object.at("/metadata/labels"), annotations.Plugin) == nil {
 		return
 	}
@@ -53,7 +53,7 @@ func (j *injector) addSource(object *Object) {
 }
 
 // warnDuplicate warns of an object that is in the input twice.
-func (j *injector) warnDuplicate(object *Object, label string) {
+func (j *injector) warnDuplicate(object *kubeObject, label string) {
 	if first, duplicate := j.positions[label]; duplicate {
 		const format = "is in the input twice; inject ignores the first one at %s:%d"
 		j.warn(object, label, fmt.Sprintf(format, first.File, first.Line))

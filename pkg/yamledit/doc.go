@@ -13,5 +13,5 @@
 //     entry or inserts lines (see splice.go). Then it parses the result. If the result differs from the tree, Render
 //     encodes the whole document instead (see render.go).
 //
-// The package has no input or output, and it knows nothing about Kubernetes.
+// The package reads and writes no files. It knows nothing about kongdao or the kinds of Kubernetes.
 package yamledit

@@ -135,6 +135,14 @@ func (d *Document) replace(parent *yaml.Node, name string, value *yaml.Node) err
 	return nil
 }
 
+// original returns the node in the text that a node replaces. For all other nodes it returns the node itself.
+func (d *Document) original(node *yaml.Node) *yaml.Node {
+	if replaced := d.replaced[node]; replaced != nil {
+		return replaced
+	}
+	return node
+}
+
 func (d *Document) remove(parent *yaml.Node, name string) error {
 	i, err := contentIndex(parent, name)
 	if err != nil {

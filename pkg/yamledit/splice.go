@@ -1,20 +1,12 @@
 package yamledit
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
-
-// edit replaces the lines first to last of a document, from a column of the first line on. If last is first-1, it
-// inserts text before line first. Lines and columns count from 1 and from the start of the document.
-type edit struct {
-	first, column, last int
-	text                string
-}
 
 // entry is a member of a mapping or an item of a sequence.
 type entry struct {
@@ -54,7 +46,7 @@ func splice(document *Document) (string, error) {
 	if err := s.walk(document.root, last); err != nil {
 		return "", err
 	}
-	return s.applyEdits()
+	return applyEdits(s.lines, s.edits)
 }
 
 // walk adds the edits for the entries of a collection, whose text ends at line last or before it.
@@ -111,14 +103,6 @@ func (s *splicer) entries(node *yaml.Node, last int) []entry {
 		}
 	}
 	return entries
-}
-
-// original returns the node in the text that a node replaces. For all other nodes it returns the node itself.
-func (d *Document) original(node *yaml.Node) *yaml.Node {
-	if replaced := d.replaced[node]; replaced != nil {
-		return replaced
-	}
-	return node
 }
 
 // block returns a collection of one entry, to be rendered. Comments before and after an entry in the text stay in the
@@ -210,35 +194,4 @@ func (s *splicer) render(block *yaml.Node, column int) (string, error) {
 		indented.WriteString(line)
 	}
 	return indented.String(), nil
-}
-
-// applyEdits returns the text with all edits. The edits are in the order of the lines.
-func (s *splicer) applyEdits() (string, error) {
-	newline := "\n"
-	if bytes.Contains(s.document.text, []byte("\r\n")) {
-		newline = "\r\n"
-	}
-	var text strings.Builder
-	done := 0 // the number of lines that are copied or replaced
-	for _, edit := range s.edits {
-		start := edit.first - 1
-		if start < done || edit.last < start || edit.last > len(s.lines) {
-			return "", fmt.Errorf("line %d has other changes or is not in the text", edit.first)
-		}
-		text.WriteString(strings.Join(s.lines[done:start], ""))
-		if start > 0 && !strings.HasSuffix(s.lines[start-1], "\n") {
-			text.WriteString(newline)
-		}
-		if edit.last > start {
-			runes := []rune(s.lines[start])
-			if edit.column > len(runes) {
-				return "", fmt.Errorf("line %d has no column %d", edit.first, edit.column)
-			}
-			text.WriteString(string(runes[:edit.column-1]))
-		}
-		text.WriteString(strings.ReplaceAll(edit.text, "\n", newline))
-		done = edit.last
-	}
-	text.WriteString(strings.Join(s.lines[done:], ""))
-	return text.String(), nil
 }
