@@ -1,0 +1,91 @@
+package policycontroller
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+func replicaSet(name string) v1alpha1.WorkloadReference {
+	return v1alpha1.WorkloadReference{Namespace: "shop", Kind: "ReplicaSet", Name: name}
+}
+
+// names returns the names of workloads.
+func names(workloads []v1alpha1.WorkloadReference) []string {
+	all := []string{}
+	for _, workload := range workloads {
+		all = append(all, workload.Name)
+	}
+	return all
+}
+
+// TestDenialsAreReportedOnce proves when a replica reports a denied workload, and when it forgets one.
+func TestDenialsAreReportedOnce(t *testing.T) {
+	now := time.Unix(0, 0)
+	reporter := &DenialReporter{Now: func() time.Time { return now }}
+	want := func(when string, want map[string][]string) {
+		t.Helper()
+		got := reporter.takeUnreported()
+		if len(got) != len(want) {
+			t.Errorf("%s, the report is %v, want %v", when, got, want)
+		}
+		for policy, workloads := range want {
+			if !slices.Equal(names(got[policy]), workloads) {
+				t.Errorf("%s, the workloads of policy %s are %v, want %v", when, policy, got[policy], workloads)
+			}
+		}
+	}
+	want("before the first denial", nil)
+	reporter.Record([]string{"p"}, v1alpha1.WorkloadReference{})
+	want("after a denial without a controller", nil)
+	reporter.Record([]string{"p", "q"}, replicaSet("b"))
+	reporter.Record([]string{"p"}, replicaSet("a"))
+	want("after two denials", map[string][]string{"p": {"a", "b"}, "q": {"b"}})
+	now = now.Add(denialRefreshInterval)
+	reporter.Record([]string{"p"}, replicaSet("a"))
+	want("after the same denial soon", nil)
+	now = now.Add(denialRefreshInterval + time.Second)
+	reporter.Record([]string{"p"}, replicaSet("a"))
+	want("after the same denial later", map[string][]string{"p": {"a", "b"}})
+	now = now.Add(denialTTL - denialRefreshInterval)
+	reporter.Record([]string{"p"}, replicaSet("a"))
+	want("when the other denial is too old", map[string][]string{"p": {"a"}})
+}
+
+// TestDeniedWorkloadsAreLimited proves that a replica remembers a limited number of workloads for each policy.
+func TestDeniedWorkloadsAreLimited(t *testing.T) {
+	reporter := &DenialReporter{Now: time.Now}
+	for i := range maxDeniedWorkloads + 10 {
+		reporter.Record([]string{"p"}, replicaSet(fmt.Sprintf("kong-%03d", i)))
+	}
+	if got := len(reporter.takeUnreported()["p"]); got != maxDeniedWorkloads {
+		t.Errorf("the report has %d workloads, want %d", got, maxDeniedWorkloads)
+	}
+}
+
+// TestRecentDenials proves that old reports do not count, and that a workload counts once if two replicas report it.
+func TestRecentDenials(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	entry := func(replica string, age time.Duration, workloads ...string) v1alpha1.PolicyDenials {
+		denials := v1alpha1.PolicyDenials{Replica: replica, Time: metav1.NewTime(now.Add(-age))}
+		for _, name := range workloads {
+			denials.Workloads = append(denials.Workloads, replicaSet(name))
+		}
+		return denials
+	}
+	all := []v1alpha1.PolicyDenials{
+		entry("new", 0, "b", "a"), entry("recent", denialTTL, "a"), entry("old", denialTTL+time.Second, "c"),
+	}
+	recent := recentDenials(all, now)
+	if len(recent) != 2 || len(all) != 3 {
+		t.Errorf("%d of %d reports are recent, want 2 of 3", len(recent), len(all))
+	}
+	if got := names(deniedWorkloads(recent)); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("the denied workloads are %q, want a and b", got)
+	}
+}
