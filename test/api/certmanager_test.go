@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/test/certmanager"
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/wait"
 )
 
@@ -33,7 +34,7 @@ func startWithCertManager(t *testing.T, replicas int) *certInstallation {
 func TestCertManager(t *testing.T) {
 	t.Parallel()
 	c := startWithCertManager(t, 2)
-	daoTest(t, c.namespace)
+	createDAOTest(t, c.namespace)
 	c.register()
 	c.waitForNotReady("cert-manager is not installed: the cluster has no kind Certificate in cert-manager.io/v1; " +
 		"install cert-manager or choose another --cert-provider")
@@ -57,8 +58,8 @@ func TestCertManager(t *testing.T) {
 	start := time.Now()
 	c.waitUntilReady()
 	t.Logf("ready %v after the start of cert-manager", time.Since(start).Round(time.Millisecond))
-	eventually(t, c.checkAdmission)
-	eventually(t, c.checkTrust)
+	cluster.Eventually(t, c.checkAdmission)
+	cluster.Eventually(t, c.checkTrust)
 
 	before, err := c.serialNumbers(t.Context())
 	if err != nil {
@@ -91,7 +92,7 @@ func reissue(t *testing.T, controllers *certmanager.Controllers, key client.Obje
 	if err := webhook.Admin.Delete(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		var issued corev1.Secret
 		err := webhook.Admin.Get(ctx, key, &issued)
 		if err == nil && len(issued.Data[corev1.TLSCertKey]) == 0 {

@@ -2,17 +2,16 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
+
+	"kongdao.io/kongdao/test/cluster"
 )
 
-// metricValues is every value that a label of ours may have. Whoever adds one
-// adds it here, and sees that it is of a small set.
-var metricValues = map[string][]string{
+// labelValues are all values that the labels of kongdao's metrics can have. Each label must have few values.
+var labelValues = map[string][]string{
 	"endpoint": {"pods", "workloads"},
 	"result":   {"injected", "unchanged", "ignored", "denied", "malformed", "failed"},
 	"reason": {
@@ -21,47 +20,30 @@ var metricValues = map[string][]string{
 	},
 }
 
-var metricLabel = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)
+var kongdaoMetric = regexp.MustCompile(`^kongdao_`)
 
-// checkMetrics says which labels of ours have, after all tests, values that
-// are not of the small sets.
+// checkMetrics returns an error for each value of a label that is not in labelValues.
 func checkMetrics(ctx context.Context) error {
 	text, err := webhook.Metrics(ctx)
 	if err != nil {
 		return err
 	}
-	var wrong []error
-	series := 0
-	for sample := range strings.Lines(text) {
-		if !strings.HasPrefix(sample, "kongdao_") {
-			continue
-		}
-		series++
-		for _, label := range metricLabel.FindAllStringSubmatch(sample, -1) {
-			if allowed, known := metricValues[label[1]]; label[1] != "le" && (!known || !slices.Contains(allowed, label[2])) {
-				wrong = append(wrong, fmt.Errorf("metrics: label %s has the value %q", label[1], label[2]))
-			}
-		}
-	}
-	if series == 0 {
-		wrong = append(wrong, errors.New("metrics: there are none of ours"))
-	}
-	return errors.Join(wrong...)
+	return cluster.CheckMetricLabels(text, kongdaoMetric, labelValues)
 }
 
-// checkCounted says where the metrics do not count what the log tells of, one
-// line an admission, on which the tests rely that count calls.
-func checkCounted(ctx context.Context) error {
+// checkAdmissionCount checks that the metrics count as many admissions as the log has lines. Tests that count the calls
+// of the webhook rely on the log. It tries several times, because a controller may create a pod at the same time.
+func checkAdmissionCount(ctx context.Context) error {
 	var err error
-	for range 100 { // a controller may be trying again at this moment
-		if err = compareCounts(ctx); err == nil {
+	for range 100 {
+		if err = compareAdmissionCounts(ctx); err == nil {
 			return nil
 		}
 	}
 	return err
 }
 
-func compareCounts(ctx context.Context) error {
+func compareAdmissionCounts(ctx context.Context) error {
 	text, err := webhook.Metrics(ctx)
 	if err != nil {
 		return err
@@ -76,7 +58,7 @@ func compareCounts(ctx context.Context) error {
 			counted += value
 		}
 	}
-	lines, err := readLog(webhook)
+	lines, err := cluster.ReadLog(webhook)
 	if err != nil {
 		return err
 	}
@@ -84,13 +66,13 @@ func compareCounts(ctx context.Context) error {
 	for _, line := range lines {
 		switch {
 		case line.Message == "starting":
-			logged = 0 // and so have the metrics
-		case strings.HasSuffix(line.Message, " admission"):
+			logged = 0 // the counters also start at 0
+		case isAdmission(line):
 			logged++
 		}
 	}
 	if float64(logged) != counted {
-		return fmt.Errorf("metrics: they count %v admissions, and the log has %d", counted, logged)
+		return fmt.Errorf("the metrics count %v admissions, but the log has %d", counted, logged)
 	}
 	return nil
 }

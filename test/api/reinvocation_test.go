@@ -11,40 +11,40 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-var errNotCalled = errors.New("the other webhook is not called yet")
+var errNotCalled = errors.New("the API server does not call the other webhook yet")
 
-// hasContainer tells a pod that the other webhook has changed already.
+// hasContainer reports whether a pod has a container. Then the other webhook has already changed the pod.
 func hasContainer(pod corev1.Pod, name string) bool {
 	return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == name })
 }
 
-// TestAWebhookAfterOursAddsKong proves that a container which somebody adds
-// after us has the plugin all the same, and that nothing is there twice.
-func TestAWebhookAfterOursAddsKong(t *testing.T) {
+// TestLaterWebhookAddsKong checks that a Kong container that another webhook adds later also gets the plugin, and that
+// nothing is added twice.
+func TestLaterWebhookAddsKong(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
+	ns := shared.CreateNamespace(t)
+	createDAOTest(t, ns)
 	laterWebhook(t, ns, func(pod corev1.Pod) string {
 		if hasContainer(pod, "added") {
 			return ""
 		}
 		return `[{"op": "add", "path": "/spec/containers/0", "value": {"name": "added", "image": "kong:3.9"}}]`
 	})
-	made := pod(ns, "kong", "dao-test")
-	var of int
-	wantCalls(t, ns, 2, "a pod that another webhook changes", func() { create(t, made) })
-	if err := checkInjected(made, "dao-test", "added", "proxy"); err != nil {
+	injected := pod(ns, "kong", "dao-test")
+	wantCalls(t, ns, 2, "a pod that another webhook changes", func() { shared.Create(t, injected) })
+	if err := checkInjected(injected, "dao-test", "added", "proxy"); err != nil {
 		t.Error(err)
 	}
-	for _, volume := range made.Spec.Volumes {
+	ownVolumes := 0
+	for _, volume := range injected.Spec.Volumes {
 		if volume.Name == "kongdao-dao-test" || volume.Name == "kongdao-migrations" {
-			of++
+			ownVolumes++
 		}
 	}
-	if of != 2 {
-		t.Errorf("the pod has %d volumes of ours, want 2: %v", of, made.Spec.Volumes)
+	if ownVolumes != 2 {
+		t.Errorf("the pod has %d volumes of kongdao, want 2: %v", ownVolumes, injected.Spec.Volumes)
 	}
-	for _, container := range made.Spec.Containers {
+	for _, container := range injected.Spec.Containers {
 		names := map[string]int{}
 		for _, variable := range container.Env {
 			if names[variable.Name]++; names[variable.Name] > 1 {
@@ -54,55 +54,55 @@ func TestAWebhookAfterOursAddsKong(t *testing.T) {
 	}
 }
 
-// TestAWebhookAfterOursAddsASidecar proves that being asked again changes
-// nothing where there is nothing to do.
-func TestAWebhookAfterOursAddsASidecar(t *testing.T) {
+// TestLaterWebhookAddsSidecar checks that a second call of the webhook changes nothing if there is nothing to inject.
+func TestLaterWebhookAddsSidecar(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
+	ns := shared.CreateNamespace(t)
+	createDAOTest(t, ns)
 	before := pod(ns, "before", "dao-test")
-	create(t, before)
+	shared.Create(t, before)
 	laterWebhook(t, ns, func(pod corev1.Pod) string {
 		if hasContainer(pod, "sidecar") {
 			return ""
 		}
 		return `[{"op": "add", "path": "/spec/containers/-", "value": {"name": "sidecar", "image": "envoy:1"}}]`
 	})
-	made := pod(ns, "kong", "dao-test")
-	wantCalls(t, ns, 2, "a pod that another webhook changes", func() { create(t, made) })
-	if err := checkInjected(made, "dao-test", "proxy"); err != nil {
+	injected := pod(ns, "kong", "dao-test")
+	wantCalls(t, ns, 2, "a pod that another webhook changes", func() { shared.Create(t, injected) })
+	if err := checkInjected(injected, "dao-test", "proxy"); err != nil {
 		t.Error(err)
 	}
 	for name, lengths := range map[string][2]int{
-		"variables": {len(before.Spec.Containers[0].Env), len(made.Spec.Containers[0].Env)},
-		"mounts":    {len(before.Spec.Containers[0].VolumeMounts), len(made.Spec.Containers[0].VolumeMounts)},
-		"volumes":   {len(before.Spec.Volumes), len(made.Spec.Volumes)},
-		"labels":    {len(before.Labels), len(made.Labels)},
+		"variables": {len(before.Spec.Containers[0].Env), len(injected.Spec.Containers[0].Env)},
+		"mounts":    {len(before.Spec.Containers[0].VolumeMounts), len(injected.Spec.Containers[0].VolumeMounts)},
+		"volumes":   {len(before.Spec.Volumes), len(injected.Spec.Volumes)},
+		"labels":    {len(before.Labels), len(injected.Labels)},
 	} {
 		if lengths[0] != lengths[1] {
-			t.Errorf("%d %s alone, and %d beside the sidecar", lengths[0], name, lengths[1])
+			t.Errorf("%d %s without the sidecar, %d with it", lengths[0], name, lengths[1])
 		}
 	}
 	results := calls(t, ns)
 	if last := results[len(results)-1]; last.Result != "unchanged" {
-		t.Errorf("asked again, the webhook answered %+v", last)
+		t.Errorf("the second call gave %+v", last)
 	}
 }
 
-// TestACopyOfAPod proves that one which is copied with all that it was given,
-// as a backup is restored, gets nothing a second time.
-func TestACopyOfAPod(t *testing.T) {
+// TestCopiedPodIsUnchanged checks that the copy of an injected pod, for example from a backup, is not injected again.
+func TestCopiedPodIsUnchanged(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
-	made := pod(ns, "kong", "dao-test")
-	create(t, made)
-	twin := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "twin", Labels: made.Labels, Annotations: made.Annotations},
-		Spec:       *made.Spec.DeepCopy(),
+	ns := shared.CreateNamespace(t)
+	createDAOTest(t, ns)
+	original := pod(ns, "kong", "dao-test")
+	shared.Create(t, original)
+	copied := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "copied", Labels: original.Labels,
+			Annotations: original.Annotations},
+		Spec: *original.Spec.DeepCopy(),
 	}
-	create(t, twin)
-	if !reflect.DeepEqual(made.Spec, twin.Spec) || !maps.Equal(made.Labels, twin.Labels) || !maps.Equal(made.Annotations, twin.Annotations) {
-		t.Errorf("copied:\n%+v\nmade of it:\n%+v", made, twin)
+	shared.Create(t, copied)
+	if !reflect.DeepEqual(original.Spec, copied.Spec) || !maps.Equal(original.Labels, copied.Labels) ||
+		!maps.Equal(original.Annotations, copied.Annotations) {
+		t.Errorf("the original:\n%+v\nthe copy:\n%+v", original, copied)
 	}
 }

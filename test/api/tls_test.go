@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -30,8 +31,8 @@ func serialNumber(of *installation.Webhook, config *tls.Config) (string, error) 
 // no admission fails. The files are replaced as the kubelet does it.
 func TestRenewedCertificateFilesAreServed(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
+	ns := shared.CreateNamespace(t)
+	createDAOTest(t, ns)
 	stopLoad := startLoad(t, func(ctx context.Context) error {
 		return webhook.Admin.Create(ctx, pod(ns, "kong", "dao-test"), client.DryRunAll)
 	})
@@ -45,7 +46,7 @@ func TestRenewedCertificateFilesAreServed(t *testing.T) {
 		if err := webhook.WriteCertificate(plane); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, func(context.Context) error {
+		cluster.Eventually(t, func(context.Context) error {
 			now, err := serialNumber(webhook, config)
 			if err == nil && now == before {
 				err = fmt.Errorf("the webhook still serves the old certificate %s", before)
@@ -65,11 +66,8 @@ func TestRenewedCertificateFilesAreServed(t *testing.T) {
 // TestMinimumTLSVersion proves that the server rejects versions below --tls-min-version, by default 1.2.
 func TestMinimumTLSVersion(t *testing.T) {
 	t.Parallel()
-	_, kubeconfig, err := plane.User(installation.WebhookUser)
-	if err != nil {
-		t.Fatal(err)
-	}
-	strict := second(t, kubeconfig, nil, "--tls-min-version", "1.3")
+	kubeconfig := webhookKubeconfig(t)
+	strict := secondWebhook(t, kubeconfig, nil, "--tls-min-version", "1.3")
 	if err := strict.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -96,13 +94,10 @@ func TestMinimumTLSVersion(t *testing.T) {
 // TestClientCA proves that --client-ca requires a certificate of this CA for reviews, but not for probes.
 func TestClientCA(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
-	_, kubeconfig, err := plane.User(installation.WebhookUser)
-	if err != nil {
-		t.Fatal(err)
-	}
-	protected := second(t, kubeconfig, nil, "--client-ca", "clients.crt")
+	ns := shared.CreateNamespace(t)
+	createDAOTest(t, ns)
+	kubeconfig := webhookKubeconfig(t)
+	protected := secondWebhook(t, kubeconfig, nil, "--client-ca", "clients.crt")
 	if err := os.WriteFile(filepath.Join(protected.Dir, "clients.crt"), plane.CA(), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +122,7 @@ func TestClientCA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, answer, err := ask(t, protected, config, pod(ns, "kong", "dao-test"))
+	status, answer, err := postReview(t, protected, config, pod(ns, "kong", "dao-test"))
 	if err != nil || status != http.StatusOK || answer.Response == nil || answer.Response.Patch == nil {
 		t.Errorf("client with a certificate: status %d, response %+v, error %v", status, answer.Response, err)
 	}

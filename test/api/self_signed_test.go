@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // TestSeveralReplicasCreateOneCA proves that replicas that start at the same time agree on one CA. They become ready
@@ -24,7 +25,7 @@ import (
 func TestSeveralReplicasCreateOneCA(t *testing.T) {
 	t.Parallel()
 	c := startSelfSigned(t, 3)
-	daoTest(t, c.namespace)
+	createDAOTest(t, c.namespace)
 	c.waitForNotReady(
 		fmt.Sprintf("certificate: not ready: MutatingWebhookConfiguration %q does not exist", c.configuration))
 	start := time.Now()
@@ -55,7 +56,7 @@ func TestSeveralReplicasCreateOneCA(t *testing.T) {
 func TestDamagedCertificateIsRestored(t *testing.T) {
 	t.Parallel()
 	c := startSelfSigned(t, 2)
-	daoTest(t, c.namespace)
+	createDAOTest(t, c.namespace)
 	c.register()
 	c.waitUntilReady()
 	bundle, err := c.caBundle(t.Context())
@@ -65,7 +66,7 @@ func TestDamagedCertificateIsRestored(t *testing.T) {
 	for name, damage := range certificateDamages(c) {
 		start := time.Now()
 		damage(t)
-		eventually(t, func(ctx context.Context) error {
+		cluster.Eventually(t, func(ctx context.Context) error {
 			secret, err := c.readSecret(ctx)
 			if err != nil {
 				return err
@@ -82,7 +83,7 @@ func TestDamagedCertificateIsRestored(t *testing.T) {
 	if now, err := c.caBundle(t.Context()); err != nil || !bytes.Equal(now, bundle) {
 		t.Errorf("the caBundle has changed: %v", err)
 	}
-	eventually(t, c.checkAdmission)
+	cluster.Eventually(t, c.checkAdmission)
 }
 
 // certificateDamages returns functions that damage the Secret or the caBundle.
@@ -127,10 +128,10 @@ func certificateDamages(c *certInstallation) map[string]func(t *testing.T) {
 func TestRotationUnderLoad(t *testing.T) {
 	t.Parallel()
 	c := startSelfSigned(t, 2, "--ca-lifetime", "225s", "--cert-lifetime", "75s")
-	daoTest(t, c.namespace)
+	createDAOTest(t, c.namespace)
 	c.register()
 	c.waitUntilReady()
-	eventually(t, c.checkAdmission)
+	cluster.Eventually(t, c.checkAdmission)
 	stopLoad := c.startLoad()
 	for round := range 2 {
 		before, err := c.readSecret(t.Context())
@@ -143,7 +144,7 @@ func TestRotationUnderLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		eventually(t, func(ctx context.Context) error { return c.checkRotated(ctx, before) })
+		cluster.Eventually(t, func(ctx context.Context) error { return c.checkRotated(ctx, before) })
 		t.Logf("rotated in %v", time.Since(start).Round(time.Millisecond))
 	}
 	// The certificate is renewed when a third of its 75 s is left.
@@ -151,7 +152,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		now, err := c.readSecret(ctx)
 		if err == nil && bytes.Equal(now.Data[corev1.TLSCertKey], before.Data[corev1.TLSCertKey]) {
 			err = errors.New("the certificate is not renewed yet")

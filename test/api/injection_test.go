@@ -12,35 +12,37 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/test/cluster"
 )
 
-// checkInjected says what keeps a pod from being one whose named containers,
-// and no others, have a plugin, whole and once.
+// checkInjected returns an error unless exactly the named containers of a pod have a plugin, completely and once.
 func checkInjected(pod *corev1.Pod, plugin string, containers ...string) error {
-	var wrong []error
+	var errs []error
 	if pod.Labels[annotations.Injected] != "true" || pod.Annotations[annotations.InjectionRecord] == "" {
-		wrong = append(wrong, fmt.Errorf("pod %s lacks the marks", pod.Name))
+		errs = append(errs, fmt.Errorf("pod %s has no injection record", pod.Name))
 	}
 	found := 0
 	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		err := checkContainer(pod, container, plugin)
-		switch wanted := slices.Contains(containers, container.Name); {
-		case wanted:
+		switch isWanted := slices.Contains(containers, container.Name); {
+		case isWanted:
 			found++
-			wrong = append(wrong, err)
+			errs = append(errs, err)
 		case !errors.Is(err, errNoPlugin):
-			wrong = append(wrong, fmt.Errorf("container %s is not to have the plugin, and has something of it: %w", container.Name, err))
+			errs = append(errs, fmt.Errorf("container %s must not have the plugin, but has a part of it: %w", container.Name,
+				err))
 		}
 	}
 	if found != len(containers) {
-		wrong = append(wrong, fmt.Errorf("pod %s has %d of the containers %q", pod.Name, found, containers))
+		errs = append(errs, fmt.Errorf("pod %s has %d of the containers %q", pod.Name, found, containers))
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }
 
-// errNoPlugin: nothing of the plugin is in a container.
-var errNoPlugin = errors.New("nothing of the plugin")
+// errNoPlugin means that a container has no part of a plugin.
+var errNoPlugin = errors.New("no part of the plugin")
 
+// checkContainer returns an error unless a container has a plugin completely and once.
 func checkContainer(pod *corev1.Pod, container corev1.Container, plugin string) error {
 	root := annotations.PluginsFolder + "/" + plugin
 	mounts, variables := 0, 0
@@ -50,7 +52,7 @@ func checkContainer(pod *corev1.Pod, container corev1.Container, plugin string) 
 		}
 		mounts++
 		if !slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name }) {
-			return fmt.Errorf("container %s mounts volume %s, which is not there", container.Name, mount.Name)
+			return fmt.Errorf("container %s mounts volume %s, which does not exist", container.Name, mount.Name)
 		}
 	}
 	for _, variable := range container.Env {
@@ -62,10 +64,10 @@ func checkContainer(pod *corev1.Pod, container corev1.Container, plugin string) 
 	}
 	wanted := 1
 	if plugin == "dao-test" {
-		wanted = 2 // the migrations
+		wanted = 2 // one is for the migrations
 	}
 	switch {
-	case mounts == 0 && variables < 2: // the chart sets the path always (K1)
+	case mounts == 0 && variables < 2: // the chart always sets the package path (fact K1)
 		return fmt.Errorf("container %s: %w", container.Name, errNoPlugin)
 	case mounts != wanted || variables != 2:
 		return fmt.Errorf("container %s has %d mounts and %d variables for plugin %s, want %d and 2: %v %v",
@@ -74,7 +76,7 @@ func checkContainer(pod *corev1.Pod, container corev1.Container, plugin string) 
 	return nil
 }
 
-// checkPlain says what keeps a pod from being one that was left alone.
+// checkPlain returns an error if the webhook has changed a pod.
 func checkPlain(pod *corev1.Pod) error {
 	for name := range pod.Labels {
 		if strings.HasPrefix(name, annotations.Prefix) {
@@ -94,7 +96,7 @@ func checkPlain(pod *corev1.Pod) error {
 	return nil
 }
 
-// podsOf lists the pods with a label app, newest last.
+// podsOf returns the pods with this value of the label app, the newest last.
 func podsOf(ctx context.Context, namespace, app string) ([]corev1.Pod, error) {
 	var pods corev1.PodList
 	err := webhook.Admin.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{"app": app})
@@ -102,23 +104,23 @@ func podsOf(ctx context.Context, namespace, app string) ([]corev1.Pod, error) {
 	return pods.Items, err
 }
 
-// waitForPod waits for a pod with a label app that check is content with.
+// waitForPod waits for a pod with this value of the label app for which check returns nil.
 func waitForPod(t *testing.T, namespace, app string, check func(pod *corev1.Pod) error) *corev1.Pod {
 	t.Helper()
 	var found *corev1.Pod
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		pods, err := podsOf(ctx, namespace, app)
 		if err != nil {
 			return err
 		}
-		wrong := fmt.Errorf("no pod of %s", app)
+		err = fmt.Errorf("no pod has the label app=%s", app)
 		for i := range pods {
-			if wrong = check(&pods[i]); wrong == nil {
+			if err = check(&pods[i]); err == nil {
 				found = &pods[i]
 				return nil
 			}
 		}
-		return wrong
+		return err
 	})
 	return found
 }

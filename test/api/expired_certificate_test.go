@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/wait"
 )
 
@@ -20,10 +21,10 @@ import (
 func TestSuspendedReplicasRenewExpiredCertificates(t *testing.T) {
 	t.Parallel()
 	c := startSelfSigned(t, 2, "--ca-lifetime", "45s", "--cert-lifetime", "45s")
-	daoTest(t, c.namespace)
+	createDAOTest(t, c.namespace)
 	c.register()
 	c.waitUntilReady()
-	eventually(t, c.checkAdmission)
+	cluster.Eventually(t, c.checkAdmission)
 	signal := func(signal syscall.Signal) {
 		t.Helper()
 		for _, replica := range c.replicas {
@@ -36,7 +37,7 @@ func TestSuspendedReplicasRenewExpiredCertificates(t *testing.T) {
 	wait.For(t, 2*time.Minute, c.checkExpired)
 	signal(syscall.SIGCONT)
 	start := time.Now()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		return errors.Join(c.checkTrust(ctx), c.checkAdmission(ctx))
 	})
 	t.Logf("recovered %v after the replicas were resumed", time.Since(start).Round(time.Millisecond))

@@ -11,18 +11,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/test/cluster"
 )
 
-// TestARunningPodIsNeverTouched proves that no change of a pod that exists
-// reaches the webhook (W7: vault-k8s#500), or changes what it was given.
-func TestARunningPodIsNeverTouched(t *testing.T) {
+// TestRunningPodsBypassTheWebhook checks that no change of an existing pod reaches the webhook. In other injectors, an
+// injection at updates made pods undeletable (fact W7).
+func TestRunningPodsBypassTheWebhook(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
-	create(t, source(ns, "other"))
+	ns := shared.CreateNamespace(t)
+	createDAOTest(t, ns)
+	shared.Create(t, source(ns, "other"))
 	running := pod(ns, "kong", "dao-test")
 	running.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}
-	create(t, running, plainPod(ns, "plain"))
+	shared.Create(t, running, plainPod(ns, "plain"))
 	change := func(name, subResource, patch string) {
 		t.Helper()
 		changed := plainPod(ns, name)
@@ -34,7 +36,7 @@ func TestARunningPodIsNeverTouched(t *testing.T) {
 			err = webhook.Admin.SubResource(subResource).Patch(t.Context(), changed, content)
 		}
 		if err != nil {
-			t.Errorf("patch pod %s %s with %s: %v", name, subResource, patch, err)
+			t.Errorf("patch pod %s (subresource %q) with %s: %v", name, subResource, patch, err)
 		}
 	}
 	wantCalls(t, ns, 0, "changes of running pods", func() {
@@ -47,7 +49,8 @@ func TestARunningPodIsNeverTouched(t *testing.T) {
 		}
 		change("kong", "resize", `{"spec":{"containers":[{"name":"proxy","resources":{"requests":{"cpu":"200m"}}}]}}`)
 		for _, name := range []string{"kong", "plain"} {
-			if err := webhook.Admin.Delete(t.Context(), plainPod(ns, name), client.GracePeriodSeconds(0), client.DryRunAll); err != nil {
+			if err := webhook.Admin.Delete(t.Context(), plainPod(ns, name), client.GracePeriodSeconds(0),
+				client.DryRunAll); err != nil {
 				t.Error(err)
 			}
 		}
@@ -56,36 +59,35 @@ func TestARunningPodIsNeverTouched(t *testing.T) {
 		"kong":  func(pod *corev1.Pod) error { return checkInjected(pod, "dao-test", "proxy") },
 		"plain": checkPlain,
 	} {
-		var now corev1.Pod
-		if err := webhook.Admin.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: name}, &now); err != nil {
+		var updated corev1.Pod
+		if err := webhook.Admin.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: name}, &updated); err != nil {
 			t.Fatal(err)
 		}
-		if err := check(&now); err != nil {
-			t.Errorf("pod %s after its updates: %v", name, err)
+		if err := check(&updated); err != nil {
+			t.Errorf("pod %s after the updates: %v", name, err)
 		}
 	}
 }
 
-// TestNothingElseWaitsForUs proves that workloads whose annotations do not
-// change, and what asks for nothing, never reach the webhook: neither what
-// people do to them nor what their controllers do.
-func TestNothingElseWaitsForUs(t *testing.T) {
+// TestOtherChangesBypassTheWebhook checks that only new pods with requests, and changes of a workload's requests, reach
+// the webhook. Other changes by people and controllers do not.
+func TestOtherChangesBypassTheWebhook(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
-	annotatedTemplate := deployment(ns, "template", nil)
-	annotatedTemplate.Spec.Template.Annotations = asking("dao-test")
+	ns := shared.CreateNamespace(t)
+	createDAOTest(t, ns)
+	onlyTemplate := deployment(ns, "template", nil)
+	onlyTemplate.Spec.Template.Annotations = requesting("dao-test")
 	emptyAnnotations := deployment(ns, "plain", map[string]string{})
-	wantCalls(t, ns, 2+2, "two workloads that ask, and their pods", func() {
-		create(t, deployment(ns, "kong", asking("dao-test")), annotatedTemplate)
+	wantCalls(t, ns, 2+2, "two workloads with requests, and their pods", func() {
+		shared.Create(t, deployment(ns, "kong", requesting("dao-test")), onlyTemplate)
 		waitForReplicas(t, ns, "kong", 1)
 		waitForReplicas(t, ns, "template", 1)
 	})
-	wantCalls(t, ns, 0, "what asks for nothing", func() {
-		create(t, emptyAnnotations, plainPod(ns, "plain"))
+	wantCalls(t, ns, 0, "objects without requests", func() {
+		shared.Create(t, emptyAnnotations, plainPod(ns, "plain"))
 		other := plainPod(ns, "other-annotations")
 		other.Annotations = map[string]string{"example.com/plugins": "dao-test"}
-		create(t, other)
+		shared.Create(t, other)
 		waitForReplicas(t, ns, "plain", 1)
 	})
 	workloads := []string{"kong", "template", "plain"}
@@ -98,39 +100,39 @@ func TestNothingElseWaitsForUs(t *testing.T) {
 				{"set", "image", "deployment/" + name, "proxy=kong:3.9.1"},
 				{"patch", "deployment", name, "--subresource=status", "-p", `{"status":{"observedGeneration":1}}`},
 			} {
-				mustKubectl(t, ns, "", change...)
+				shared.MustKubectl(t, ns, "", change...)
 			}
 			waitForReplicas(t, ns, name, 0)
 		}
 	})
-	wantCalls(t, ns, 2, "the pods of two workloads that ask", func() {
+	wantCalls(t, ns, 2, "the pods of two workloads with requests", func() {
 		for _, name := range workloads {
-			mustKubectl(t, ns, "", "scale", "deployment", name, "--replicas=1")
+			shared.MustKubectl(t, ns, "", "scale", "deployment", name, "--replicas=1")
 			waitForReplicas(t, ns, name, 1)
 		}
 	})
-	wantCalls(t, ns, 0, "deleting all", func() {
-		mustKubectl(t, ns, "", "delete", "deployment", "--all", "--cascade=foreground")
+	wantCalls(t, ns, 0, "deletion", func() {
+		shared.MustKubectl(t, ns, "", "delete", "deployment", "--all", "--cascade=foreground")
 	})
 }
 
-// waitForReplicas waits until a Deployment's controller has settled it.
+// waitForReplicas waits until a Deployment has this number of updated replicas.
 func waitForReplicas(t *testing.T, namespace, name string, replicas int32) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
-		var now appsv1.Deployment
-		if err := webhook.Admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &now); err != nil {
+	cluster.Eventually(t, func(ctx context.Context) error {
+		var current appsv1.Deployment
+		if err := webhook.Admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &current); err != nil {
 			return err
 		}
-		if now.Status.ObservedGeneration < now.Generation || now.Status.Replicas != replicas || now.Status.UpdatedReplicas != replicas {
-			return fmt.Errorf("Deployment %s is at %+v", name, now.Status)
+		if current.Status.ObservedGeneration < current.Generation || current.Status.Replicas != replicas ||
+			current.Status.UpdatedReplicas != replicas {
+			return fmt.Errorf("Deployment %s has status %+v", name, current.Status)
 		}
 		return nil
 	})
 }
 
-// TestExcludedNamespaces proves that the cluster's own parts and the webhook's
-// start without it, whatever they ask for.
+// TestExcludedNamespaces checks that pods in kube-system and kongdao-system start without the webhook.
 func TestExcludedNamespaces(t *testing.T) {
 	t.Parallel()
 	err := webhook.Admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kongdao-system"}})
@@ -138,22 +140,20 @@ func TestExcludedNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ns := range []string{"kube-system", "kongdao-system"} {
-		eventually(t, func(ctx context.Context) error {
-			return webhook.Admin.Get(ctx, client.ObjectKey{Namespace: ns, Name: "default"}, &corev1.ServiceAccount{})
-		})
-		asks := pod(ns, unique("kong"), "no-such-plugin")
-		create(t, asks, deployment(ns, unique("kong"), asking("no-such-plugin")))
-		if err := checkPlain(asks); err != nil {
+		shared.WaitForServiceAccount(t, ns)
+		excluded := pod(ns, unique("kong"), "no-such-plugin")
+		shared.Create(t, excluded, deployment(ns, unique("kong"), requesting("no-such-plugin")))
+		if err := checkPlain(excluded); err != nil {
 			t.Error(err)
 		}
 	}
-	lines, err := readLog(webhook)
+	lines, err := cluster.ReadLog(webhook)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range lines {
 		if line.Namespace == "kube-system" || line.Namespace == "kongdao-system" {
-			t.Errorf("called: %+v", line)
+			t.Errorf("the webhook was called: %+v", line)
 		}
 	}
 }

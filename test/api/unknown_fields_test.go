@@ -15,9 +15,9 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// rich is a pod full of what the webhook's view does not have, with the newest
-// fields of this API server.
-const rich = `
+// podManifest is a pod with many fields that the webhook does not decode, including the newest fields of this API
+// server.
+const podManifest = `
 apiVersion: v1
 kind: Pod
 metadata:
@@ -61,59 +61,58 @@ spec:
       projected: {sources: [{clusterTrustBundle: {name: bundle, path: ca.pem}}]}
 `
 
-// TestTheRestOfAPod proves that what an injection does not concern stays as it
-// is, also where the webhook knows nothing of it (W1): beside a pod that asks
-// for nothing, only what is ours differs.
-func TestTheRestOfAPod(t *testing.T) {
+// TestUnknownFieldsStay checks that an injection keeps all other fields of a pod. Patches that are computed from a
+// decoded pod remove the fields that the decoder does not know (fact W1).
+func TestUnknownFieldsStay(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
-	daoTest(t, ns)
-	made := func(name string, asks bool) *unstructured.Unstructured {
+	ns := shared.CreateNamespace(t)
+	createDAOTest(t, ns)
+	createPod := func(name string, requests bool) *unstructured.Unstructured {
 		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(strings.Replace(rich, "NAME", name, 1)), &object.Object); err != nil {
+		if err := yaml.Unmarshal([]byte(strings.Replace(podManifest, "NAME", name, 1)), &object.Object); err != nil {
 			t.Fatal(err)
 		}
 		object.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Pod"})
 		object.SetNamespace(ns)
-		if asks {
+		if requests {
 			all := object.GetAnnotations()
-			maps.Copy(all, asking("dao-test"))
+			maps.Copy(all, requesting("dao-test"))
 			object.SetAnnotations(all)
 		}
-		create(t, object)
+		shared.Create(t, object)
 		return object
 	}
-	plain, injected := made("plain", false), made("injected", true)
-	for _, path := range [][]string{{"spec", "hostnameOverride"}, {"spec", "resources"}, {"spec", "securityContext", "supplementalGroupsPolicy"}} {
+	plain, injected := createPod("plain", false), createPod("injected", true)
+	for _, path := range [][]string{{"spec", "hostnameOverride"}, {"spec", "resources"},
+		{"spec", "securityContext", "supplementalGroupsPolicy"}} {
 		if _, found, _ := unstructured.NestedFieldNoCopy(plain.Object, path...); !found {
-			t.Errorf("this API server drops %v: the test wants a field that it keeps", path)
+			t.Errorf("this API server drops the field %v; choose another field for this test", path)
 		}
 	}
-	takeOursOut(t, injected)
-	without, with := withoutItself(t, plain), withoutItself(t, injected)
+	removeInjection(t, injected)
+	without, with := comparableFields(t, plain), comparableFields(t, injected)
 	if diff := cmp.Diff(without, with); diff != "" {
-		t.Errorf("an injection changed more than what is ours (-without +with):\n%s", diff)
+		t.Errorf("the injection changed other fields (-without +with):\n%s", diff)
 	}
 }
 
-// tokenName is the name of the volume that a service account's token comes in.
+// tokenName matches the name of the volume with the token of the service account.
 var tokenName = regexp.MustCompile(`kube-api-access-[a-z0-9]+`)
 
-// withoutItself is a pod without what differs between any two pods: who and when
-// they are. The API server itself writes into a gated pod's status when it came.
-func withoutItself(t *testing.T, pod *unstructured.Unstructured) map[string]any {
+// comparableFields returns a pod without the fields that differ between any two pods: its identity and its times.
+func comparableFields(t *testing.T, pod *unstructured.Unstructured) map[string]any {
 	t.Helper()
 	text, err := yaml.Marshal(pod.Object)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var object map[string]any
-	// The service account's token comes under a random name.
+	// The name of this volume is random.
 	if err := yaml.Unmarshal(tokenName.ReplaceAll(text, []byte("kube-api-access")), &object); err != nil {
 		t.Fatal(err)
 	}
-	for _, own := range []string{"name", "uid", "resourceVersion", "creationTimestamp", "managedFields"} {
-		unstructured.RemoveNestedField(object, "metadata", own)
+	for _, field := range []string{"name", "uid", "resourceVersion", "creationTimestamp", "managedFields"} {
+		unstructured.RemoveNestedField(object, "metadata", field)
 	}
 	conditions, _, err := unstructured.NestedSlice(object, "status", "conditions")
 	if err != nil {
@@ -128,16 +127,15 @@ func withoutItself(t *testing.T, pod *unstructured.Unstructured) map[string]any 
 	return object
 }
 
-// takeOursOut removes what an injection adds to the pod above, and fails the
-// test where it is not there.
-func takeOursOut(t *testing.T, pod *unstructured.Unstructured) {
+// removeInjection removes what an injection adds to the pod. It fails the test if something is missing.
+func removeInjection(t *testing.T, pod *unstructured.Unstructured) {
 	t.Helper()
 	remove := func(list []any, key string, names ...string) []any {
 		kept := slices.DeleteFunc(slices.Clone(list), func(item any) bool {
 			return slices.Contains(names, item.(map[string]any)[key].(string))
 		})
 		if len(kept) != len(list)-len(names) {
-			t.Errorf("of %q there are %d in %v", names, len(list)-len(kept), list)
+			t.Errorf("%d of %q are in %v", len(list)-len(kept), names, list)
 		}
 		return kept
 	}
@@ -146,8 +144,8 @@ func takeOursOut(t *testing.T, pod *unstructured.Unstructured) {
 		"labels": {annotations.Injected}, "annotations": {annotations.Plugins, annotations.InjectionRecord},
 	} {
 		for _, name := range names {
-			if _, there := metadata[member].(map[string]any)[name]; !there {
-				t.Errorf("%s lacks %s", member, name)
+			if _, ok := metadata[member].(map[string]any)[name]; !ok {
+				t.Errorf("the pod has no %s %s", member, name)
 			}
 			delete(metadata[member].(map[string]any), name)
 		}

@@ -17,40 +17,51 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/installation"
 	"kongdao.io/kongdao/test/reviews"
 )
 
-// second prepares a webhook beside the shared one, which no API server calls.
-// When the test ends its log may hold no error but those expected.
-func second(t *testing.T, kubeconfig string, expected []string, flags ...string) *installation.Webhook {
+// secondWebhook returns a webhook in addition to the shared one. It is not started, and the API server does not call
+// it. At the end of the test, its log must have no errors except the expected ones.
+func secondWebhook(t *testing.T, kubeconfig string, expected []string, flags ...string) *installation.Webhook {
 	t.Helper()
-	made, err := installation.NewWebhook(plane, program, t.TempDir(), kubeconfig, flags...)
+	second, err := installation.NewWebhook(plane, shared.Program, t.TempDir(), kubeconfig, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := made.Kill(); err != nil {
+		if err := second.Kill(); err != nil {
 			t.Error(err)
 		}
-		if err := checkLog(made, expected...); err != nil {
+		if err := cluster.CheckLog(second, expected...); err != nil {
 			t.Error(err)
 		}
 	})
-	return made
+	return second
 }
 
-// tlsConfig trusts the control plane's CA.
+// webhookKubeconfig returns the kubeconfig of the shared webhook's user.
+func webhookKubeconfig(t *testing.T) string {
+	t.Helper()
+	_, kubeconfig, err := plane.User(installation.WebhookUser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfig
+}
+
+// tlsConfig returns a configuration that trusts the CA of the control plane.
 func tlsConfig(t *testing.T) *tls.Config {
 	t.Helper()
 	trusted := x509.NewCertPool()
 	if !trusted.AppendCertsFromPEM(plane.CA()) {
-		t.Fatal("the control plane's CA cannot be read")
+		t.Fatal("the CA of the control plane is malformed")
 	}
 	return &tls.Config{RootCAs: trusted}
 }
 
-// reviewOf is what the API server would send of a pod's creation.
+// reviewOf returns the review that the API server sends for a new pod.
 func reviewOf(t *testing.T, pod *corev1.Pod) []byte {
 	t.Helper()
 	text, err := json.Marshal(pod)
@@ -64,12 +75,15 @@ func reviewOf(t *testing.T, pod *corev1.Pod) []byte {
 	return review
 }
 
-// ask sends a review of a pod's creation to a webhook, as a client of config.
-func ask(t *testing.T, to *installation.Webhook, config *tls.Config, pod *corev1.Pod) (status int, answer admissionv1.AdmissionReview, err error) {
+// postReview sends the review of a new pod to a webhook. It returns the HTTP status and the answer.
+func postReview(
+	t *testing.T, to *installation.Webhook, config *tls.Config, pod *corev1.Pod,
+) (status int, answer admissionv1.AdmissionReview, err error) {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: config}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to.URL("/mutate/pods"), bytes.NewReader(reviewOf(t, pod)))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to.URL("/mutate/pods"),
+		bytes.NewReader(reviewOf(t, pod)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,9 +100,8 @@ func ask(t *testing.T, to *installation.Webhook, config *tls.Config, pod *corev1
 	return response.StatusCode, answer, json.Unmarshal(body, &answer)
 }
 
-// laterWebhook registers, for a namespace, a mutating webhook that is called
-// after ours and that answers every pod's creation with the patch that change
-// makes of the pod.
+// laterWebhook registers a mutating webhook for new pods of a namespace. It is called after kongdao's webhook and
+// answers with the patch that change returns.
 func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) string) {
 	t.Helper()
 	certificate, key, err := plane.ServingCertificate()
@@ -101,16 +114,16 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		var review admissionv1.AdmissionReview
-		var made corev1.Pod
+		var created corev1.Pod
 		if err := json.NewDecoder(request.Body).Decode(&review); err != nil {
 			t.Error(err)
 			return
 		}
-		if err := json.Unmarshal(review.Request.Object.Raw, &made); err != nil {
+		if err := json.Unmarshal(review.Request.Object.Raw, &created); err != nil {
 			t.Error(err)
 		}
 		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
-		if patch := change(made); patch != "" {
+		if patch := change(created); patch != "" {
 			review.Response.Patch, review.Response.PatchType = []byte(patch), new(admissionv1.PatchTypeJSONPatch)
 		}
 		review.Request = nil
@@ -123,8 +136,8 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	// The API server calls webhooks in the order of their configurations' names.
-	register(t, "zz-"+namespace, namespace, server.URL, plane.CA())
-	eventually(t, func(ctx context.Context) error {
+	registerWebhook(t, "zz-"+namespace, namespace, server.URL, plane.CA())
+	cluster.Eventually(t, func(ctx context.Context) error {
 		probe := plainPod(namespace, "probe")
 		if err := webhook.Admin.Create(ctx, probe, client.DryRunAll); err != nil {
 			return err
@@ -136,24 +149,25 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 	})
 }
 
-// register makes the API server call a webhook, which it knows by a CA, for each
-// pod that is created in a namespace, until the test ends.
-func register(t *testing.T, name, namespace, url string, ca []byte) {
+// registerWebhook makes the API server call a webhook for each new pod of a namespace until the test ends. The CA is
+// the one of the webhook's certificate.
+func registerWebhook(t *testing.T, name, namespace, url string, ca []byte) {
 	t.Helper()
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: "another.example.com", AdmissionReviewVersions: []string{"v1"},
+			Name: "other.example.com", AdmissionReviewVersions: []string{"v1"},
 			SideEffects:  new(admissionregistrationv1.SideEffectClassNone),
 			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: ca},
 			Rules: []admissionregistrationv1.RuleWithOperations{{
 				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+				Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"},
+					Resources: []string{"pods"}},
 			}},
 			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
 		}},
 	}
-	create(t, configuration)
+	shared.Create(t, configuration)
 	t.Cleanup(func() {
 		if err := webhook.Admin.Delete(context.Background(), configuration); err != nil {
 			t.Error(err)

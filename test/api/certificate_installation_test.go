@@ -14,6 +14,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -44,7 +45,7 @@ func startSelfSigned(t *testing.T, replicas int, flags ...string) *certInstallat
 // startReplicas starts replicas with these permissions. It does not wait until they are ready.
 func startReplicas(t *testing.T, rules []rbacv1.PolicyRule, replicas int, flags ...string) *certInstallation {
 	t.Helper()
-	c := &certInstallation{t: t, namespace: namespace(t), configuration: unique("own")}
+	c := &certInstallation{t: t, namespace: shared.CreateNamespace(t), configuration: unique("own")}
 	c.secret = client.ObjectKey{Namespace: c.namespace, Name: "certificate"}
 	kubeconfig, err := installation.CreateUser(t.Context(), plane, c.configuration, rules)
 	if err != nil {
@@ -53,7 +54,7 @@ func startReplicas(t *testing.T, rules []rbacv1.PolicyRule, replicas int, flags 
 	flags = append(flags, "--namespace", c.namespace, "--cert-secret", c.secret.Name,
 		"--cert-names", "localhost", "--webhook-configuration", c.configuration)
 	for range replicas {
-		c.replicas = append(c.replicas, second(t, kubeconfig, nil, flags...))
+		c.replicas = append(c.replicas, secondWebhook(t, kubeconfig, nil, flags...))
 	}
 	for _, replica := range c.replicas {
 		if err := replica.Start(); err != nil {
@@ -90,13 +91,13 @@ func caBundleRule() rbacv1.PolicyRule {
 func (c *certInstallation) register() {
 	c.t.Helper()
 	_, port, _ := strings.Cut(c.replicas[0].Address(), ":")
-	register(c.t, c.configuration, c.namespace, "https://localhost:"+port+"/mutate/pods", nil)
+	registerWebhook(c.t, c.configuration, c.namespace, "https://localhost:"+port+"/mutate/pods", nil)
 }
 
 func (c *certInstallation) waitUntilReady() {
 	c.t.Helper()
 	for _, replica := range c.replicas {
-		eventually(c.t, replica.Ready)
+		cluster.Eventually(c.t, replica.Ready)
 	}
 }
 
@@ -104,7 +105,7 @@ func (c *certInstallation) waitUntilReady() {
 func (c *certInstallation) waitForNotReady(reason string) {
 	c.t.Helper()
 	for _, replica := range c.replicas {
-		eventually(c.t, func(ctx context.Context) error {
+		cluster.Eventually(c.t, func(ctx context.Context) error {
 			select {
 			case <-replica.Done():
 				c.t.Fatal("the webhook process has ended")

@@ -1,0 +1,97 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"kongdao.io/kongdao/test/installation"
+)
+
+// LogLine is a part of a line of the webhook's log.
+type LogLine struct {
+	Level     string `json:"level"`
+	Message   string `json:"msg"`
+	Error     string `json:"error"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Result    string `json:"result"`
+	DryRun    bool   `json:"dryRun"`
+
+	text string
+}
+
+// String returns the whole line.
+func (l LogLine) String() string { return l.text }
+
+// ReadLog reads the log of a webhook. It ignores a last line that is not complete yet.
+func ReadLog(webhook *installation.Webhook) ([]LogLine, error) {
+	text, err := os.ReadFile(webhook.LogFile())
+	if err != nil {
+		return nil, err
+	}
+	return parseLog(text)
+}
+
+func parseLog(text []byte) ([]LogLine, error) {
+	var lines []LogLine
+	for raw := range bytes.Lines(text) {
+		if !bytes.HasSuffix(raw, []byte("\n")) {
+			break
+		}
+		line, err := parseLine(raw)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// parseLine parses a line. A process that was killed can leave a part of a line. Then the first line of the next
+// process follows on the same line.
+func parseLine(raw []byte) (LogLine, error) {
+	var line LogLine
+	if json.Unmarshal(raw, &line) != nil {
+		if next := bytes.LastIndex(raw, []byte(`{"level"`)); next > 0 {
+			raw = raw[next:]
+		}
+		line = LogLine{}
+		if err := json.Unmarshal(raw, &line); err != nil {
+			return line, fmt.Errorf("the webhook's log has a line that is not JSON: %s", raw)
+		}
+	}
+	line.text = string(raw)
+	return line, nil
+}
+
+// CheckLog returns an error for each data race, panic and error in the log of a webhook, except for errors that contain
+// one of the expected texts.
+func CheckLog(webhook *installation.Webhook, expected ...string) error {
+	text, err := os.ReadFile(webhook.LogFile())
+	if err != nil {
+		return err
+	}
+	var found []error
+	for _, bug := range []string{"DATA RACE", "panic"} {
+		if at := bytes.Index(text, []byte(bug)); at >= 0 {
+			found = append(found, fmt.Errorf("the webhook's log has a %s:\n%s", bug,
+				text[max(0, at-200):min(len(text), at+4000)]))
+		}
+	}
+	lines, err := parseLog(text)
+	if err != nil {
+		found = append(found, err)
+	}
+	for _, line := range lines {
+		isExpected := slices.ContainsFunc(expected, func(part string) bool { return strings.Contains(line.Error, part) })
+		if line.Level == "error" && !isExpected {
+			found = append(found, fmt.Errorf("the webhook's log has an error: %s", line))
+		}
+	}
+	return errors.Join(found...)
+}
