@@ -51,7 +51,7 @@ func TestKubectlPrintsFailure(t *testing.T) {
 	cluster.Eventually(t, func(ctx context.Context) error {
 		err := webhook.Admin.Create(ctx, requesting.DeepCopy(), client.DryRunAll)
 		if err == nil || !strings.Contains(err.Error(), "other.example.com") ||
-			strings.Contains(err.Error(), "connection denied") {
+			strings.Contains(err.Error(), "connection refused") {
 			return fmt.Errorf("the API server does not reach the failing webhook yet: %w", err)
 		}
 		return nil

@@ -6,8 +6,6 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"kongdao.io/kongdao/test/installation"
 )
 
 // TestWatchNamespaces checks that a webhook with --watch-namespaces needs permissions only in these namespaces.
