@@ -68,8 +68,8 @@ func TestImageName(t *testing.T) {
 // TestEscapePointer proves the encoding of RFC 6901.
 func TestEscapePointer(t *testing.T) {
 	for name, want := range map[string]string{"a": "a", "a/b": "a~1b", "a~b": "a~0b", "~1": "~01", "/~/": "~1~0~1"} {
-		if got := EscapePointer(name); got != want {
-			t.Errorf("EscapePointer(%q) = %q; want %q", name, got, want)
+		if got := escapePointer(name); got != want {
+			t.Errorf("escapePointer(%q) = %q; want %q", name, got, want)
 		}
 	}
 }

@@ -51,11 +51,11 @@ func setMember(
 	if !exists {
 		return append(patch, add(path, map[string]string{name: value}))
 	}
-	return append(patch, add(path+"/"+EscapePointer(name), value))
+	return append(patch, add(path+"/"+escapePointer(name), value))
 }
 
-// EscapePointer encodes a name as an element of a JSON pointer (RFC 6901).
-func EscapePointer(name string) string {
+// escapePointer encodes a name as an element of a JSON pointer (RFC 6901).
+func escapePointer(name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 

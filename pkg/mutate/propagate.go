@@ -18,10 +18,10 @@ func PropagationPatch(path string, template Pod, propagation annotations.Propaga
 	}
 	var patch []Operation
 	for _, name := range slices.Sorted(maps.Keys(propagation.Set)) {
-		patch = append(patch, add(list+"/"+EscapePointer(name), propagation.Set[name]))
+		patch = append(patch, add(list+"/"+escapePointer(name), propagation.Set[name]))
 	}
 	for _, name := range propagation.Remove {
-		patch = append(patch, remove(list+"/"+EscapePointer(name)))
+		patch = append(patch, remove(list+"/"+escapePointer(name)))
 	}
 	return patch
 }
