@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/fixtures"
 )
 
@@ -69,7 +70,7 @@ type podKind struct {
 // podKinds returns the pods of BenchmarkCreatePod, and their namespaces by purpose.
 func podKinds(ctx context.Context, b *testing.B) ([]podKind, map[string]string) {
 	b.Helper()
-	injected, noop := newNamespace(ctx, b, "create"), newNamespace(ctx, b, "noop")
+	injected, noop := newNamespace(b, "create"), newNamespace(b, "noop")
 	none := "kube-system" // the namespaceSelector excludes this namespace
 	createSources(ctx, b, injected)
 	withoutRequest := func(namespace string, values fixtures.ChartValues) *corev1.Pod {
@@ -92,13 +93,13 @@ func podKinds(ctx context.Context, b *testing.B) ([]podKind, map[string]string) 
 func BenchmarkBurst(b *testing.B) {
 	const pods = 1000
 	ctx := b.Context()
-	namespace := newNamespace(ctx, b, "burst")
+	namespace := newNamespace(b, "burst")
 	createSources(ctx, b, namespace)
 	template := chartPod(b, namespace, fixtures.WithoutPlugin)
 	seconds := make([]float64, pods)
 	var notInjected sync.Map
 	b.ResetTimer()
-	runConcurrently(b, pods, func(i int) error {
+	err := cluster.InParallel(workers, pods, func(i int) error {
 		pod, start := template.DeepCopy(), time.Now()
 		if err := shared.webhook.Admin.Create(ctx, pod); err != nil {
 			return err
@@ -110,6 +111,9 @@ func BenchmarkBurst(b *testing.B) {
 		return nil
 	})
 	b.StopTimer()
+	if err != nil {
+		b.Fatal(err)
+	}
 	notInjected.Range(func(name, _ any) bool {
 		b.Errorf("pod %s is not injected", name)
 		return true

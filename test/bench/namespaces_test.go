@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,15 +13,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/fixtures"
 	"kongdao.io/kongdao/test/wait"
 )
 
 // newNamespace creates a namespace and waits until it accepts pods.
-func newNamespace(ctx context.Context, b *testing.B, name string) string {
+func newNamespace(b *testing.B, name string) string {
 	b.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "bench-" + name + "-"}}
-	if err := shared.webhook.Admin.Create(ctx, namespace); err != nil {
+	if err := shared.webhook.Admin.Create(b.Context(), namespace); err != nil {
 		b.Fatal(err)
 	}
 	wait.For(b, 2*time.Minute, func(ctx context.Context) error {
@@ -80,13 +80,13 @@ func fillCatalog(ctx context.Context, b *testing.B, count, size int) (empty func
 	b.Helper()
 	var namespaces []string
 	for range (count + sourcesPerNamespace - 1) / sourcesPerNamespace {
-		namespaces = append(namespaces, newNamespace(ctx, b, "catalog"))
+		namespaces = append(namespaces, newNamespace(b, "catalog"))
 	}
 	data := map[string]string{
 		"handler.lua": "-- " + strings.Repeat("x", size), "schema.lua": "return {}",
 		"init.lua": `return { "000_base" }`, "000_base.lua": "return {}",
 	}
-	runConcurrently(b, count, func(i int) error {
+	err := cluster.InParallel(workers, count, func(i int) error {
 		name := fmt.Sprintf("plugin-%d", i)
 		return shared.webhook.Admin.Create(ctx, &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
@@ -97,6 +97,9 @@ func fillCatalog(ctx context.Context, b *testing.B, count, size int) (empty func
 			Data:      data,
 		})
 	})
+	if err != nil {
+		b.Fatal(err)
+	}
 	return func() {
 		for _, namespace := range namespaces {
 			err := shared.webhook.Admin.DeleteAllOf(ctx, &corev1.ConfigMap{}, client.InNamespace(namespace))
@@ -109,25 +112,3 @@ func fillCatalog(ctx context.Context, b *testing.B, count, size int) (empty func
 
 // workers is the number of goroutines that create objects concurrently.
 const workers = 8
-
-// runConcurrently calls do for all numbers from 0 to count-1.
-func runConcurrently(b *testing.B, count int, do func(i int) error) {
-	b.Helper()
-	var group sync.WaitGroup
-	errs := make(chan error, workers)
-	for worker := range workers {
-		group.Go(func() {
-			for i := worker; i < count; i += workers {
-				if err := do(i); err != nil {
-					errs <- err
-					return
-				}
-			}
-		})
-	}
-	group.Wait()
-	close(errs)
-	for err := range errs {
-		b.Fatal(err)
-	}
-}

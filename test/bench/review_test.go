@@ -20,9 +20,9 @@ import (
 // sources of the test plugin, the second part 10,000 more releases.
 func BenchmarkReview(b *testing.B) {
 	ctx := b.Context()
-	namespace := newNamespace(ctx, b, "review")
+	namespace := newNamespace(b, "review")
 	createSources(ctx, b, namespace)
-	review := captureReview(ctx, b, namespace)
+	review := captureReview(b, namespace)
 	b.Logf("size of the review: %d bytes", len(review))
 	b.ResetTimer()
 
@@ -101,9 +101,9 @@ func sendReviews(ctx context.Context, b *testing.B, metricsAddress, url string, 
 }
 
 // captureReview returns the review that the API server sends for a chart's pod.
-func captureReview(ctx context.Context, b *testing.B, namespace string) (review []byte) {
+func captureReview(b *testing.B, namespace string) (review []byte) {
 	b.Helper()
-	defer createConfiguration(ctx, b, shared.noop.configuration("/capture", namespace))()
+	defer createConfiguration(b.Context(), b, shared.noop.configuration("/capture", namespace))()
 	// The API server notices the new webhook configuration some time later.
 	wait.For(b, 30*time.Second, func(ctx context.Context) error {
 		pod := chartPod(b, namespace, fixtures.WithMountedPlugin)
