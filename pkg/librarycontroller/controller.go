@@ -59,7 +59,7 @@ type allCopies struct{}
 const (
 	// maxConcurrentReconciles limits how many pods are reconciled at the same time.
 	maxConcurrentReconciles = 4
-	// resyncInterval is the longest time between two cleanups: no event reports that a pod ended.
+	// resyncInterval is the longest time between two cleanups, because the cleanup gets no events about pods.
 	resyncInterval = 20 * time.Second
 	// minRetryDelay is the delay before a failed cleanup runs again. It doubles up to resyncInterval.
 	minRetryDelay = time.Second

@@ -43,7 +43,7 @@ type allPolicies struct{}
 const (
 	// resyncInterval is the shortest time between two counts: no event reports that a pod was created or deleted.
 	resyncInterval = 20 * time.Second
-	// pauseFactor is how many times longer than a count the pause after it is, because counting loads the API server.
+	// pauseFactor is the smallest ratio of a pause to the count before it, because counting loads the API server.
 	pauseFactor = 50
 	// retryDelay is the delay before a failed reconciliation runs again. After errors other than conflicts it doubles, up
 	// to resyncInterval.
