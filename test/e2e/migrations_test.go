@@ -172,7 +172,7 @@ func testManualFinish(t *testing.T) {
 	s.publish(release110(t))
 	s.run("", "annotate", "deployment", g.name, annotations.Migrations+"=up")
 	g.requestPlugins("dao-test@1.1.0")
-	migration := s.waitPhase("dao-test@1.1.0", v1alpha1.PhaseMigrated, `leaves "kong migrations finish" to a person`)
+	migration := s.waitPhase("dao-test@1.1.0", v1alpha1.PhaseMigrated, `kongdao does not run "kong migrations finish"`)
 	d.wantMigrations(t, "000_base_my_plugin", "001_100_to_110")
 	g.waitReady()
 	s.run("", "annotate", "pluginmigration", migration.Name, annotations.Migrations+"=auto")
