@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -26,16 +25,15 @@ import (
 // Each round creates one pod of each kind, so that changes of the machine's speed affect all kinds.
 func BenchmarkCreatePod(b *testing.B) {
 	const rounds, warmUpRounds = 600, 20
-	ctx := b.Context()
-	kinds, namespaces := podKinds(ctx, b)
+	kinds, namespaces := podKinds(b)
 	noopNamespace := namespaces["noop"]
-	defer createConfiguration(ctx, b, shared.noop.configuration("/noop", noopNamespace))()
+	defer createConfiguration(b, shared.noop.configuration("/noop", noopNamespace))()
 	seconds := map[string][]float64{}
 	b.ResetTimer()
 	for round := range rounds + warmUpRounds {
 		for _, kind := range kinds {
 			start, pod := time.Now(), kind.pod.DeepCopy()
-			if err := shared.webhook.Admin.Create(ctx, pod); err != nil {
+			if err := shared.webhook.Admin.Create(b.Context(), pod); err != nil {
 				b.Fatal(err)
 			}
 			if round < warmUpRounds {
@@ -57,7 +55,7 @@ func BenchmarkCreatePod(b *testing.B) {
 	b.ReportMetric(none*1e3, "ms-none-p50")
 	b.ReportMetric(0, "ns/op")
 	for _, namespace := range namespaces {
-		deletePods(ctx, b, namespace)
+		deletePods(b, namespace)
 	}
 }
 
@@ -68,11 +66,11 @@ type podKind struct {
 }
 
 // podKinds returns the pods of BenchmarkCreatePod, and their namespaces by purpose.
-func podKinds(ctx context.Context, b *testing.B) ([]podKind, map[string]string) {
+func podKinds(b *testing.B) ([]podKind, map[string]string) {
 	b.Helper()
 	injected, noop := newNamespace(b, "create"), newNamespace(b, "noop")
 	none := "kube-system" // the namespaceSelector excludes this namespace
-	createSources(ctx, b, injected)
+	createSources(b, injected)
 	withoutRequest := func(namespace string, values fixtures.ChartValues) *corev1.Pod {
 		pod := chartPod(b, namespace, values)
 		delete(pod.Annotations, annotations.Plugins)
@@ -92,16 +90,15 @@ func podKinds(ctx context.Context, b *testing.B) ([]podKind, map[string]string) 
 // injected.
 func BenchmarkBurst(b *testing.B) {
 	const pods = 1000
-	ctx := b.Context()
 	namespace := newNamespace(b, "burst")
-	createSources(ctx, b, namespace)
+	createSources(b, namespace)
 	template := chartPod(b, namespace, fixtures.WithoutPlugin)
 	seconds := make([]float64, pods)
 	var notInjected sync.Map
 	b.ResetTimer()
 	err := cluster.InParallel(workers, pods, func(i int) error {
 		pod, start := template.DeepCopy(), time.Now()
-		if err := shared.webhook.Admin.Create(ctx, pod); err != nil {
+		if err := shared.webhook.Admin.Create(b.Context(), pod); err != nil {
 			return err
 		}
 		seconds[i] = time.Since(start).Seconds()
@@ -122,13 +119,13 @@ func BenchmarkBurst(b *testing.B) {
 	b.ReportMetric(seconds[pods*99/100]/seconds[pods/2], "x-p50-p99")
 	b.ReportMetric(pods/b.Elapsed().Seconds(), "pods/s")
 	b.ReportMetric(0, "ns/op")
-	deletePods(ctx, b, namespace)
+	deletePods(b, namespace)
 }
 
-func deletePods(ctx context.Context, b *testing.B, namespace string) {
+func deletePods(b *testing.B, namespace string) {
 	b.Helper()
 	err := shared.webhook.Admin.DeleteAllOf(
-		ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0))
+		b.Context(), &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0))
 	if err != nil {
 		b.Error(err)
 	}

@@ -11,13 +11,12 @@ const mebibyte = 1 << 20
 // sources of 100 KiB each. For each it reports the resident memory and its maximum after a restart.
 func BenchmarkMemory(b *testing.B) {
 	const sources, size = 10_000, 100 << 10
-	ctx := b.Context()
 	restart(b)
 	b.ReportMetric(memory(b, "VmRSS"), "MiB-empty")
 	b.ReportMetric(memory(b, "VmHWM"), "MiB-empty-peak")
 	b.ReportMetric(float64(restart(b).Milliseconds()), "ms-ready-empty")
 
-	defer fillCatalog(ctx, b, sources, size)()
+	defer fillCatalog(b, sources, size)()
 	startTime := restart(b)
 	b.ReportMetric(memory(b, "VmHWM"), "MiB-full-peak")
 	b.ReportMetric(memory(b, "VmRSS"), "MiB-full")

@@ -33,14 +33,14 @@ func newNamespace(b *testing.B, name string) string {
 }
 
 // createSources creates the sources of the test plugin.
-func createSources(ctx context.Context, b *testing.B, namespace string) {
+func createSources(b *testing.B, namespace string) {
 	b.Helper()
 	sources, err := fixtures.Sources(namespace)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for i := range sources {
-		if err := shared.webhook.Admin.Create(ctx, &sources[i]); err != nil {
+		if err := shared.webhook.Admin.Create(b.Context(), &sources[i]); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -48,14 +48,14 @@ func createSources(ctx context.Context, b *testing.B, namespace string) {
 
 // createConfiguration creates a webhook configuration and returns a function that deletes it.
 func createConfiguration(
-	ctx context.Context, b *testing.B, configuration *admissionregistrationv1.MutatingWebhookConfiguration,
+	b *testing.B, configuration *admissionregistrationv1.MutatingWebhookConfiguration,
 ) (remove func()) {
 	b.Helper()
-	if err := shared.webhook.Admin.Create(ctx, configuration); err != nil {
+	if err := shared.webhook.Admin.Create(b.Context(), configuration); err != nil {
 		b.Fatal(err)
 	}
 	return func() {
-		if err := shared.webhook.Admin.Delete(ctx, configuration); err != nil {
+		if err := shared.webhook.Admin.Delete(b.Context(), configuration); err != nil {
 			b.Error(err)
 		}
 	}
@@ -76,7 +76,7 @@ const sourcesPerNamespace = 1000
 
 // fillCatalog creates sources. Each has a complete plugin with about size bytes. It returns a function that deletes
 // them.
-func fillCatalog(ctx context.Context, b *testing.B, count, size int) (empty func()) {
+func fillCatalog(b *testing.B, count, size int) (empty func()) {
 	b.Helper()
 	var namespaces []string
 	for range (count + sourcesPerNamespace - 1) / sourcesPerNamespace {
@@ -88,7 +88,7 @@ func fillCatalog(ctx context.Context, b *testing.B, count, size int) (empty func
 	}
 	err := cluster.InParallel(workers, count, func(i int) error {
 		name := fmt.Sprintf("plugin-%d", i)
-		return shared.webhook.Admin.Create(ctx, &corev1.ConfigMap{
+		return shared.webhook.Admin.Create(b.Context(), &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: namespaces[i/sourcesPerNamespace], Name: name,
 				Labels: map[string]string{annotations.Plugin: name},
@@ -102,7 +102,7 @@ func fillCatalog(ctx context.Context, b *testing.B, count, size int) (empty func
 	}
 	return func() {
 		for _, namespace := range namespaces {
-			err := shared.webhook.Admin.DeleteAllOf(ctx, &corev1.ConfigMap{}, client.InNamespace(namespace))
+			err := shared.webhook.Admin.DeleteAllOf(b.Context(), &corev1.ConfigMap{}, client.InNamespace(namespace))
 			if err != nil {
 				b.Error(err)
 			}

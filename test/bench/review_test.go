@@ -19,17 +19,16 @@ import (
 // with a controller-runtime webhook that allows each request without decoding the object. The first part has only the
 // sources of the test plugin, the second part 10,000 more releases.
 func BenchmarkReview(b *testing.B) {
-	ctx := b.Context()
 	namespace := newNamespace(b, "review")
-	createSources(ctx, b, namespace)
+	createSources(b, namespace)
 	review := captureReview(b, namespace)
 	b.Logf("size of the review: %d bytes", len(review))
 	b.ResetTimer()
 
-	few := compareToNoop(ctx, b, review)
+	few := compareToNoop(b, review)
 	few.report(b)
-	defer fillCatalog(ctx, b, 10_000, 100)()
-	many := compareToNoop(ctx, b, review)
+	defer fillCatalog(b, 10_000, 100)()
+	many := compareToNoop(b, review)
 	b.ReportMetric(many.ratio, "x-noop-10k-releases")
 	b.ReportMetric(many.ratio/few.ratio, "x-10k-vs-10-releases")
 }
@@ -56,12 +55,12 @@ const (
 )
 
 // compareToNoop sends reviews to both webhooks in turns.
-func compareToNoop(ctx context.Context, b *testing.B, review []byte) comparison {
+func compareToNoop(b *testing.B, review []byte) comparison {
 	b.Helper()
 	var ratios, cpuSeconds, allocations []float64
 	for round := range reviewRounds + 1 {
-		noop := sendReviews(ctx, b, shared.noop.metricsAddress, shared.noop.url("/noop"), review, nil)
-		kongdao := sendReviews(ctx, b, shared.webhook.MetricsAddress(), shared.webhook.URL("/mutate/pods"), review,
+		noop := sendReviews(b, shared.noop.metricsAddress, shared.noop.url("/noop"), review, nil)
+		kongdao := sendReviews(b, shared.webhook.MetricsAddress(), shared.webhook.URL("/mutate/pods"), review,
 			[]byte(`"patchType":"JSONPatch"`))
 		if round == 0 {
 			continue // to warm up connections, caches and heaps
@@ -78,14 +77,14 @@ func compareToNoop(ctx context.Context, b *testing.B, review []byte) comparison 
 }
 
 // sendReviews sends a round of reviews and returns what the process has used for them. Each response must contain want.
-func sendReviews(ctx context.Context, b *testing.B, metricsAddress, url string, review, want []byte) usage {
+func sendReviews(b *testing.B, metricsAddress, url string, review, want []byte) usage {
 	b.Helper()
-	before, err := readUsage(ctx, metricsAddress)
+	before, err := readUsage(b.Context(), metricsAddress)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for range reviewsPerRound {
-		response, err := shared.client.post(ctx, url, review)
+		response, err := shared.client.post(b.Context(), url, review)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -93,7 +92,7 @@ func sendReviews(ctx context.Context, b *testing.B, metricsAddress, url string, 
 			b.Fatalf("%s returned %s, want it to allow the pod with %q", url, response, want)
 		}
 	}
-	after, err := readUsage(ctx, metricsAddress)
+	after, err := readUsage(b.Context(), metricsAddress)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -103,7 +102,7 @@ func sendReviews(ctx context.Context, b *testing.B, metricsAddress, url string, 
 // captureReview returns the review that the API server sends for a chart's pod.
 func captureReview(b *testing.B, namespace string) (review []byte) {
 	b.Helper()
-	defer createConfiguration(b.Context(), b, shared.noop.configuration("/capture", namespace))()
+	defer createConfiguration(b, shared.noop.configuration("/capture", namespace))()
 	// The API server notices the new webhook configuration some time later.
 	wait.For(b, 30*time.Second, func(ctx context.Context) error {
 		pod := chartPod(b, namespace, fixtures.WithMountedPlugin)
