@@ -68,7 +68,7 @@ e2e: ## Run the tests in test/e2e on a cluster that runs pods (E2E_KUBECONFIG se
 	@KEEP='$(KEEP)' hack/e2e.sh
 
 .PHONY: lint
-lint: ## Check Go code, modules, scripts, YAML, the Helm chart and generated files
+lint: ## Check Go code, modules, scripts, YAML, the Helm chart, generated files and language
 	@hack/lint.sh
 
 .PHONY: check-generate

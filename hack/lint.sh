@@ -72,6 +72,7 @@ check "scripts" shell
 check "YAML" yaml
 check "Helm chart" chart
 check "generated files" hack/generate.sh --check
+check "language" hack/prose.sh
 check "Go" golangci
 if ((${#failed[@]} > 0)); then
   printf -v labels ', %s' "${failed[@]}"
