@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lint.sh checks everything that needs no test run: Go code, modules, scripts, YAML, the Helm chart and generated files.
-# It prints the findings of all checks before it fails.
+# lint.sh checks everything that needs no test run: Go code, modules, scripts, YAML, the Helm chart, generated files and
+# language. It prints the findings of all checks before it fails.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

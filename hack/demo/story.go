@@ -33,7 +33,7 @@ func showPacking(ctx context.Context, shell *shell, incomplete string) error {
 		return err
 	}
 	shell.heading("2. Try to publish it without its migrations")
-	shell.note("Kong would start with it, and then fail on the first request (fact K5 in docs/facts.md).")
+	shell.note("Kong would start, and then fail on the first request that uses the table (fact K5).")
 	if _, err := shell.output(ctx, "cp -R "+plugin+" "+incomplete+" && rm -r "+incomplete+"/migrations"); err != nil {
 		return err
 	}
