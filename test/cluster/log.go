@@ -52,21 +52,21 @@ func parseLog(text []byte) ([]LogLine, error) {
 	return lines, nil
 }
 
-// parseLine parses a line. A process that was killed can leave a part of a line. Then the first line of the next
-// process follows on the same line.
+// parseLine parses a line. The message of a process that exits with an error is not JSON. A process that was killed can
+// leave a part of a line. Then the first line of the next process follows on the same line.
 func parseLine(raw []byte) (LogLine, error) {
-	var line LogLine
-	if json.Unmarshal(raw, &line) != nil {
-		if next := bytes.LastIndex(raw, []byte(`{"level"`)); next > 0 {
-			raw = raw[next:]
-		}
-		line = LogLine{}
-		if err := json.Unmarshal(raw, &line); err != nil {
-			return line, fmt.Errorf("the webhook's log has a line that is not JSON: %s", raw)
-		}
+	line := LogLine{text: string(raw)}
+	if exit, ok := bytes.CutPrefix(raw, []byte("webhook: ")); ok {
+		line.Level, line.Error = "error", string(exit)
+		return line, nil
 	}
-	line.text = string(raw)
-	return line, nil
+	if json.Unmarshal(raw, &line) == nil {
+		return line, nil
+	}
+	if next := bytes.LastIndex(raw, []byte(`{"level"`)); next > 0 {
+		return parseLine(raw[next:])
+	}
+	return line, fmt.Errorf("the webhook's log has a line that is not JSON: %s", raw)
 }
 
 // CheckLog returns an error for each data race, panic and error in the log of a webhook, except for errors that contain

@@ -15,6 +15,7 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // TestTamperedCopyIsReplaced proves that the gate of a pod stays until a copy with other content or labels is replaced.
@@ -30,12 +31,12 @@ func TestTamperedCopyIsReplaced(t *testing.T) {
 		"unlabeled": func(c *corev1.ConfigMap) { c.Labels = nil },
 	} {
 		before := kongPod(ns, "before-"+name)
-		create(t, before)
+		shared.Create(t, before)
 		wantCopiesProvided(t, before)
 		original := copiesIn(t.Context(), t, ns)[0]
 		remove(t, before)
 		replaceCopy(t, original, tamper)
-		eventually(t, func(ctx context.Context) error { // the webhook's cache may still hold the original
+		cluster.Eventually(t, func(ctx context.Context) error { // the webhook's cache may still hold the original
 			created, err := createDryRun(ctx, kongPod(ns, "kong"))
 			if err == nil && !awaitsCopies(created) {
 				err = errors.New("a pod would not wait for a correct copy")
@@ -43,7 +44,7 @@ func TestTamperedCopyIsReplaced(t *testing.T) {
 			return err
 		})
 		after := kongPod(ns, "after-"+name)
-		create(t, after)
+		shared.Create(t, after)
 		if !awaitsCopies(after) {
 			t.Errorf("%s: a pod does not wait for a correct copy", name)
 		}
@@ -64,7 +65,7 @@ func replaceCopy(t *testing.T, original corev1.ConfigMap, tamper func(*corev1.Co
 		Data: maps.Clone(original.Data), Immutable: original.Immutable,
 	}
 	tamper(tampered)
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Delete(ctx, original.DeepCopy()); client.IgnoreNotFound(err) != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func TestPodKeepsItsRelease(t *testing.T) {
 	ns := users[0]
 	wantKongPlugins(t, kongPod(ns, "kong"), "bundled,quiet")
 	first := kongPod(ns, "old")
-	create(t, first)
+	shared.Create(t, first)
 	wantCopiesProvided(t, first)
 	firstCopy := copiesIn(t.Context(), t, ns)[0]
 	second := upgradeLibrary(t, library, policy, ns)
@@ -90,7 +91,7 @@ func TestPodKeepsItsRelease(t *testing.T) {
 	})
 
 	remove(t, &firstCopy)
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		restored := &corev1.ConfigMap{}
 		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(&firstCopy), restored)
 		if err == nil && restored.UID == firstCopy.UID {
@@ -117,7 +118,7 @@ func upgradeLibrary(t *testing.T, library string, policy *v1alpha1.PluginPolicy,
 	wantDenied(t, kongPod(ns, "kong"),
 		`library "`+library+`" has versions "1.0.0" and "2.0.0", and neither a policy nor the annotation`)
 	change(t, policy, func(p *v1alpha1.PluginPolicy) { p.Spec.Plugins = plugins(quiet + "@2.0.0") })
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		created, err := createDryRun(ctx, kongPod(ns, "kong"))
 		if err == nil && injectionRecord(t, created).Releases[0].Version != "2.0.0" {
 			err = errors.New("the next pod gets the old release")
@@ -125,7 +126,7 @@ func upgradeLibrary(t *testing.T, library string, policy *v1alpha1.PluginPolicy,
 		return err
 	})
 	next := kongPod(ns, "next")
-	create(t, next)
+	shared.Create(t, next)
 	wantCopiesProvided(t, next)
 	return next
 }
@@ -133,7 +134,7 @@ func upgradeLibrary(t *testing.T, library string, policy *v1alpha1.PluginPolicy,
 // wantDeleted waits until a copy no longer exists.
 func wantDeleted(t *testing.T, copied *corev1.ConfigMap) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(copied), &corev1.ConfigMap{})
 		if !apierrors.IsNotFound(err) {
 			return errors.Join(errors.New("a copy that nothing needs exists"), err)
@@ -151,14 +152,14 @@ func TestOtherConfigMapsAreKept(t *testing.T) {
 	other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 		Namespace: ns, Name: "theirs", Labels: map[string]string{annotations.Plugin: "", annotations.CopyOf: quiet},
 	}}
-	create(t, other)
+	shared.Create(t, other)
 	wantKongPlugins(t, kongPod(ns, "kong"), "bundled,quiet")
 	last := kongPod(ns, "kong")
-	create(t, last)
+	shared.Create(t, last)
 	wantCopiesProvided(t, last)
 	remove(t, last)
 	remove(t, policy)
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		for _, copied := range copiesIn(ctx, t, ns) {
 			if strings.HasPrefix(copied.Name, catalog.CopyPrefix) {
 				return errors.New("the copy exists")

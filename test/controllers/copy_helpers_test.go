@@ -16,6 +16,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -24,10 +25,10 @@ func createLibrary(
 	t *testing.T, spec policySpec, userCount int,
 ) (library string, policy *v1alpha1.PluginPolicy, users []string) {
 	t.Helper()
-	library = namespace(t)
+	library = shared.CreateNamespace(t)
 	source(t, library, quiet, "1.0.0")
 	for range userCount {
-		users = append(users, namespace(t))
+		users = append(users, shared.CreateNamespace(t))
 	}
 	spec.Library = library
 	return library, createPolicy(t, "library", spec, users...), users
@@ -80,7 +81,7 @@ func awaitsCopies(pod *corev1.Pod) bool {
 func wantCopiesProvided(t *testing.T, pods ...*corev1.Pod) {
 	t.Helper()
 	for _, pod := range pods {
-		eventually(t, func(ctx context.Context) error {
+		cluster.Eventually(t, func(ctx context.Context) error {
 			if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // forgeRecord gives a pod an injection record although kongdao did not inject it.
@@ -65,7 +66,7 @@ func TestForgedRecordDoesNotBypassPolicies(t *testing.T) {
 // waiting, and an Event says why.
 func TestForgedRecordCopiesNothing(t *testing.T) {
 	t.Parallel()
-	ns, library, foreign := namespace(t), namespace(t), namespace(t)
+	ns, library, foreign := shared.CreateNamespace(t), shared.CreateNamespace(t), shared.CreateNamespace(t)
 	source(t, library, allowed, "1.0.0")
 	source(t, library, forbidden, "1.0.0")
 	source(t, foreign, allowed, "2.0.0")
@@ -73,7 +74,7 @@ func TestForgedRecordCopiesNothing(t *testing.T) {
 	createPolicy(t, "reads", policySpec{Plugins: plugins(forbidden), Library: library}, foreign)
 	permitted := kongPod(foreign, "kong")
 	wantKongPlugins(t, permitted, "bundled,"+forbidden)
-	create(t, permitted)
+	shared.Create(t, permitted)
 	notAllowed := injectionRecord(t, permitted).Releases[0]
 	notLibrary := notAllowed
 	notLibrary.Library, notLibrary.Plugin, notLibrary.Version = foreign, allowed, "2.0.0"
@@ -81,9 +82,9 @@ func TestForgedRecordCopiesNothing(t *testing.T) {
 		attacker := forgeRecord(t, kongPod(ns, name), forged)
 		attacker.Spec.Containers[0].Image = "nginx" // so the API server does not call the webhook
 		attacker.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.LibraryGate}}
-		create(t, attacker)
+		shared.Create(t, attacker)
 		want := `no policy lets namespace "` + ns + `" use it from library "`
-		eventually(t, func(ctx context.Context) error {
+		cluster.Eventually(t, func(ctx context.Context) error {
 			notes, err := eventNotes(ctx, ns, name)
 			if err == nil && !strings.Contains(notes, want) {
 				err = fmt.Errorf("the Events are %q", notes)
@@ -106,7 +107,7 @@ func TestOnlyKongdaoCreatesCopies(t *testing.T) {
 	t.Parallel()
 	const reserved = "is reserved for kongdao's copies of plugin libraries"
 	const onlyCopies = "kongdao can create and delete only"
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	configMap := func(name, generateName string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, GenerateName: generateName}}
 	}

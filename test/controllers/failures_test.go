@@ -12,12 +12,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // wantEvent waits for an Event of type Warning about an object of a kind.
 func wantEvent(t *testing.T, namespace, kind, reason string, texts ...string) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		var events eventsv1.EventList
 		if err := webhook.Admin.List(ctx, &events, client.InNamespace(namespace)); err != nil {
 			return err
@@ -61,11 +62,11 @@ func metricValue(t *testing.T, series string) float64 {
 // another try.
 func TestFailedMigration(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	const metric = `kongdao_migration_failures_total{reason="MigrationFailed"}`
 	before := metricValue(t, metric)
-	create(t, deployment(ns, "kong", 2))
+	shared.Create(t, deployment(ns, "kong", 2))
 	waiting := podsOf(t, ns, "kong", 2, isGated)
 	first := runningJob(t, ns, "up")
 	const output = `Error: [PostgreSQL error] relation "x" does not exist`
@@ -122,10 +123,10 @@ func TestJobEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ns := namespace(t)
+			ns := shared.CreateNamespace(t)
 			daoTest(t, ns)
 			made := pod(ns, "kong", "dao-test@1.0.0")
-			create(t, made)
+			shared.Create(t, made)
 			endJob(t, runningJob(t, ns, "up"), test.end)
 			wantMessage(t, ns, "dao-test@1.0.0", test.reason, test.message)
 			migrationInPhase(t, ns, "dao-test@1.0.0", test.phase)
@@ -139,13 +140,14 @@ func TestJobEnds(t *testing.T) {
 // TestUnreachableDatabase proves that the controller tries again with a new Job if the database does not answer.
 func TestUnreachableDatabase(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	made := pod(ns, "kong", "dao-test@1.0.0")
-	create(t, made)
-	const output = "Error: [PostgreSQL error] failed to retrieve PostgreSQL server_version_num: connection denied"
+	shared.Create(t, made)
+	const output = "Error: [PostgreSQL error] failed to retrieve PostgreSQL server_version_num: connection refused"
 	endJob(t, runningJob(t, ns, "up"), jobEnd{11, "deadline\n" + output})
-	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonDatabaseUnreachable, "The next Job starts at", "connection denied")
+	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonDatabaseUnreachable, "The next Job starts at",
+		"connection refused")
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, made)
 	wantJobs(t, ns, "up", "up")
@@ -155,13 +157,13 @@ func TestUnreachableDatabase(t *testing.T) {
 // allows this because a deleted pod counts as failed (fact K34).
 func TestLostPodOfJob(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	made := pod(ns, "kong", "dao-test@1.0.0")
-	create(t, made)
+	shared.Create(t, made)
 	up := runningJob(t, ns, "up")
 	lost := endPodOf(t, up, jobEnd{137, ""})
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(up), up); err != nil || up.Status.Failed == 1 {
 			return err
 		}
@@ -177,13 +179,13 @@ func TestLostPodOfJob(t *testing.T) {
 // it runs.
 func TestJobThatCannotStart(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
-	create(t, pod(ns, "kong", "dao-test@1.0.0"))
+	shared.Create(t, pod(ns, "kong", "dao-test@1.0.0"))
 	up := runningJob(t, ns, "up")
 	const reason = "0/3 nodes are available: 3 Insufficient memory."
 	setScheduled := func(status corev1.ConditionStatus, message string) {
-		eventually(t, func(ctx context.Context) error {
+		cluster.Eventually(t, func(ctx context.Context) error {
 			var pods corev1.PodList
 			hasLabel := client.MatchingLabels{batchv1.JobNameLabel: up.Name}
 			if err := webhook.Admin.List(ctx, &pods, client.InNamespace(ns), hasLabel); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // forgedPod returns a pod with a forged injection record and our gate.
@@ -26,7 +27,7 @@ func forgedPod(namespace, name, record string) *corev1.Pod {
 // same database for other pods.
 func TestInvalidInjectionRecords(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	long := strings.Repeat("x", 100<<10)
 	record := func(plugins ...string) string {
@@ -45,10 +46,10 @@ func TestInvalidInjectionRecords(t *testing.T) {
 		forged := forgedPod(ns, fmt.Sprintf("forged-%d", i), record)
 		forged.Annotations[annotations.Migrations] = "maybe"
 		forged.Annotations[annotations.Containers] = ",,"
-		create(t, forged)
+		shared.Create(t, forged)
 	}
 	injected := pod(ns, "kong", "dao-test@1.0.0")
-	create(t, injected)
+	shared.Create(t, injected)
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, injected)
 	if migrations, err := migrationsIn(t.Context(), ns); err != nil || len(migrations) != 1 {
@@ -60,12 +61,12 @@ func TestInvalidInjectionRecords(t *testing.T) {
 // anyway: the pod's own container, in a Job that waits for other Jobs.
 func TestForgedInjectionRecord(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	const record = `{"releases":[{"plugin":"dao-test","digest":"sha256:00","migrations":"sha256:00","sources":["x"]}]}`
 	forged, injected := forgedPod(ns, "forged", record), pod(ns, "injected", "dao-test@1.0.0")
 	forged.Spec.Containers[0].Image = "kong:forged"
-	create(t, forged, injected)
+	shared.Create(t, forged, injected)
 	images := map[string]bool{}
 	for range 2 {
 		running := runningJob(t, ns, "up")
@@ -82,10 +83,10 @@ func TestForgedInjectionRecord(t *testing.T) {
 // and does not use their attempts.
 func TestForgedJobs(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	first := pod(ns, "first", "dao-test@1.0.0")
-	create(t, first)
+	shared.Create(t, first)
 	up := runningJob(t, ns, "up")
 	endJob(t, up, failed("Error: x"))
 	migration := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFailed)
@@ -108,10 +109,10 @@ func TestForgedJobs(t *testing.T) {
 		forged("too-large-attempt", "99999999999999999999", "up", up.OwnerReferences),
 	}
 	for _, job := range jobs {
-		create(t, job)
+		shared.Create(t, job)
 	}
 	second := pod(ns, "second", "dao-test@1.1.0")
-	create(t, second)
+	shared.Create(t, second)
 	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "runs on the same database")
 	wantJobs(t, ns, "up")
 	for _, job := range jobs {
@@ -129,10 +130,10 @@ func TestForgedJobs(t *testing.T) {
 // affect other migrations.
 func TestForgedMigrations(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	first := pod(ns, "first", "dao-test@1.0.0")
-	create(t, first)
+	shared.Create(t, first)
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, first)
 	ours := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
@@ -148,7 +149,7 @@ func TestForgedMigrations(t *testing.T) {
 			Spec: *ours.Spec.DeepCopy(),
 		}
 		forged.Spec.Request = forged.Name
-		create(t, forged)
+		shared.Create(t, forged)
 	}
 	wantMessage(t, ns, "forged-4", v1alpha1.ReasonNoPods, "No pod requires this migration")
 
@@ -156,10 +157,10 @@ func TestForgedMigrations(t *testing.T) {
 	expectLogError(message)
 	change(t, ours, func(ours *v1alpha1.PluginMigration) { ours.Labels = nil })
 	second := pod(ns, "second", "dao-test@1.1.0")
-	create(t, second)
+	shared.Create(t, second)
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, second)
-	eventually(t, hasLogged(message))
+	cluster.Eventually(t, hasLogged(message))
 	if tries := callsIn(t, ns)["create pluginmigrations"]; tries > 30 {
 		t.Errorf("the controller tried %d times to create a PluginMigration that exists", tries)
 	}
@@ -172,14 +173,14 @@ func TestForgedMigrations(t *testing.T) {
 // may copy the pod of a Job for debugging.
 func TestCopyOfJobPod(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	kong := pod(ns, "kong", "dao-test@1.0.0")
-	create(t, kong)
+	shared.Create(t, kong)
 	up := runningJob(t, ns, "up")
 	copied := pod(ns, "copy", "")
 	copied.Labels = map[string]string{batchv1.JobNameLabel: up.Name}
-	create(t, copied)
+	shared.Create(t, copied)
 	endPod(t, copied, done())
 	endJob(t, up, failed("Error: x"))
 	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobFailed, "Error: x")

@@ -16,7 +16,7 @@ import (
 // these, and that may have a gate.
 func TestGate(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	source(t, ns, "plain", "1.0.0")
 	migrateWith(t, ns, "first", "dao-test@1.0.0")
@@ -110,12 +110,12 @@ func ownedBy(apiVersion, kind string) func(*corev1.Pod) {
 // controller continues to wait (fact K35).
 func TestForeignGateStays(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	foreign := corev1.PodSchedulingGate{Name: "example.com/quota"}
 	made := pod(ns, "kong", "dao-test@1.0.0")
 	made.Spec.SchedulingGates = []corev1.PodSchedulingGate{foreign}
-	create(t, made)
+	shared.Create(t, made)
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, made)
 	if !slices.Equal(made.Spec.SchedulingGates, []corev1.PodSchedulingGate{foreign}) {
@@ -127,13 +127,13 @@ func TestForeignGateStays(t *testing.T) {
 // gate, and causes no PluginMigration (fact K21).
 func TestJobOfTheChart(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	template := pod(ns, "", "dao-test@1.0.0")
 	template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 	container := &template.Spec.Containers[0]
 	container.Name, container.Args = "kong-migrations", []string{"kong", "migrations", "bootstrap"}
-	create(t, &batchv1.Job{
+	shared.Create(t, &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "kong-kong-init-migrations"},
 		Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "init"}, Annotations: template.Annotations},

@@ -1,17 +1,11 @@
 package controllers
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,39 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/test/wait"
+	"kongdao.io/kongdao/test/cluster"
 )
-
-// maxWait limits how long a test waits. An idle machine needs a small part of it.
-const maxWait = time.Minute
-
-// eventually calls check until it returns no error.
-func eventually(t *testing.T, check func(ctx context.Context) error) {
-	t.Helper()
-	wait.For(t, maxWait, check)
-}
-
-// namespace creates a namespace in which pods can be created.
-func namespace(t *testing.T) string {
-	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	create(t, namespace)
-	// Without the default service account, the API server denies pods (fact P3).
-	account := client.ObjectKey{Namespace: namespace.Name, Name: "default"}
-	eventually(t, func(ctx context.Context) error {
-		return webhook.Admin.Get(ctx, account, &corev1.ServiceAccount{})
-	})
-	return namespace.Name
-}
-
-func create(t *testing.T, objects ...client.Object) {
-	t.Helper()
-	for _, object := range objects {
-		if err := webhook.Admin.Create(t.Context(), object); err != nil {
-			t.Fatalf("create %T %s: %v", object, object.GetName(), err)
-		}
-	}
-}
 
 func get(t *testing.T, object client.Object) {
 	t.Helper()
@@ -88,7 +51,7 @@ func source(t *testing.T, namespace, plugin, version string, migrations ...strin
 	if len(names) > 0 {
 		release.Data["migrations.init.lua"] = "return { " + strings.Join(names, ", ") + " }"
 	}
-	create(t, release)
+	shared.Create(t, release)
 }
 
 // The migrations of the releases of dao-test.
@@ -142,7 +105,7 @@ func deployment(namespace, name string, replicas int32) *appsv1.Deployment {
 // change reads an object and updates it.
 func change[T client.Object](t *testing.T, object T, update func(T)) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return err
 		}
@@ -154,65 +117,14 @@ func change[T client.Object](t *testing.T, object T, update func(T)) {
 // kubectl runs kubectl as an administrator and returns what it prints. It fails the test if kubectl fails.
 func kubectl(t *testing.T, namespace string, arguments ...string) string {
 	t.Helper()
-	stdout, _ := runKubectl(t.Context(), t, namespace, arguments...)
-	return stdout
+	return shared.MustKubectl(t, namespace, "", arguments...).Stdout
 }
 
-// kubectlSays is kubectl that returns the messages on standard error, such as warnings.
-func kubectlSays(ctx context.Context, t *testing.T, namespace string, arguments ...string) string {
+// kubectlWarnings is like kubectl, but returns what kubectl prints on standard error.
+func kubectlWarnings(t *testing.T, namespace string, arguments ...string) string {
 	t.Helper()
-	_, stderr := runKubectl(ctx, t, namespace, arguments...)
-	return stderr
-}
-
-func runKubectl(ctx context.Context, t *testing.T, namespace string, arguments ...string) (stdout, stderr string) {
-	t.Helper()
-	stdout, stderr, err := tryKubectl(ctx, t, namespace, arguments...)
-	if err != nil {
-		t.Fatalf("kubectl %s: %v: %s", strings.Join(arguments, " "), err, stderr)
-	}
-	return stdout, stderr
-}
-
-func tryKubectl(
-	ctx context.Context, t *testing.T, namespace string, arguments ...string,
-) (stdout, stderr string, err error) {
-	t.Helper()
-	flags := []string{"--kubeconfig", plane.Kubeconfig(), "--cache-dir", t.TempDir(), "--namespace", namespace}
-	ctx, cancel := context.WithTimeout(ctx, maxWait)
-	defer cancel()
-	program := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")
-	command := exec.CommandContext(ctx, program, append(flags, arguments...)...)
-	// Without the environment and the kubeconfig of the user who runs the tests.
-	command.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
-	var out, errs bytes.Buffer
-	command.Stdout, command.Stderr = &out, &errs
-	err = command.Run()
-	return out.String(), errs.String(), err
+	return shared.MustKubectl(t, namespace, "", arguments...).Stderr
 }
 
 // containsLine reports whether a text has a line.
 func containsLine(text, line string) bool { return slices.Contains(strings.Split(text, "\n"), line) }
-
-// inParallel calls work for 0 to count-1 with a number of workers. It returns all errors.
-func inParallel(workers, count int, work func(i int) error) error {
-	jobs, results := make(chan int), make(chan error)
-	for range workers {
-		go func() {
-			for i := range jobs {
-				results <- work(i)
-			}
-		}()
-	}
-	go func() {
-		defer close(jobs)
-		for i := range count {
-			jobs <- i
-		}
-	}()
-	var all []error
-	for range count {
-		all = append(all, <-results)
-	}
-	return errors.Join(all...)
-}

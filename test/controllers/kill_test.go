@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // step is a moment when the test kills the controller.
@@ -25,10 +26,10 @@ type step struct {
 }
 
 // TestKillAtEachStep proves that a controller that is killed at any step continues from there after a restart. There is
-// one Job for "up" and one for "finish", and the pod starts. A missing permission stops the controller at
-// exactly this step.
+// one Job for "up" and one for "finish", and the pod starts. A missing permission stops the controller at exactly this
+// step.
 func TestKillAtEachStep(t *testing.T) {
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	first := pod(ns, "first", "dao-test@1.1.0")
 	createMigrations := permission{"create", "kongdao.io", "pluginmigrations", ""}
@@ -38,7 +39,7 @@ func TestKillAtEachStep(t *testing.T) {
 	type checks = []func(ctx context.Context) error
 	steps := []step{
 		{
-			revoked: &createMigrations, begin: func() { create(t, first) },
+			revoked: &createMigrations, begin: func() { shared.Create(t, first) },
 			reached: checks{hasGate(first, true), hasLogged(createMigrations.missingMessage())},
 		},
 		{revoked: &createJobs, reached: checks{phaseIs(ns, ""), hasLogged(createJobs.missingMessage())}},
@@ -67,7 +68,7 @@ func TestKillAtEachStep(t *testing.T) {
 			at.begin()
 		}
 		for _, check := range at.reached {
-			eventually(t, check)
+			cluster.Eventually(t, check)
 		}
 		t.Logf("reached step %d", i+1)
 		restart(t, func() {

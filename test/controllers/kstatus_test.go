@@ -84,23 +84,23 @@ func TestMigrationStatusForGenericTools(t *testing.T) {
 	t.Parallel()
 	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
 	type conditions = map[string]metav1.ConditionStatus
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	source(t, ns, "dao-test", "1.0.1", base, "CREATE, edited")
 	first := pod(ns, "first", "dao-test@1.0.0")
-	create(t, first)
+	shared.Create(t, first)
 	up := runningJob(t, ns, "up")
 	migrating := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseMigrating)
 	wantKstatus(t, migrating, "InProgress")
 	wantConditions(t, migrating, conditions{"Ready": no, "Reconciling": yes, "Migrated": no})
-	_, _, err := tryKubectl(t.Context(), t, ns, "wait", "--for=condition=Ready", "--timeout=1s", "kdmig/"+migrating.Name)
-	if err == nil {
+	output := shared.Kubectl(t, ns, "", "wait", "--for=condition=Ready", "--timeout=1s", "kdmig/"+migrating.Name)
+	if !output.Failed {
 		t.Error("kubectl wait does not wait for the Job")
 	}
 
 	// The controller does not see a PluginMigration without a label.
 	unseen := &v1alpha1.PluginMigration{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "unseen"}, Spec: migrating.Spec}
-	create(t, unseen)
+	shared.Create(t, unseen)
 	wantKstatus(t, unseen, "InProgress")
 	remove(t, unseen)
 
@@ -112,14 +112,14 @@ func TestMigrationStatusForGenericTools(t *testing.T) {
 	makeReady(t, first)
 
 	edited := pod(ns, "edited", "dao-test@1.0.1")
-	create(t, edited)
+	shared.Create(t, edited)
 	held := migrationInPhase(t, ns, "dao-test@1.0.1", v1alpha1.PhaseHeld)
 	wantKstatus(t, held, "Failed")
 	wantConditions(t, held, conditions{"Ready": no, "Stalled": yes, "Migrated": no})
 	remove(t, edited)
 
 	second := pod(ns, "second", "dao-test@1.1.0")
-	create(t, second)
+	shared.Create(t, second)
 	endJob(t, runningJob(t, ns, "up"), pending())
 	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, "first")
 	migrated := migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseMigrated)
@@ -141,11 +141,11 @@ func TestMigrationStatusForGenericTools(t *testing.T) {
 // TestMigrationWaitsWithConditions proves that a PluginMigration that waits is in progress.
 func TestMigrationWaitsWithConditions(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
-	create(t, pod(ns, "first", "dao-test@1.0.0"))
+	shared.Create(t, pod(ns, "first", "dao-test@1.0.0"))
 	up := runningJob(t, ns, "up")
-	create(t, pod(ns, "second", "dao-test@1.1.0"))
+	shared.Create(t, pod(ns, "second", "dao-test@1.1.0"))
 	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, up.Name)
 	waiting := migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseWaiting)
 	wantKstatus(t, waiting, "InProgress")

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // jobEnd is how the script of a Job ended.
@@ -30,7 +31,7 @@ func failed(output string) jobEnd { return jobEnd{13, "failed\n" + output} }
 func endJob(t *testing.T, job *batchv1.Job, with jobEnd) {
 	t.Helper()
 	endPodOf(t, job, with)
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(job), job); err != nil {
 			return err
 		}
@@ -45,7 +46,7 @@ func endJob(t *testing.T, job *batchv1.Job, with jobEnd) {
 func endPodOf(t *testing.T, job *batchv1.Job, with jobEnd) *corev1.Pod {
 	t.Helper()
 	var ended *corev1.Pod
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		var pods corev1.PodList
 		hasLabel := client.MatchingLabels{batchv1.JobNameLabel: job.Name}
 		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(job.Namespace), hasLabel); err != nil {
@@ -67,7 +68,7 @@ func endPodOf(t *testing.T, job *batchv1.Job, with jobEnd) *corev1.Pod {
 // endPod ends a pod.
 func endPod(t *testing.T, pod *corev1.Pod, with jobEnd) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 			return err
 		}
@@ -96,7 +97,7 @@ func isDone(job *batchv1.Job) bool {
 func makeReady(t *testing.T, pods ...*corev1.Pod) {
 	t.Helper()
 	for _, pod := range pods {
-		eventually(t, func(ctx context.Context) error {
+		cluster.Eventually(t, func(ctx context.Context) error {
 			if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 				return err
 			}
@@ -121,7 +122,7 @@ func isGated(pod *corev1.Pod) bool {
 func podsOf(t *testing.T, namespace, app string, count int, check func(*corev1.Pod) bool) []*corev1.Pod {
 	t.Helper()
 	var found []*corev1.Pod
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		var pods corev1.PodList
 		hasLabel := client.MatchingLabels{"app": app}
 		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(namespace), hasLabel); err != nil {
@@ -145,7 +146,7 @@ func podsOf(t *testing.T, namespace, app string, count int, check func(*corev1.P
 func wantUngated(t *testing.T, pods ...*corev1.Pod) {
 	t.Helper()
 	for _, pod := range pods {
-		eventually(t, func(ctx context.Context) error {
+		cluster.Eventually(t, func(ctx context.Context) error {
 			if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 				return err
 			}

@@ -14,13 +14,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/installation"
 )
 
 // TestWithoutLeader proves that pods of a migrated database never wait for the controller: they start while a process
 // that does not exist holds the Lease. Other pods wait until the Lease is free.
 func TestWithoutLeader(t *testing.T) {
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	migrateWith(t, ns, "first", "dao-test@1.0.0")
 	restart(t, func() {
@@ -30,10 +31,10 @@ func TestWithoutLeader(t *testing.T) {
 			HolderIdentity: new("another"), LeaseDurationSeconds: new(int32(3600)), LeaseTransitions: new(int32(1)),
 			AcquireTime: new(metav1.NowMicro()), RenewTime: new(metav1.NowMicro()),
 		}
-		create(t, foreign)
+		shared.Create(t, foreign)
 	})
 	migrated, other := pod(ns, "migrated", "dao-test@1.0.0"), pod(ns, "other", "dao-test@1.1.0")
-	create(t, migrated, other)
+	shared.Create(t, migrated, other)
 	if isGated(migrated) {
 		t.Error("a pod of a migrated database has a gate")
 	}
@@ -53,13 +54,14 @@ func TestWithoutLeader(t *testing.T) {
 // TestOtherReplicaTakesOver proves that one of two replicas leads, and that the other continues when the first is
 // killed and its Lease has expired.
 func TestOtherReplicaTakesOver(t *testing.T) {
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	_, kubeconfig, err := plane.User(installation.WebhookUser)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := installation.NewWebhook(plane, program, t.TempDir(), kubeconfig, "--migrations", "--namespace", system)
+	other, err := installation.NewWebhook(plane, shared.Program, t.TempDir(), kubeconfig, "--migrations", "--namespace",
+		system)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func TestOtherReplicaTakesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := pod(ns, "second", "dao-test@1.1.0")
-	create(t, second)
+	shared.Create(t, second)
 	up := runningJob(t, ns, "up")
 	if err := webhook.Kill(); err != nil {
 		t.Fatal(err)
@@ -88,7 +90,7 @@ func TestOtherReplicaTakesOver(t *testing.T) {
 
 // TestLeaseIsReleased proves that a replica that stops releases the Lease, so that the next one leads immediately.
 func TestLeaseIsReleased(t *testing.T) {
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	migrateWith(t, ns, "first", "dao-test@1.0.0") // now it leads
 	if err := webhook.Terminate(); err != nil {
@@ -100,7 +102,7 @@ func TestLeaseIsReleased(t *testing.T) {
 	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	create(t, pod(ns, "second", "dao-test@1.1.0"))
+	shared.Create(t, pod(ns, "second", "dao-test@1.1.0"))
 	endJob(t, runningJob(t, ns, "up"), done())
 	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 	if took := time.Since(began); took > 15*time.Second {
@@ -111,7 +113,7 @@ func TestLeaseIsReleased(t *testing.T) {
 // TestWithoutPermission proves what a webhook does that cannot read PluginMigrations. It logs the error, admits pods
 // and serves metrics. Pods with migrations wait until it has the permission.
 func TestWithoutPermission(t *testing.T) {
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	// The cache can start with either of them.
 	list := permission{"list", "kongdao.io", "pluginmigrations", ""}
@@ -119,12 +121,12 @@ func TestWithoutPermission(t *testing.T) {
 	var grantList, grantWatch func()
 	restart(t, func() { grantList, grantWatch = list.revoke(t), watch.revoke(t) })
 	made := pod(ns, "kong", "dao-test@1.0.0")
-	create(t, made)
+	shared.Create(t, made)
 	if !isGated(made) {
 		t.Error("the pod has no gate")
 	}
-	eventually(t, hasLogged(list.missingMessage()))
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, hasLogged(list.missingMessage()))
+	cluster.Eventually(t, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // the default of Prometheus
 		defer cancel()
 		text, err := webhook.Metrics(ctx)
@@ -155,7 +157,7 @@ func TestWithoutCRDs(t *testing.T) {
 	deleteLease(t)
 	for _, definition := range definitions {
 		remove(t, definition)
-		eventually(t, func(ctx context.Context) error {
+		cluster.Eventually(t, func(ctx context.Context) error {
 			if err := installation.CheckCRD(ctx, plane, definition); !meta.IsNoMatchError(err) {
 				return errors.Join(errors.New("the API server still has the CRD"), err)
 			}
@@ -186,7 +188,7 @@ func TestWithoutCRDs(t *testing.T) {
 	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	migrateWith(t, ns, "first", "dao-test@1.0.0")
 }

@@ -10,6 +10,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // TestLibraryServes50Namespaces proves that one release in a library serves many namespaces: each has one copy when its
@@ -21,7 +22,7 @@ func TestLibraryServes50Namespaces(t *testing.T) {
 	wantKongPlugins(t, kongPod(users[count-1], "kong"), "bundled,quiet")
 	start := time.Now()
 	pods := make([]*corev1.Pod, count*podsEach)
-	err := inParallel(8, len(pods), func(i int) error {
+	err := cluster.InParallel(8, len(pods), func(i int) error {
 		pods[i] = kongPod(users[i/podsEach], fmt.Sprintf("kong-%d", i%podsEach))
 		return webhook.Admin.Create(t.Context(), pods[i])
 	})
@@ -51,7 +52,7 @@ func TestPodWithLibraryGate(t *testing.T) {
 	wantKongPlugins(t, kongPod(users[0], "kong"), "bundled,quiet")
 	gated := kongPod(users[0], "kong")
 	gated.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: annotations.LibraryGate}}
-	create(t, gated)
+	shared.Create(t, gated)
 	if len(gated.Spec.SchedulingGates) != 1 {
 		t.Errorf("the gates are %v, want 1", gated.Spec.SchedulingGates)
 	}
@@ -62,13 +63,13 @@ func TestPodWithLibraryGate(t *testing.T) {
 // pods start. The pods have no annotation.
 func TestLibraryPluginIsMigrated(t *testing.T) {
 	t.Parallel()
-	library, ns := namespace(t), namespace(t)
+	library, ns := shared.CreateNamespace(t), shared.CreateNamespace(t)
 	daoTest(t, library)
 	createPolicy(t, "library", policySpec{Plugins: plugins("dao-test@1.1.0"), Library: library}, ns)
 	made := pod(ns, "kong", "")
 	made.Annotations = nil
 	wantKongPlugins(t, made, "bundled,dao-test")
-	create(t, made)
+	shared.Create(t, made)
 	if !isGated(made) || !awaitsCopies(made) {
 		t.Errorf("the gates are %v, want both of kongdao's", made.Spec.SchedulingGates)
 	}

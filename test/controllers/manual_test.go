@@ -11,11 +11,11 @@ import (
 // it. No pod waits for that.
 func TestManualFinish(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	manual := pod(ns, "manual", "dao-test@1.1.0")
 	manual.Annotations[annotations.Migrations] = "up"
-	create(t, manual)
+	shared.Create(t, manual)
 	up := runningJob(t, ns, "up")
 	endJob(t, up, pending())
 	wantUngated(t, manual)
@@ -32,14 +32,14 @@ func TestManualFinish(t *testing.T) {
 // the migration and both digests. A person can accept the change.
 func TestEditedMigration(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	source(t, ns, "dao-test", "1.0.1", base, "CREATE and more")
 	migrateWith(t, ns, "first", "dao-test@1.0.0")
 	const metric = `kongdao_migration_failures_total{reason="MigrationHeld"}`
 	before := metricValue(t, metric)
 	edited := pod(ns, "edited", "dao-test@1.0.1")
-	create(t, edited)
+	shared.Create(t, edited)
 	held := migrationInPhase(t, ns, "dao-test@1.0.1", v1alpha1.PhaseHeld)
 	was := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished).Spec.Plugins[0].Migrations[0].Digest
 	now := held.Spec.Plugins[0].Migrations[0].Digest

@@ -20,7 +20,7 @@ import (
 // container that runs Kong. It uses the test pods of package mutate.
 func TestMatchConditionsSelectKong(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	source(t, ns, quiet, "1.0.0")
 	createPolicy(t, "gives", policySpec{Plugins: plugins(quiet)}, ns)
 	wantKongPlugins(t, kongPod(ns, "kong"), "bundled,quiet")

@@ -15,6 +15,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // migrationsIn returns the PluginMigrations of a namespace, the oldest first.
@@ -44,7 +45,7 @@ func migrationThat(
 ) *v1alpha1.PluginMigration {
 	t.Helper()
 	var found *v1alpha1.PluginMigration
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		migrations, err := migrationsIn(ctx, namespace)
 		if err != nil {
 			return err
@@ -97,7 +98,7 @@ func jobsIn(ctx context.Context, namespace string) ([]batchv1.Job, error) {
 func runningJob(t *testing.T, namespace, step string) *batchv1.Job {
 	t.Helper()
 	var found *batchv1.Job
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		jobs, err := jobsIn(ctx, namespace)
 		if err != nil {
 			return err
@@ -138,7 +139,7 @@ func wantJobs(t *testing.T, namespace string, steps ...string) []batchv1.Job {
 func migrateWith(t *testing.T, namespace, name, plugins string) {
 	t.Helper()
 	first := pod(namespace, name, plugins)
-	create(t, first)
+	shared.Create(t, first)
 	if !isGated(first) {
 		t.Fatalf("pod %s has no gate", name)
 	}

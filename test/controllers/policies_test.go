@@ -31,7 +31,7 @@ func edited(pod *corev1.Pod, edit func(*corev1.Pod)) *corev1.Pod {
 // an annotation, and no others.
 func TestPolicyGivesPlugins(t *testing.T) {
 	t.Parallel()
-	ns, other := namespace(t), namespace(t)
+	ns, other := shared.CreateNamespace(t), shared.CreateNamespace(t)
 	source(t, ns, quiet, "1.0.0")
 	source(t, ns, "own", "1.0.0")
 	createPolicy(t, "gives", policySpec{
@@ -86,7 +86,7 @@ func TestPolicyGivesPlugins(t *testing.T) {
 // versions. The denial names both policies.
 func TestPoliciesCombine(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	source(t, ns, quiet, "1.0.0")
 	source(t, ns, quiet, "2.0.0")
 	source(t, ns, "other", "1.0.0")

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // quiet is a plugin without migrations.
@@ -44,7 +45,7 @@ func createPolicy(t *testing.T, name string, spec policySpec, namespaces ...stri
 // createPolicyObject creates a policy and waits until it applies. The test deletes it at its end.
 func createPolicyObject(t *testing.T, policy *v1alpha1.PluginPolicy) {
 	t.Helper()
-	create(t, policy)
+	shared.Create(t, policy)
 	t.Cleanup(func() {
 		if err := webhook.Admin.Delete(context.Background(), policy); client.IgnoreNotFound(err) != nil {
 			t.Error(err)
@@ -57,7 +58,7 @@ func createPolicyObject(t *testing.T, policy *v1alpha1.PluginPolicy) {
 // API server calls the webhook for Kong pods without an annotation.
 func waitForPolicy(t *testing.T, policy *v1alpha1.PluginPolicy) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy); err != nil {
 			return err
 		}
@@ -103,7 +104,7 @@ func createDryRun(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
 // wantKongPlugins waits until a pod would be created with a value of KONG_PLUGINS.
 func wantKongPlugins(t *testing.T, pod *corev1.Pod, want string) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		created, err := createDryRun(ctx, pod)
 		if err == nil && kongPlugins(created) != want {
 			err = fmt.Errorf("KONG_PLUGINS is %q, want %q", kongPlugins(created), want)
@@ -115,7 +116,7 @@ func wantKongPlugins(t *testing.T, pod *corev1.Pod, want string) {
 // wantDenied waits until a pod is denied with a message that contains all texts.
 func wantDenied(t *testing.T, pod *corev1.Pod, texts ...string) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		_, err := createDryRun(ctx, pod)
 		if err == nil {
 			return errors.New("the pod is admitted")

@@ -105,7 +105,7 @@ func TestPolicyWithEmptyVersionIsRejected(t *testing.T) {
 // error in its conditions.
 func TestInvalidPolicyIsStalled(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	expectLogError("podSelector: values[0][team]")
 	invalid := createPolicy(t, "invalid", policySpec{
 		Allowed:     []string{"dao-*"},

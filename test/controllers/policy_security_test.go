@@ -23,7 +23,7 @@ const (
 // restrictedNamespace returns a namespace with both plugins, and a policy that allows only one of them.
 func restrictedNamespace(t *testing.T) string {
 	t.Helper()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	source(t, ns, allowed, "1.0.0")
 	source(t, ns, forbidden, "1.0.0")
 	createPolicy(t, "restricts", policySpec{Allowed: []string{"dao-*"}}, ns)
@@ -40,7 +40,7 @@ func notAllowed(ns string) string {
 // ConfigMaps there have the label of a plugin, or the labels of a copy.
 func TestLabelsOnConfigMaps(t *testing.T) {
 	t.Parallel()
-	ns, library, elsewhere := namespace(t), namespace(t), namespace(t)
+	ns, library, elsewhere := shared.CreateNamespace(t), shared.CreateNamespace(t), shared.CreateNamespace(t)
 	source(t, library, quiet, "1.0.0")
 	for _, attacked := range []string{ns, elsewhere} {
 		source(t, attacked, quiet, "1.0.0-evil")
@@ -98,17 +98,17 @@ func TestContainersAnnotationDoesNotBypassPolicies(t *testing.T) {
 }
 
 // TestPoliciesApplyToAnnotatedWorkloads proves that pods of an annotated Deployment cannot get a plugin that is not
-// allowed, and that a person who annotates it gets a warning. They also cannot opt out of a policy that does not
-// permit it.
+// allowed, and that a person who annotates it gets a warning. They also cannot opt out of a policy that does not permit
+// it.
 func TestPoliciesApplyToAnnotatedWorkloads(t *testing.T) {
 	t.Parallel()
 	ns := restrictedNamespace(t)
 	requesting := deployment(ns, "kong", 1)
 	requesting.Annotations = map[string]string{annotations.Plugins: forbidden}
 	requesting.Spec.Template.Annotations = nil
-	create(t, requesting)
+	shared.Create(t, requesting)
 	wantEvent(t, ns, "ReplicaSet", "PluginsDenied", notAllowed(ns))
-	warnings := kubectlSays(t.Context(), t, ns, "annotate", "deployment", "kong", "example.com/again=1",
+	warnings := kubectlWarnings(t, ns, "annotate", "deployment", "kong", "example.com/again=1",
 		annotations.Plugins+"="+forbidden+"@1.0.0", "--overwrite")
 	if !strings.Contains(warnings, "does not allow it") {
 		t.Errorf("the warnings are %q", warnings)
@@ -122,14 +122,14 @@ func TestPoliciesApplyToAnnotatedWorkloads(t *testing.T) {
 	optingOut := deployment(ns, "out", 1)
 	optingOut.Annotations = map[string]string{annotations.Inject: "false"}
 	optingOut.Spec.Template.Annotations = nil
-	create(t, optingOut)
+	shared.Create(t, optingOut)
 	podsOf(t, ns, "out", 1, func(pod *corev1.Pod) bool { return kongPlugins(pod) == "bundled,"+allowed })
 }
 
 // TestAnnotationsCannotNameALibrary proves that only a policy decides which library plugins come from.
 func TestAnnotationsCannotNameALibrary(t *testing.T) {
 	t.Parallel()
-	ns, library := restrictedNamespace(t), namespace(t)
+	ns, library := restrictedNamespace(t), shared.CreateNamespace(t)
 	source(t, library, "dao-elsewhere", "1.0.0")
 	for _, request := range []string{
 		library + "/dao-elsewhere", "dao-elsewhere@" + library + "/1.0.0", "dao-elsewhere." + library,
@@ -147,7 +147,7 @@ func TestAnnotationsCannotNameALibrary(t *testing.T) {
 // with patterns, audits and libraries. Otherwise a user who can create pods could block the webhook.
 func TestLargestRequestsAreAnswered(t *testing.T) {
 	t.Parallel()
-	ns, library := restrictedNamespace(t), namespace(t)
+	ns, library := restrictedNamespace(t), shared.CreateNamespace(t)
 	createPolicy(t, "offers", policySpec{Library: library}, ns)
 	createPolicy(t, "audits", policySpec{
 		Library: library, Plugins: plugins("dao-1", "dao-2@1"), Allowed: []string{"*1*2*3*4*", "dao-*-*-*"},

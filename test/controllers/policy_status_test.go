@@ -16,6 +16,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 type policyStatus = v1alpha1.PluginPolicyStatus
@@ -23,7 +24,7 @@ type policyStatus = v1alpha1.PluginPolicyStatus
 // wantStatus waits until a policy's status passes a check and the message of its condition Ready contains a text.
 func wantStatus(t *testing.T, policy *v1alpha1.PluginPolicy, message string, check func(policyStatus) bool) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy); err != nil {
 			return err
 		}
@@ -58,12 +59,12 @@ func wantPolicyKstatus(t *testing.T, policy *v1alpha1.PluginPolicy, want string)
 // its status, and that mode Enforce then has this effect.
 func TestAuditThenEnforce(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	source(t, ns, quiet, "1.0.0")
 	policy := createPolicy(t, "audits", policySpec{Plugins: plugins(quiet), Mode: v1alpha1.Audit}, ns)
-	create(t, kongPod(ns, "before"))
-	eventually(t, func(ctx context.Context) error {
-		warnings := kubectlSays(ctx, t, ns, "run", "kong", "--image=kong:3.9", "--dry-run=server")
+	shared.Create(t, kongPod(ns, "before"))
+	cluster.Eventually(t, func(ctx context.Context) error {
+		warnings := kubectlWarnings(t, ns, "run", "kong", "--image=kong:3.9", "--dry-run=server")
 		if !strings.Contains(warnings, `audited policy "audits-`+ns+`" would give this pod the plugin "quiet"`) {
 			return fmt.Errorf("the warnings are %q", warnings)
 		}
@@ -77,7 +78,7 @@ func TestAuditThenEnforce(t *testing.T) {
 	})
 	change(t, policy, func(policy *v1alpha1.PluginPolicy) { policy.Spec.Mode = v1alpha1.Enforce })
 	wantKongPlugins(t, kongPod(ns, "kong"), "bundled,quiet")
-	create(t, kongPod(ns, "after"))
+	shared.Create(t, kongPod(ns, "after"))
 	before := v1alpha1.WorkloadReference{Namespace: ns, Kind: "Pod", Name: "before"}
 	message := `Restart these workloads to update 1 pod: "` + ns + `/Pod/before"`
 	wantStatus(t, policy, message, func(status policyStatus) bool {
@@ -96,12 +97,12 @@ func TestAuditThenEnforce(t *testing.T) {
 // Ready stays True, because a tenant's mistake is not an error of the policy.
 func TestDenialsDoNotChangeReady(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	source(t, ns, "own", "1.0.0")
 	policy := createPolicy(t, "forbids", policySpec{Allowed: []string{"dao-*"}}, ns)
 	requesting := deployment(ns, "kong", 1)
 	requesting.Spec.Template.Annotations = map[string]string{annotations.Plugins: "own"}
-	create(t, requesting)
+	shared.Create(t, requesting)
 	message := `The policy denied pods of 1 workload in the last hour: "` + ns + `/ReplicaSet/kong-`
 	wantStatus(t, policy, "Applies to 1 namespace", func(status policyStatus) bool {
 		return status.Denied == 1 && len(status.Denials) == 1 &&
@@ -123,12 +124,12 @@ func TestDenialsDoNotChangeReady(t *testing.T) {
 // its controller and the policy's status report it.
 func TestAuditedDenialsAreReported(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	source(t, ns, "own", "1.0.0")
 	policy := createPolicy(t, "audits", policySpec{Allowed: []string{"dao-*"}, Mode: v1alpha1.Audit}, ns)
 	requesting := deployment(ns, "kong", 1)
 	requesting.Spec.Template.Annotations = map[string]string{annotations.Plugins: "own"}
-	create(t, requesting)
+	shared.Create(t, requesting)
 	podsOf(t, ns, "kong", 1, func(pod *corev1.Pod) bool { return kongPlugins(pod) == "bundled,own" })
 	wantEvent(t, ns, "ReplicaSet", "PolicyAudited",
 		`audited policies would deny this pod: plugin "own": policy "`+policy.Name+`" does not allow it`)
@@ -143,13 +144,13 @@ func TestAuditedDenialsAreReported(t *testing.T) {
 // label, and that pods which already run there are outdated.
 func TestNamespaceIsLabelledLater(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	source(t, ns, quiet, "1.0.0")
 	policy := &v1alpha1.PluginPolicy{ObjectMeta: metav1.ObjectMeta{Name: "later-" + ns}, Spec: policySpec{
 		Plugins: plugins(quiet), NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": ns}},
 	}}
 	createPolicyObject(t, policy)
-	create(t, kongPod(ns, "before"))
+	shared.Create(t, kongPod(ns, "before"))
 	change(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, func(namespace *corev1.Namespace) {
 		namespace.Labels["team"] = ns
 	})
@@ -160,18 +161,18 @@ func TestNamespaceIsLabelledLater(t *testing.T) {
 // TestPolicyForAllNamespaces proves that a policy without selectors applies to all namespaces except those that the
 // installation excludes. The test is not parallel, because the policy applies to the namespaces of other tests.
 func TestPolicyForAllNamespaces(t *testing.T) {
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	policy := &v1alpha1.PluginPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "everywhere"},
 		Spec:       policySpec{Plugins: plugins(quiet), Mode: v1alpha1.Audit},
 	}
-	create(t, policy, kongPod(ns, "kong"))
+	shared.Create(t, policy, kongPod(ns, "kong"))
 	t.Cleanup(func() {
 		if err := webhook.Admin.Delete(context.Background(), policy); err != nil {
 			t.Error(err)
 		}
 	})
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		var namespaces corev1.NamespaceList
 		err := errors.Join(webhook.Admin.List(ctx, &namespaces),
 			webhook.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy))

@@ -8,13 +8,15 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // wantPolicyWebhook waits until the webhook for policies is configured, or is not, and returns its configuration.
 func wantPolicyWebhook(t *testing.T, want bool) *admissionregistrationv1.MutatingWebhookConfiguration {
 	t.Helper()
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		err := webhook.Admin.Get(ctx, client.ObjectKey{Name: "kongdao-policies"}, configuration)
 		if err == nil && (len(configuration.Webhooks) > 0) != want {
 			err = fmt.Errorf("kongdao-policies has %d webhooks", len(configuration.Webhooks))
@@ -28,7 +30,7 @@ func wantPolicyWebhook(t *testing.T, want bool) *admissionregistrationv1.Mutatin
 // policy gives plugins, and only for pods that may run Kong. The controller restores a changed webhook. The test is not
 // parallel, because other tests have policies.
 func TestWebhookOnlyWithPolicies(t *testing.T) {
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	wantPolicyWebhook(t, false)
 	policy := createPolicy(t, "gives", policySpec{Plugins: plugins(quiet)}, ns)
 	wantPolicyWebhook(t, true)
@@ -51,7 +53,7 @@ func TestWebhookOnlyWithPolicies(t *testing.T) {
 	change(t, configuration, func(c *admissionregistrationv1.MutatingWebhookConfiguration) {
 		c.Webhooks[0].MatchConditions = nil
 	})
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		if err := webhook.Admin.Get(ctx, client.ObjectKey{Name: "kongdao-policies"}, configuration); err != nil {
 			return err
 		}

@@ -12,14 +12,15 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // TestTwoDeploymentsOnOneDatabase proves that two Deployments with one database share a PluginMigration and a Job.
 func TestTwoDeploymentsOnOneDatabase(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
-	create(t, deployment(ns, "blue", 2), deployment(ns, "green", 2))
+	shared.Create(t, deployment(ns, "blue", 2), deployment(ns, "green", 2))
 	waiting := slices.Concat(podsOf(t, ns, "blue", 2, isGated), podsOf(t, ns, "green", 2, isGated))
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, waiting...)
@@ -34,7 +35,7 @@ func TestTwoDeploymentsOnOneDatabase(t *testing.T) {
 // migrated one after the other, each by one Job. jobWatch checks that two Jobs never run together.
 func TestManySetsOnOneDatabase(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	const sets = 6
 	pods := make([]*corev1.Pod, 0, 2*sets)
 	for i := range sets {
@@ -42,7 +43,8 @@ func TestManySetsOnOneDatabase(t *testing.T) {
 		source(t, ns, plugin, "1.0.0", base, "CREATE "+plugin)
 		pods = append(pods, pod(ns, plugin+"-a", plugin), pod(ns, plugin+"-b", plugin))
 	}
-	err := inParallel(len(pods), len(pods), func(i int) error { return webhook.Admin.Create(t.Context(), pods[i]) })
+	err := cluster.InParallel(len(pods), len(pods),
+		func(i int) error { return webhook.Admin.Create(t.Context(), pods[i]) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +75,14 @@ func otherMigrations(t *testing.T, namespace, name string) []v1alpha1.PluginMigr
 // does not run "up" while migrations are pending (fact K11). "finish" needs a pod of that release.
 func TestThirdReleaseBeforeSecondIsFinished(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	source(t, ns, "dao-test", "1.2.0", base, "CREATE", next, "ALTER", "002_110_to_120", "DROP")
 	second, third := pod(ns, "second", "dao-test@1.1.0"), pod(ns, "third", "dao-test@1.2.0")
-	create(t, second)
+	shared.Create(t, second)
 	endJob(t, runningJob(t, ns, "up"), pending())
 	wantUngated(t, second)
-	create(t, third)
+	shared.Create(t, third)
 	wantMessage(t, ns, "dao-test@1.2.0", v1alpha1.ReasonPendingMigrations,
 		"must be finished first. Pending: dao-test: "+next)
 	makeReady(t, second)
@@ -94,19 +96,19 @@ func TestThirdReleaseBeforeSecondIsFinished(t *testing.T) {
 // has its own PluginMigration.
 func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 	t.Parallel()
-	one, other := namespace(t), namespace(t)
-	shared := func(namespace, name, plugins string) *corev1.Pod {
+	one, other := shared.CreateNamespace(t), shared.CreateNamespace(t)
+	sharedPod := func(namespace, name, plugins string) *corev1.Pod {
 		user := pod(namespace, name, plugins)
 		user.Spec.Containers[0].Env[0].Value = "postgres." + one + ".svc"
 		return user
 	}
 	daoTest(t, one)
 	daoTest(t, other)
-	older, newer := shared(one, "older", "dao-test@1.0.0"), shared(other, "newer", "dao-test@1.1.0")
-	create(t, older)
+	older, newer := sharedPod(one, "older", "dao-test@1.0.0"), sharedPod(other, "newer", "dao-test@1.1.0")
+	shared.Create(t, older)
 	endJob(t, runningJob(t, one, "up"), done())
 	makeReady(t, older)
-	create(t, newer)
+	shared.Create(t, newer)
 	endJob(t, runningJob(t, other, "up"), pending())
 	makeReady(t, newer)
 	wantMessage(t, other, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, `"`+one+`/older"`)
@@ -119,12 +121,12 @@ func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 // is gone, the next Job starts.
 func TestPodOfDeletedJobStillRuns(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
-	create(t, pod(ns, "first", "dao-test@1.1.0"))
+	shared.Create(t, pod(ns, "first", "dao-test@1.1.0"))
 	old := runningJob(t, ns, "up")
 	var runner *corev1.Pod
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		var pods corev1.PodList
 		hasLabel := client.MatchingLabels{batchv1.JobNameLabel: old.Name}
 		if err := webhook.Admin.List(ctx, &pods, client.InNamespace(ns), hasLabel); err != nil {

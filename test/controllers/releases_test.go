@@ -40,10 +40,10 @@ func wantTable(t *testing.T, namespace string, lines ...string) {
 // all migrations, and the pods start. Later pods start without waiting. kubectl shows the progress.
 func TestFirstRelease(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	kong := deployment(ns, "kong", 3)
-	create(t, kong)
+	shared.Create(t, kong)
 	waiting := podsOf(t, ns, "kong", 3, isGated)
 	up := runningJob(t, ns, "up")
 	migrating := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseMigrating)
@@ -74,7 +74,7 @@ func TestFirstRelease(t *testing.T) {
 	wantTable(t, ns, "dao-test-*|Finished|dao-test@1.0.0|postgres.NAMESPACE:5432/kong|AGES")
 
 	later := pod(ns, "later", "dao-test@1.0.0")
-	create(t, later)
+	shared.Create(t, later)
 	if isGated(later) {
 		t.Error("a pod of a migrated database has a gate")
 	}
@@ -85,10 +85,10 @@ func TestFirstRelease(t *testing.T) {
 // and the new pods are ready. No pod waits for it.
 func TestSecondRelease(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	kong := deployment(ns, "kong", 2)
-	create(t, kong)
+	shared.Create(t, kong)
 	old := podsOf(t, ns, "kong", 2, isGated)
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, old...)
@@ -135,10 +135,10 @@ func TestSecondRelease(t *testing.T) {
 // older release must be able to come back.
 func TestFinishWaitsForReadyPods(t *testing.T) {
 	t.Parallel()
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	first, second := pod(ns, "first", "dao-test@1.1.0"), pod(ns, "second", "dao-test@1.1.0")
-	create(t, first, second)
+	shared.Create(t, first, second)
 	endJob(t, runningJob(t, ns, "up"), pending())
 	wantUngated(t, first, second)
 	makeReady(t, first)
@@ -153,15 +153,15 @@ func TestFinishWaitsForReadyPods(t *testing.T) {
 // kongdao. "finish" waits for it and starts soon after it is gone, although no watch reports this. The restart proves
 // that no earlier plan is necessary.
 func TestFinishWaitsForPodsWithoutInjection(t *testing.T) {
-	ns := namespace(t)
+	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	manual := pod(ns, "manual", "")
 	container := &manual.Spec.Containers[0]
 	container.Env = append(container.Env, corev1.EnvVar{Name: "KONG_PLUGINS", Value: "bundled,dao-test"})
-	create(t, manual)
+	shared.Create(t, manual)
 	makeReady(t, manual)
 	injected := pod(ns, "injected", "dao-test@1.1.0")
-	create(t, injected)
+	shared.Create(t, injected)
 	endJob(t, runningJob(t, ns, "up"), pending())
 	makeReady(t, injected)
 	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, `"`+ns+`/manual"`)

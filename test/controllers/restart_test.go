@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -74,7 +75,7 @@ func (p permission) revoke(t *testing.T) (grant func()) {
 	role.Rules = slices.DeleteFunc(role.Rules, func(rule rbacv1.PolicyRule) bool { return len(rule.Verbs) == 0 })
 	set := func(rules []rbacv1.PolicyRule, allowed bool) {
 		change(t, role, func(role *rbacv1.ClusterRole) { role.Rules = rules })
-		eventually(t, func(ctx context.Context) error { return p.check(ctx, allowed) })
+		cluster.Eventually(t, func(ctx context.Context) error { return p.check(ctx, allowed) })
 	}
 	set(slices.Clone(role.Rules), false)
 	return func() { set(before, true) }
@@ -100,7 +101,7 @@ func (p permission) check(ctx context.Context, allowed bool) error {
 // waitUntilGone waits until a deleted object no longer exists.
 func waitUntilGone(t *testing.T, object client.Object) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		err := webhook.Admin.Get(ctx, client.ObjectKeyFromObject(object), object)
 		if err == nil {
 			return fmt.Errorf("%T %s still exists", object, object.GetName())

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/test/cluster"
 	"kongdao.io/kongdao/test/installation"
 )
 
@@ -41,7 +42,7 @@ func TestManyPodsAreUngated(t *testing.T) {
 	const maxCalls = waitingPods / 10
 	others := map[int]int{}
 	for _, databases := range []int{1, 10} {
-		ns := namespace(t)
+		ns := shared.CreateNamespace(t)
 		daoTest(t, ns)
 		began := time.Now()
 		pods := createPodsOn(t, ns, databases)
@@ -79,7 +80,7 @@ func TestManyPodsAreUngated(t *testing.T) {
 func createPodsOn(t *testing.T, namespace string, databases int) []*corev1.Pod {
 	t.Helper()
 	pods := make([]*corev1.Pod, waitingPods)
-	err := inParallel(8, waitingPods, func(i int) error {
+	err := cluster.InParallel(8, waitingPods, func(i int) error {
 		name, database := fmt.Sprintf("kong-%d", i), fmt.Sprintf("db-%d", i%databases)
 		pods[i] = onDatabase(pod(namespace, name, "dao-test@1.0.0"), database)
 		return webhook.Admin.Create(t.Context(), pods[i])
@@ -93,7 +94,7 @@ func createPodsOn(t *testing.T, namespace string, databases int) []*corev1.Pod {
 // waitForMigrations waits until a number of PluginMigrations is in a phase.
 func waitForMigrations(t *testing.T, namespace string, count int, phase v1alpha1.Phase) {
 	t.Helper()
-	eventually(t, func(ctx context.Context) error {
+	cluster.Eventually(t, func(ctx context.Context) error {
 		migrations, err := migrationsIn(ctx, namespace)
 		if err != nil {
 			return err
