@@ -71,7 +71,7 @@ func TestAdmissionsWhileSourcesChange(t *testing.T) {
 			other := configmaps.Versioned(configmaps.Source("other", strconv.Itoa(i), "dao-test"), strconv.Itoa(i))
 			configMaps.Add(other)
 			configMaps.Modify(configmaps.Source("kong", "a", "dao-test"))
-			configMaps.Delete(other)
+			configMaps.Delete(other.DeepCopy()) // Delete sets the resource version, and the informer reads the added object
 		}
 	})
 	work.Wait()
