@@ -32,7 +32,8 @@ func (o *Options) addCertificateFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.CertProvider, "cert-provider", o.CertProvider,
 		"source of the serving certificate: self (the webhook creates a CA and signs), cert-manager or files")
 	flags.StringVar(&o.CertIssuer, "cert-issuer", o.CertIssuer,
-		"for cert-manager: `KIND/NAME` of an existing Issuer or ClusterIssuer; if empty, the webhook creates issuers")
+		"for cert-manager: existing issuer, `KIND/NAME`, with the kind Issuer or ClusterIssuer; if empty, the webhook "+
+			"creates issuers")
 	flags.StringVar(&o.CertDir, "cert-dir", o.CertDir, "for files: `folder` with the serving certificate and its key")
 	flags.StringVar(&o.CertName, "cert-name", o.CertName, "for files: `file` in --cert-dir with the certificate")
 	flags.StringVar(&o.KeyName, "key-name", o.KeyName, "for files: `file` in --cert-dir with the key")
@@ -61,12 +62,12 @@ func (o *Options) addFeatureFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.MigrationDeadline, "migration-deadline", o.MigrationDeadline,
 		"how long a Job retries while the database is unreachable or locked")
 	flags.IntVar(&o.MigrationHistory, "migration-history", o.MigrationHistory,
-		"number of PluginMigrations to keep for each database that no pod needs")
+		"how many PluginMigrations that no pod needs to keep for each database")
 	flags.DurationVar(&o.JobRetention, "job-retention", o.JobRetention, "how long to keep a finished Job")
 	flags.StringToStringVar(&o.JobLabels, "job-labels", o.JobLabels,
-		"labels of the Jobs' pods, for example for a NetworkPolicy, `name=value`")
+		"labels for the Jobs' pods, `name=value` and separated by commas; for example, for a NetworkPolicy")
 	flags.StringToStringVar(&o.JobAnnotations, "job-annotations", o.JobAnnotations,
-		"annotations of the Jobs' pods, `name=value`")
+		"annotations for the Jobs' pods, `name=value` and separated by commas")
 	flags.BoolVar(&o.Policies, "policies", o.Policies, "apply PluginPolicies")
 	flags.DurationVar(&o.CopyRetention, "copy-retention", o.CopyRetention,
 		"how long to keep a copy of a library's release that no pod and no policy needs")

@@ -47,7 +47,7 @@ type Options struct {
 	// MigrationTimeout limits one migration, MigrationDeadline limits one Job. JobRetention is how long a finished Job is
 	// kept.
 	MigrationTimeout, MigrationDeadline, JobRetention time.Duration
-	// MigrationHistory is the number of PluginMigrations to keep for each database that no pod needs.
+	// MigrationHistory is how many PluginMigrations that no pod needs are kept for each database.
 	MigrationHistory int
 	// JobLabels and JobAnnotations are for the pods of Jobs.
 	JobLabels, JobAnnotations map[string]string

@@ -28,6 +28,7 @@ func TestPodsWaitForMigrations(t *testing.T) {
 	const job = `"ownerReferences":[{"apiVersion":"batch/v1","kind":"Job","name":"migrate","uid":"1","controller":true}],`
 	for name, test := range map[string]struct {
 		owner, mode, spec string
+		env               string
 		migrated          bool
 		failing           error
 		off               bool
@@ -47,7 +48,7 @@ func TestPodsWaitForMigrations(t *testing.T) {
 			reason: "the failurePolicy decides"},
 		"migrations disabled": {off: true, reason: "the process runs without --migrations"},
 		"malformed":           {mode: "never", status: http.StatusOK, reason: "denied like every invalid annotation"},
-		"no database":         {spec: `"hostname":"KONG_DATABASE=off",`},
+		"no database":         {env: `{"name":"KONG_DATABASE","value":"off"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, cached(migratingSource()))
@@ -56,8 +57,8 @@ func TestPodsWaitForMigrations(t *testing.T) {
 				h.cluster.Migrations = migrations
 			}
 			env := `{"name":"KONG_PG_HOST","value":"postgres"}`
-			if name == "no database" {
-				env = `{"name":"KONG_DATABASE","value":"off"}`
+			if test.env != "" {
+				env = test.env
 			}
 			text := `{"metadata":{` + test.owner + `"annotations":{"kongdao.io/plugins":"dao-test","kongdao.io/migrations":"` +
 				test.mode + `"}},"spec":{` + test.spec +

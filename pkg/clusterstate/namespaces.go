@@ -27,8 +27,8 @@ func NamespacesCache() cache.ByObject {
 	}}
 }
 
-// Labels returns the labels of a namespace. It asks the API server for a namespace that the cache does not know yet. A
-// namespace that does not exist is an error.
+// Labels returns the labels of a namespace. If the cache does not have the namespace yet, Labels reads it from the API
+// server. A namespace that does not exist is an error.
 func (n *Namespaces) Labels(ctx context.Context, name string) (map[string]string, error) {
 	var namespace corev1.Namespace
 	errCached := n.Cached.Get(ctx, client.ObjectKey{Name: name}, &namespace)

@@ -30,8 +30,8 @@ func (n fakeNamespaces) List(_ context.Context, list client.ObjectList, options 
 	if n == nil {
 		return apierrors.NewTimeoutError("no answer", 1)
 	}
-	asked := (&client.ListOptions{}).ApplyOptions(options)
-	name, exact := asked.FieldSelector.RequiresExactMatch(metav1.ObjectNameField)
+	requested := (&client.ListOptions{}).ApplyOptions(options)
+	name, exact := requested.FieldSelector.RequiresExactMatch(metav1.ObjectNameField)
 	if labels, ok := n[name]; exact && ok {
 		list.(*corev1.NamespaceList).Items = []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}}
 	}

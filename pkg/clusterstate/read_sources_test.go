@@ -39,12 +39,12 @@ func TestReadSourcesReadsAllPages(t *testing.T) {
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	for _, contentType := range []string{runtime.ContentTypeJSON, runtime.ContentTypeProtobuf} {
 		t.Run(contentType, func(t *testing.T) {
-			var asked []string
+			var requests []string
 			server := httptest.NewServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 				query := request.URL.Query()
-				asked = append(asked,
+				requests = append(requests,
 					request.URL.Path+" "+query.Get("labelSelector")+" "+query.Get("limit")+" "+query.Get("continue"))
-				if len(asked) > len(all) {
+				if len(requests) > len(all) {
 					http.Error(writer, "too many pages", http.StatusTeapot)
 					return
 				}
@@ -67,8 +67,8 @@ func TestReadSourcesReadsAllPages(t *testing.T) {
 			if got, want := len(releases[0].Sources), len(all); got != want {
 				t.Errorf("the release has %d sources, want %d", got, want)
 			}
-			const ask = "/api/v1/namespaces/kong/configmaps kongdao.io/plugin in (dao-test) 10 "
-			if diff := cmp.Diff([]string{ask, ask + "10", ask + "20"}, asked); diff != "" {
+			const firstPage = "/api/v1/namespaces/kong/configmaps kongdao.io/plugin in (dao-test) 10 "
+			if diff := cmp.Diff([]string{firstPage, firstPage + "10", firstPage + "20"}, requests); diff != "" {
 				t.Errorf("requests (-want +got)\n%s", diff)
 			}
 		})

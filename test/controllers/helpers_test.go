@@ -121,9 +121,14 @@ func kubectl(t *testing.T, namespace string, arguments ...string) string {
 }
 
 // kubectlWarnings is like kubectl, but returns what kubectl prints on standard error.
-func kubectlWarnings(t *testing.T, namespace string, arguments ...string) string {
+func kubectlWarnings(ctx context.Context, t *testing.T, namespace string, arguments ...string) string {
 	t.Helper()
-	return shared.MustKubectl(t, namespace, "", arguments...).Stderr
+	arguments = append([]string{"--namespace", namespace}, arguments...)
+	output := cluster.RunKubectl(ctx, t, plane.Kubeconfig(), "", arguments...)
+	if output.Failed {
+		t.Fatalf("kubectl %s failed: %s", strings.Join(arguments, " "), output.Stderr)
+	}
+	return output.Stderr
 }
 
 // containsLine reports whether a text has a line.

@@ -108,7 +108,7 @@ func TestPoliciesApplyToAnnotatedWorkloads(t *testing.T) {
 	requesting.Spec.Template.Annotations = nil
 	shared.Create(t, requesting)
 	wantEvent(t, ns, "ReplicaSet", "PluginsDenied", notAllowed(ns))
-	warnings := kubectlWarnings(t, ns, "annotate", "deployment", "kong", "example.com/again=1",
+	warnings := kubectlWarnings(t.Context(), t, ns, "annotate", "deployment", "kong", "example.com/again=1",
 		annotations.Plugins+"="+forbidden+"@1.0.0", "--overwrite")
 	if !strings.Contains(warnings, "does not allow it") {
 		t.Errorf("the warnings are %q", warnings)

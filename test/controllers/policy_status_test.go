@@ -64,7 +64,7 @@ func TestAuditThenEnforce(t *testing.T) {
 	policy := createPolicy(t, "audits", policySpec{Plugins: plugins(quiet), Mode: v1alpha1.Audit}, ns)
 	shared.Create(t, kongPod(ns, "before"))
 	cluster.Eventually(t, func(ctx context.Context) error {
-		warnings := kubectlWarnings(t, ns, "run", "kong", "--image=kong:3.9", "--dry-run=server")
+		warnings := kubectlWarnings(ctx, t, ns, "run", "kong", "--image=kong:3.9", "--dry-run=server")
 		if !strings.Contains(warnings, `audited policy "audits-`+ns+`" would give this pod the plugin "quiet"`) {
 			return fmt.Errorf("the warnings are %q", warnings)
 		}
