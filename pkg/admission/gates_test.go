@@ -39,7 +39,7 @@ func TestPodsWaitForMigrations(t *testing.T) {
 		"not migrated":  {gated: true},
 		"migrated":      {migrated: true, reason: "a pod that is scaled out must not wait"},
 		"pod of a Job":  {owner: job, reason: "the Jobs of the chart run migrations themselves (fact K21)"},
-		"with a node":   {spec: `"nodeName":"a",`, reason: "the API server denies a gate on a pod with a node (fact P1)"},
+		"with a node":   {spec: `"nodeName":"a",`, reason: "the API server rejects a gate on a pod with a node (fact P1)"},
 		"mode off":      {mode: "off"},
 		"mode up":       {mode: "up", gated: true},
 		"gated already": {spec: `"schedulingGates":[{"name":"kongdao.io/migrations"}],`, reason: "reinvocation"},

@@ -9,7 +9,7 @@ import (
 // waits for, "" for none. A pod that is scaled out or rescheduled finds its database migrated and does not wait.
 func (a *admission) gates(decision *Decision) (gates []string, migration string, err error) {
 	pod := &a.pod.View
-	// The API server denies a pod that has both a node and a gate (fact P1).
+	// The API server rejects a pod that has both a node and a gate (fact P1).
 	if len(decision.Denials) > 0 || len(decision.Request.Plugins) == 0 || pod.HasNode {
 		return nil, "", nil
 	}

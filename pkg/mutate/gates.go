@@ -6,7 +6,7 @@ import "slices"
 func (p *Pod) HasGate(name string) bool { return slices.Contains(p.Gates, name) }
 
 // AddGates appends the operations that give a pod scheduling gates. The pod keeps the gates that it has. A gate that
-// exists already, for example under reinvocation, is not added again, because the API server denies duplicates.
+// exists already, for example under reinvocation, is not added again, because the API server rejects duplicates.
 func AddGates(patch []Operation, pod Pod, names []string) []Operation {
 	var missing []gate
 	for _, name := range names {

@@ -85,7 +85,7 @@ func (i *injector) checkNested(container *Container, inner mount, outer *corev1.
 	isWhole := outer.SubPath == "" && outer.SubPathExpr == ""
 	switch i.sourceOf(outer.Name) {
 	case "":
-		// The API server denies a pod that mounts a volume which it does not have.
+		// The API server rejects a pod that mounts a volume which it does not have.
 		return
 	case "configMap", "secret", "projected", "downwardAPI":
 		if !isWhole {

@@ -30,7 +30,7 @@ func createNamespaces(t *testing.T) {
 }
 
 // createServiceAccount creates a service account. Without the controller-manager, a namespace has no default service
-// account, and the API server denies pods without one (fact P3).
+// account, and the API server rejects pods without one (fact P3).
 func createServiceAccount(t *testing.T, namespace, name string) *corev1.ServiceAccount {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}

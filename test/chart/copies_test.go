@@ -66,7 +66,7 @@ func checkCopyPolicy(t *testing.T, objects []*unstructured.Unstructured) {
 	}
 }
 
-// Parts of the messages with which the API server denies ConfigMaps.
+// Parts of the messages with which the API server rejects ConfigMaps.
 const (
 	prefixIsReserved = "the prefix kongdao-copy- is reserved for kongdao's copies"
 	onlyCopies       = "kongdao can create and delete only ConfigMaps with the prefix kongdao-copy-"

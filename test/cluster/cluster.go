@@ -102,7 +102,7 @@ func (c *Cluster) CreateNamespace(t *testing.T) string {
 	return namespace.Name
 }
 
-// WaitForServiceAccount waits for the default service account of a namespace. Without it, the API server denies pods
+// WaitForServiceAccount waits for the default service account of a namespace. Without it, the API server rejects pods
 // (fact P3).
 func (c *Cluster) WaitForServiceAccount(t *testing.T, namespace string) {
 	t.Helper()

@@ -61,7 +61,7 @@ func (c *ControlPlane) programs(managerKubeconfig string) []program {
 	return []program{
 		{"etcd", c.etcdFlags(), c.ports.etcd.url("http") + "/health"},
 		{"kube-apiserver", c.apiServerFlags(), apiServer + "/readyz"},
-		// The API server denies all pods until the controller manager has created this service account (fact P3).
+		// The API server rejects all pods until the controller manager has created this service account (fact P3).
 		{
 			"kube-controller-manager", c.controllerManagerFlags(managerKubeconfig),
 			apiServer + "/api/v1/namespaces/default/serviceaccounts/default",
