@@ -20,7 +20,7 @@ import (
 	"kongdao.io/kongdao/pkg/policycontroller"
 )
 
-// addPolicies adds the controllers for policies and libraries, and makes the handlers apply policies.
+// addPolicies makes the handlers apply policies, and adds the controllers for policies and libraries.
 func (p *process) addPolicies(ctx context.Context) error {
 	log := ctrl.Log.WithName("policies")
 	index := &policy.Index{}
@@ -46,6 +46,11 @@ func (p *process) addPolicies(ctx context.Context) error {
 		Effects:    effectsRecorder{metrics: policyMetrics, denials: denials},
 	}
 	p.cluster.Policies = policies
+	return errors.Join(p.manager.Add(denials), p.addPolicyControllers(policies, policyMetrics))
+}
+
+// addPolicyControllers adds the controllers for policies and libraries.
+func (p *process) addPolicyControllers(policies *admission.Policies, policyMetrics *policycontroller.Metrics) error {
 	library := &librarycontroller.Controller{
 		Client:    p.manager.GetClient(),
 		Live:      p.manager.GetAPIReader(),
@@ -63,10 +68,10 @@ func (p *process) addPolicies(ctx context.Context) error {
 		WebhookConfiguration: p.options.WebhookConfiguration,
 		KeepCABundle:         p.options.CertProvider != providerFiles,
 		Metrics:              policyMetrics,
-		Log:                  log,
+		Log:                  ctrl.Log.WithName("policies"),
 		Now:                  time.Now,
 	}
-	return errors.Join(p.manager.Add(denials), library.SetUp(p.manager), controller.SetUp(p.manager))
+	return errors.Join(library.SetUp(p.manager), controller.SetUp(p.manager))
 }
 
 // effectsRecorder records the effects of policies on pods in the metrics, and denials in the status of policies.

@@ -112,7 +112,27 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+	server := httptest.NewUnstartedServer(mutatePods(t, change))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	// The API server calls webhooks in the order of their configurations' names.
+	registerWebhook(t, "zz-"+namespace, namespace, server.URL, plane.CA())
+	cluster.Eventually(t, func(ctx context.Context) error {
+		probe := plainPod(namespace, "probe")
+		if err := webhook.Admin.Create(ctx, probe, client.DryRunAll); err != nil {
+			return err
+		}
+		if len(probe.Spec.Containers) < 2 {
+			return errNotCalled
+		}
+		return nil
+	})
+}
+
+// mutatePods answers reviews of pods with the patch that change returns, or with no patch for "".
+func mutatePods(t *testing.T, change func(pod corev1.Pod) string) http.Handler {
+	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		var review admissionv1.AdmissionReview
 		var created corev1.Pod
 		if err := json.NewDecoder(request.Body).Decode(&review); err != nil {
@@ -131,21 +151,6 @@ func laterWebhook(t *testing.T, namespace string, change func(pod corev1.Pod) st
 		if err := json.NewEncoder(writer).Encode(review); err != nil {
 			t.Error(err)
 		}
-	}))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	// The API server calls webhooks in the order of their configurations' names.
-	registerWebhook(t, "zz-"+namespace, namespace, server.URL, plane.CA())
-	cluster.Eventually(t, func(ctx context.Context) error {
-		probe := plainPod(namespace, "probe")
-		if err := webhook.Admin.Create(ctx, probe, client.DryRunAll); err != nil {
-			return err
-		}
-		if len(probe.Spec.Containers) < 2 {
-			return errNotCalled
-		}
-		return nil
 	})
 }
 
