@@ -1,4 +1,4 @@
-package migrate_test
+package migrate
 
 import (
 	"fmt"
@@ -11,7 +11,6 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // noon returns the time of every plan in these tests.
@@ -26,35 +25,35 @@ func releaseWith(plugin string, migrations ...string) v1alpha1.PluginMigrations 
 	return release
 }
 
-func requirementOf(set ...v1alpha1.PluginMigrations) migrate.Requirement {
-	return migrate.Requirement{
+func requirementOf(set ...v1alpha1.PluginMigrations) Requirement {
+	return Requirement{
 		Database: v1alpha1.Database{Key: "0123456789abcdef"}, Plugins: set,
 		Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto,
 	}
 }
 
 // first, second and third require three releases of one plugin. edited requires the second with an edited file.
-func first() migrate.Requirement { return requirementOf(releaseWith("dao-test", "000_base", "a")) }
-func second() migrate.Requirement {
+func first() Requirement { return requirementOf(releaseWith("dao-test", "000_base", "a")) }
+func second() Requirement {
 	return requirementOf(releaseWith("dao-test", "000_base", "a", "001_next", "b"))
 }
-func third() migrate.Requirement {
+func third() Requirement {
 	return requirementOf(releaseWith("dao-test", "000_base", "a", "001_next", "b", "002_last", "c"))
 }
-func edited() migrate.Requirement {
+func edited() Requirement {
 	return requirementOf(releaseWith("dao-test", "000_base", "A", "001_next", "b"))
 }
 
 // builder builds a snapshot.
-type builder struct{ migrate.Snapshot }
+type builder struct{ Snapshot }
 
 func newBuilder() *builder {
-	return &builder{migrate.Snapshot{Namespace: "kong", Now: noon(), HistoryLimit: 1}}
+	return &builder{Snapshot{Namespace: "kong", Now: noon(), HistoryLimit: 1}}
 }
 
 // pod adds a pod that is gated, starting, ready or ending.
-func (b *builder) pod(state string, requirement migrate.Requirement) *builder {
-	b.Pods = append(b.Pods, migrate.Pod{
+func (b *builder) pod(state string, requirement Requirement) *builder {
+	b.Pods = append(b.Pods, Pod{
 		Namespace: "kong", Name: fmt.Sprintf("pod-%d", len(b.Pods)+1),
 		Requirement: requirement, Plugins: []string{"dao-test"},
 		Gated: state == "gated", Ready: state == "ready", Ending: state == "ending",
@@ -63,7 +62,7 @@ func (b *builder) pod(state string, requirement migrate.Requirement) *builder {
 }
 
 // migration adds the PluginMigration of a requirement. In the phases after "up" it is migrated.
-func (b *builder) migration(requirement migrate.Requirement, phase v1alpha1.Phase, pending ...string) *builder {
+func (b *builder) migration(requirement Requirement, phase v1alpha1.Phase, pending ...string) *builder {
 	created := metav1.NewTime(noon().Add(time.Duration(len(b.Migrations)-100) * time.Minute))
 	migration := v1alpha1.PluginMigration{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: requirement.MigrationName(), CreationTimestamp: created},
@@ -87,28 +86,28 @@ func (b *builder) change(change func(*v1alpha1.PluginMigration)) *builder {
 }
 
 // running adds the first Job of the migration that was added last.
-func (b *builder) running(step migrate.Step) *builder {
+func (b *builder) running(step Step) *builder {
 	migration := &b.Migrations[len(b.Migrations)-1]
 	migration.Status.Attempts = 1
-	b.Jobs = append(b.Jobs, migrate.Job{
+	b.Jobs = append(b.Jobs, Job{
 		Name: migration.Name + "-" + string(step), Migration: migration.Name, Step: step, Attempt: 1,
 	})
 	return b
 }
 
 // ended adds the first Job of the migration that was added last, with its result.
-func (b *builder) ended(step migrate.Step, outcome migrate.Outcome, lines ...string) *builder {
+func (b *builder) ended(step Step, outcome jobOutcome, lines ...string) *builder {
 	b.running(step)
 	job := &b.Jobs[len(b.Jobs)-1]
-	job.Done, job.Result = true, migrate.Result{Outcome: outcome, Lines: lines}
+	job.Done, job.Result = true, Result{outcome: outcome, lines: lines}
 	return b
 }
 
 // describe returns a plan in a few words.
-func describe(plan migrate.Plan) string {
+func describe(plan Plan) string {
 	var words []string
 	for _, requirement := range plan.Create {
-		words = append(words, "create "+requirement.Plugins.Request())
+		words = append(words, "create "+requirement.Plugins.request())
 	}
 	for _, pod := range plan.Ungate {
 		words = append(words, "ungate "+pod.Name)

@@ -1,9 +1,8 @@
-package migrate_test
+package migrate
 
 import (
 	"testing"
 
-	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
@@ -44,7 +43,7 @@ func TestDatabaseOf(t *testing.T) {
 		"IPv6 loopback": {env: variable("KONG_PG_HOST", "::1")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			database, reachable := migrate.DatabaseOf("kong", kongContainer(t, test.env))
+			database, reachable := DatabaseOf("kong", kongContainer(t, test.env))
 			if database.Description != test.want || reachable != (test.want != "") {
 				t.Errorf("%q, reachable %v, want %q: %s", database.Description, reachable, test.want, test.reason)
 			}
@@ -92,8 +91,8 @@ func TestSameDatabase(t *testing.T) {
 		"one reference, two namespaces":     {kong(half), other(half), false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, okA := migrate.DatabaseOf(test.a.namespace, kongContainer(t, test.a.env))
-			b, okB := migrate.DatabaseOf(test.b.namespace, kongContainer(t, test.b.env))
+			a, okA := DatabaseOf(test.a.namespace, kongContainer(t, test.a.env))
+			b, okB := DatabaseOf(test.b.namespace, kongContainer(t, test.b.env))
 			if same := a.Key == b.Key; !okA || !okB || same != test.same || len(a.Key) != 16 {
 				t.Errorf("%+v and %+v, want the same: %v: %s", a, b, test.same, test.reason)
 			}

@@ -113,7 +113,7 @@ func TestJobFields(t *testing.T) {
 	pod.Spec.Volumes[0].Name = from.VolumeMounts[0].Name
 	before := pod.DeepCopy()
 	requirement := migrate.Requirement{Container: from.Name}
-	start := migrate.JobStart{Step: migrate.StepUp, From: migrate.Pod{Requirement: requirement}}
+	start := migrate.JobStart{Step: "up", From: migrate.Pod{Requirement: requirement}}
 	job, err := migrate.NewJob(&v1alpha1.PluginMigration{}, start, &pod, settings())
 	if err != nil {
 		t.Fatal(err)

@@ -1,3 +1,4 @@
+// The tests of Jobs are external because package goldens imports package migrate.
 package migrate_test
 
 import (
@@ -41,7 +42,7 @@ func jobFor(t *testing.T, pod *corev1.Pod, settings migrate.Settings) *batchv1.J
 		Spec:       requirement.Spec(),
 	}
 	job, err := migrate.NewJob(migration, migrate.JobStart{
-		Migration: migration.Name, Step: migrate.StepUp, Attempt: 1, Finish: migrate.FinishNone,
+		Migration: migration.Name, Step: "up", Attempt: 1, Finish: "none",
 		From: migrate.Pod{Requirement: requirement},
 	}, pod, settings)
 	if err != nil {
@@ -70,6 +71,15 @@ func readPod(t *testing.T, path string) *corev1.Pod {
 		t.Fatal(err)
 	}
 	return &pod
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // TestJobGoldens proves which parts of a pod a Job copies. The first line of each case says which.

@@ -27,10 +27,10 @@ func (m *model) event() {
 			delete(m.pods, name)
 		}
 	case 5:
-		m.endJobs(func(*modelJob) Result { return Result{Outcome: OutcomeDeadline, Lines: []string{"Error: no route"}} })
+		m.endJobs(func(*modelJob) Result { return Result{outcome: outcomeDeadline, lines: []string{"Error: no route"}} })
 	case 6:
 		if m.random.IntN(4) == 0 {
-			m.endJobs(func(*modelJob) Result { return Result{Outcome: OutcomeFailed, Lines: []string{"Error: SQL"}} })
+			m.endJobs(func(*modelJob) Result { return Result{outcome: outcomeFailed, lines: []string{"Error: SQL"}} })
 		}
 	case 7:
 		m.deleteAnyMigration()
@@ -88,7 +88,7 @@ func (m *model) createPod(set PluginSet) {
 		pod.Gated = false
 	}
 	m.pods[pod.Name] = pod
-	m.logf("pod %s requires %s (%s), gated %v", pod.Name, set.Request(), requirement.MigrationName(), pod.Gated)
+	m.logf("pod %s requires %s (%s), gated %v", pod.Name, set.request(), requirement.MigrationName(), pod.Gated)
 }
 
 func (m *model) endJobs(result func(*modelJob) Result) {
@@ -116,11 +116,11 @@ func (m *model) runScript(job *modelJob) Result {
 					m.executed[plugin+": "+name] = true
 				}
 			}
-		case len(pendingLines) > 0 && (job.Step == StepFinish || len(fresh) > 0):
-			return Result{OutcomeBlocked, pendingLines}
+		case len(pendingLines) > 0 && (job.Step == stepFinish || len(fresh) > 0):
+			return Result{outcomeBlocked, pendingLines}
 		case len(pendingLines) > 0:
-			return Result{OutcomePending, pendingLines}
-		case len(fresh) > 0 && job.Step == StepUp:
+			return Result{outcomePending, pendingLines}
+		case len(fresh) > 0 && job.Step == stepUp:
 			for _, key := range fresh {
 				if strings.HasSuffix(key, "_t") {
 					m.pending[key] = true
@@ -129,7 +129,7 @@ func (m *model) runScript(job *modelJob) Result {
 				}
 			}
 		default:
-			return Result{Outcome: OutcomeDone}
+			return Result{outcome: outcomeDone}
 		}
 	}
 	m.fatalf("the script of %s does not end", job.Name)
@@ -157,8 +157,8 @@ func (m *model) list(job *modelJob) (pendingLines, fresh []string) {
 }
 
 func (m *model) mayFinish(job *modelJob, pending []string) bool {
-	if job.start.Finish == FinishNamed {
+	if job.start.Finish == finishNamed {
 		return !slices.ContainsFunc(pending, func(line string) bool { return !slices.Contains(job.start.Pending, line) })
 	}
-	return job.start.Finish == FinishAll
+	return job.start.Finish == finishAll
 }

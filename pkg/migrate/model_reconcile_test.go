@@ -74,7 +74,7 @@ func (m *model) startJob(plan Plan) {
 			m.fatalf("%s of %s starts while %s runs", start.Step, start.Migration, name)
 		}
 	}
-	if start.Finish != FinishNone {
+	if start.Finish != finishNone {
 		m.checkNoOlderPods(start)
 	}
 	migration := m.migrations[start.Migration]
@@ -96,7 +96,7 @@ func (m *model) checkNoOlderPods(start JobStart) {
 				has := slices.ContainsFunc(own.Migrations, func(migration v1alpha1.Migration) bool {
 					return migration.Name == name
 				})
-				mayFinish := start.Finish == FinishAll || slices.ContainsFunc(start.Pending, func(line string) bool {
+				mayFinish := start.Finish == finishAll || slices.ContainsFunc(start.Pending, func(line string) bool {
 					return strings.HasPrefix(line, plugin+": ") && strings.Contains(line, name)
 				})
 				if own.Name == plugin && !has && !pod.Gated && mayFinish {

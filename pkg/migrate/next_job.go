@@ -45,7 +45,7 @@ func (p *planner) planNextJob(migration *v1alpha1.PluginMigration) {
 	if next.start != nil {
 		if other := p.otherJob(); other != nil {
 			next.start, next.blocker = nil, other
-		} else if next.start.Step == StepFinish && !IsMigrated(p.stored(migration)) {
+		} else if next.start.Step == stepFinish && !IsMigrated(p.stored(migration)) {
 			// The API server must know that "up" succeeded before "finish" starts: a controller that restarts between
 			// the two would otherwise run "up" again.
 			next.start = nil
@@ -98,7 +98,7 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 		next.retryAt = status.RetryTime
 		return next
 	}
-	start := JobStart{Migration: migration.Name, Step: StepUp, Finish: FinishNone, From: p.Pods[at]}
+	start := JobStart{Migration: migration.Name, Step: stepUp, Finish: finishNone, From: p.Pods[at]}
 	if p.mode(migration) == annotations.MigrationsAuto {
 		start.Finish, start.Pending, next.blocker = p.finishBeforeUp(migration)
 	}
@@ -113,23 +113,23 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 func (p *planner) finishBeforeUp(migration *v1alpha1.PluginMigration) (FinishMode, []string, *blocker) {
 	if other := p.otherUnfinished(migration); other != nil {
 		message := cmp.Or(other.Status.Message, "Pending: "+joinLines(other.Status.Pending))
-		return FinishNone, nil, &blocker{v1alpha1.ReasonPendingMigrations,
+		return finishNone, nil, &blocker{v1alpha1.ReasonPendingMigrations,
 			fmt.Sprintf("PluginMigration %q must be finished first. %s", other.Name, message)}
 	}
 	if len(p.running) == 0 {
 		// No Kong runs that could need what "finish" removes. An interrupted bootstrap leaves migrations of Kong itself
 		// pending (fact K31).
-		return FinishAll, nil, nil
+		return finishAll, nil, nil
 	}
 	blockedBy := migration.Status.BlockedBy
 	if len(blockedBy) == 0 {
-		return FinishNone, nil, nil
+		return finishNone, nil, nil
 	}
 	if _, cannot := p.canFinish(migration, blockedBy); cannot != nil {
-		return FinishNone, nil, &blocker{cannot.reason, fmt.Sprintf(
+		return finishNone, nil, &blocker{cannot.reason, fmt.Sprintf(
 			"Pending migrations must be finished first: %s. %s", joinLines(blockedBy), cannot.message)}
 	}
-	return FinishNamed, blockedBy, nil
+	return finishNamed, blockedBy, nil
 }
 
 // nextFinish returns the next Job of a migration that is migrated and has pending migrations: `kong migrations finish`.
@@ -154,7 +154,7 @@ func (p *planner) nextFinish(migration *v1alpha1.PluginMigration) nextJob {
 		return wait(cannot.reason, cannot.message)
 	}
 	next.start = &JobStart{
-		Migration: migration.Name, Step: StepFinish, Finish: FinishNamed, Pending: status.Pending, From: *from,
+		Migration: migration.Name, Step: stepFinish, Finish: finishNamed, Pending: status.Pending, From: *from,
 	}
 	return next
 }

@@ -60,16 +60,16 @@ func phaseWithoutJob(phase v1alpha1.Phase) v1alpha1.Phase {
 
 // observeResult updates the status of a migration from the result of a Job that is done.
 func (p *planner) observeResult(migration *v1alpha1.PluginMigration, job *Job) {
-	status, next := &migration.Status, transitionFor(job.Step, job.Result.Outcome)
+	status, next := &migration.Status, transitionFor(job.Step, job.Result.outcome)
 	if next.verified {
 		status.BlockedBy, status.Pending = nil, nil
 	}
 	switch next.lines {
 	case fieldNone:
 	case fieldPending:
-		status.Pending = slices.Clone(job.Result.Lines)
+		status.Pending = slices.Clone(job.Result.lines)
 	case fieldBlockedBy:
-		status.BlockedBy = slices.Clone(job.Result.Lines)
+		status.BlockedBy = slices.Clone(job.Result.lines)
 	case fieldLastOutput:
 		status.LastOutput = job.Result.output()
 	}

@@ -34,9 +34,9 @@ type FinishMode string
 
 // The finish modes.
 const (
-	FinishNone  FinishMode = "none"
-	FinishNamed FinishMode = "named"
-	FinishAll   FinishMode = "all"
+	finishNone  FinishMode = "none"
+	finishNamed FinishMode = "named"
+	finishAll   FinishMode = "all"
 )
 
 // JobStart describes a Job to start.
@@ -46,7 +46,7 @@ type JobStart struct {
 	Step      Step
 	Attempt   int32
 	Finish    FinishMode
-	// Pending are the migrations that the Job may finish, if Finish is FinishNamed.
+	// Pending are the migrations that the Job may finish, if Finish is finishNamed.
 	Pending []string
 	// From is the pod whose Kong container the Job runs.
 	From Pod

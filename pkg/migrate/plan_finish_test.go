@@ -1,10 +1,9 @@
-package migrate_test
+package migrate
 
 import (
 	"testing"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // TestPlanFinish proves when `kong migrations finish` starts, and what a migration waits for.
@@ -13,7 +12,7 @@ func TestPlanFinish(t *testing.T) {
 	for name, test := range map[string]planCase{
 		"older pod runs": {
 			snapshot: newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
-				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
+				migration(second(), migrating).ended(stepUp, outcomePending, next),
 			want: "ungate pod-2", of: second, phase: migrated,
 			message: `Pods without these migrations still run. Restart their workloads with the new release: "kong/pod-1"`,
 		},
@@ -38,7 +37,7 @@ func TestPlanFinish(t *testing.T) {
 		},
 		"up has just ended": {
 			snapshot: newBuilder().pod("ready", second()).
-				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next),
+				migration(second(), migrating).ended(stepUp, outcomePending, next),
 			of: second, phase: migrated,
 			reason: "the result of up is written before finish starts: otherwise a restarted controller would run up again",
 		},
@@ -53,12 +52,12 @@ func TestPlanFinish(t *testing.T) {
 		},
 		"finish done": {
 			snapshot: newBuilder().pod("ready", second()).
-				migration(second(), finishing, next).ended(migrate.StepFinish, migrate.OutcomeDone),
+				migration(second(), finishing, next).ended(stepFinish, outcomeDone),
 			of: second, phase: finished,
 		},
 		"finish failed": {
 			snapshot: newBuilder().pod("gated", second()).migration(second(), finishing, next).
-				ended(migrate.StepFinish, migrate.OutcomeFailed, "Error: x"),
+				ended(stepFinish, outcomeFailed, "Error: x"),
 			want: "ungate pod-1", of: second, phase: failed, message: "Error: x. Fix the cause, then",
 			reason: "up has succeeded, so the pods can start",
 		},

@@ -1,4 +1,4 @@
-package migrate_test
+package migrate
 
 import (
 	"slices"
@@ -9,7 +9,6 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // The phases, as short as the table needs them.
@@ -30,7 +29,7 @@ type planCase struct {
 	want string
 	// of is the requirement whose migration must have the phase and the message afterwards. It is nil to skip this
 	// check.
-	of      func() migrate.Requirement
+	of      func() Requirement
 	phase   v1alpha1.Phase
 	message string
 	reason  string
@@ -61,12 +60,12 @@ func (c planCase) check(t *testing.T) {
 const next = "dao-test: 001_next"
 
 // withoutPlugins returns the requirement of a pod on the same database that was never injected.
-func withoutPlugins() migrate.Requirement {
-	return migrate.Requirement{Database: second().Database, Image: "kong:3.9"}
+func withoutPlugins() Requirement {
+	return Requirement{Database: second().Database, Image: "kong:3.9"}
 }
 
 // manual returns the second requirement, with an annotation that leaves finish to a person.
-func manual() migrate.Requirement {
+func manual() Requirement {
 	requirement := second()
 	requirement.Mode = annotations.MigrationsUp
 	return requirement
@@ -91,23 +90,23 @@ func TestPlanUp(t *testing.T) {
 			want:     "start up of " + one + " from pod-2, finish none",
 		},
 		"Job runs": {
-			snapshot: newBuilder().pod("gated", first()).migration(first(), migrating).running(migrate.StepUp),
+			snapshot: newBuilder().pod("gated", first()).migration(first(), migrating).running(stepUp),
 			of:       first, phase: migrating, message: `runs "kong migrations up"`,
 		},
 		"Job done": {
 			snapshot: newBuilder().pod("gated", first()).
-				migration(first(), migrating).ended(migrate.StepUp, migrate.OutcomeDone),
+				migration(first(), migrating).ended(stepUp, outcomeDone),
 			want: "ungate pod-1", of: first, phase: finished,
 		},
 		"blocked by migrations of Kong itself": {
 			snapshot: newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
-				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomeBlocked, "acl: 004_x"),
+				migration(second(), migrating).ended(stepUp, outcomeBlocked, "acl: 004_x"),
 			want:   "start up of " + two + " from pod-2, finish named",
 			reason: "all pods with the same image have the migrations of Kong itself",
 		},
 		"blocked by migrations of Kong itself, another image runs": {
-			snapshot: newBuilder().pod("ready", migrate.Requirement{Image: "kong:3.8"}).pod("gated", second()).
-				migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomeBlocked, "core: 025_x"),
+			snapshot: newBuilder().pod("ready", Requirement{Image: "kong:3.8"}).pod("gated", second()).
+				migration(second(), migrating).ended(stepUp, outcomeBlocked, "core: 025_x"),
 			of: second, phase: waiting, message: "core: 025_x",
 		},
 		"failed before": {
@@ -121,14 +120,14 @@ func TestPlanUp(t *testing.T) {
 			want: "start up of " + one + " from pod-1, finish all",
 		},
 		"Job that the status does not have": {
-			snapshot: newBuilder().pod("gated", first()).migration(first(), "").running(migrate.StepUp).
+			snapshot: newBuilder().pod("gated", first()).migration(first(), "").running(stepUp).
 				change(func(migration *v1alpha1.PluginMigration) { migration.Status.Attempts = 0 }),
 			of: first, phase: migrating, message: "runs",
 			reason: "the controller stopped after it created the Job",
 		},
 		"Job of another set runs": {
 			snapshot: newBuilder().pod("gated", first()).pod("gated", second()).
-				migration(first(), migrating).running(migrate.StepUp).migration(second(), ""),
+				migration(first(), migrating).running(stepUp).migration(second(), ""),
 			of: second, phase: waiting, message: "runs on the same database",
 		},
 		"edited migration": {
@@ -174,7 +173,7 @@ func TestPlanPrune(t *testing.T) {
 // snapshot.
 func TestPlanIsDeterministic(t *testing.T) {
 	snapshot := newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
-		migration(second(), migrating).ended(migrate.StepUp, migrate.OutcomePending, next)
+		migration(second(), migrating).ended(stepUp, outcomePending, next)
 	before := snapshot.Migrations[1].DeepCopy()
 	if diff := cmp.Diff(snapshot.Plan(), snapshot.Plan()); diff != "" {
 		t.Errorf("two plans of one snapshot differ (-first +second):\n%s", diff)

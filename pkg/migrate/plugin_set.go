@@ -71,8 +71,8 @@ func (s PluginSet) WithNames(find catalog.Finder) PluginSet {
 	return named
 }
 
-// Request returns the set as the annotation of a pod: "dao-test@1.1.0, my_plugin".
-func (s PluginSet) Request() string {
+// request returns the set as the annotation of a pod: "dao-test@1.1.0, my_plugin".
+func (s PluginSet) request() string {
 	refs := make([]string, len(s))
 	for i, plugin := range s {
 		refs[i] = annotations.PluginRef{Name: plugin.Name, Version: plugin.Version}.String()

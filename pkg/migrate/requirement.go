@@ -82,6 +82,6 @@ func (r Requirement) MigrationName() string {
 // Spec returns the spec of the requirement's PluginMigration.
 func (r Requirement) Spec() v1alpha1.PluginMigrationSpec {
 	return v1alpha1.PluginMigrationSpec{
-		Request: r.Plugins.Request(), Database: r.Database, Plugins: r.Plugins, Image: r.Image,
+		Request: r.Plugins.request(), Database: r.Database, Plugins: r.Plugins, Image: r.Image,
 	}
 }

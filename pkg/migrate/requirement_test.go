@@ -1,4 +1,4 @@
-package migrate_test
+package migrate
 
 import (
 	"encoding/json"
@@ -9,7 +9,6 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
-	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
@@ -55,9 +54,9 @@ func TestRequirementOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			request, _ := annotations.Parse(pod.Annotations)
-			requirement, ok := migrate.RequirementOf("kong", pod, request, test.releases)
-			if ok != (test.want != "") || requirement.Plugins.Request() != test.want {
-				t.Errorf("the pod requires %q, want %q: %s", requirement.Plugins.Request(), test.want, test.reason)
+			requirement, ok := RequirementOf("kong", pod, request, test.releases)
+			if ok != (test.want != "") || requirement.Plugins.request() != test.want {
+				t.Errorf("the pod requires %q, want %q: %s", requirement.Plugins.request(), test.want, test.reason)
 			}
 			if !ok {
 				return
@@ -67,7 +66,7 @@ func TestRequirementOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			pod.Annotations[annotations.InjectionRecord] = string(record)
-			injected, ok := migrate.RequirementOfInjected("kong", pod)
+			injected, ok := RequirementOfInjected("kong", pod)
 			if !ok || injected.MigrationName() != requirement.MigrationName() || injected.Mode != requirement.Mode {
 				t.Errorf("by its injection record the pod requires %+v, by its releases %+v", injected, requirement)
 			}
@@ -87,7 +86,7 @@ func TestInvalidInjectionRecords(t *testing.T) {
 			Annotations: map[string]string{annotations.Plugins: "a", annotations.InjectionRecord: record},
 			Containers:  []mutate.Container{*kongContainer(t, variable("KONG_PG_HOST", "pg"))},
 		}
-		if requirement, ok := migrate.RequirementOfInjected("kong", pod); ok {
+		if requirement, ok := RequirementOfInjected("kong", pod); ok {
 			t.Errorf("%.40q: %+v", record, requirement)
 		}
 	}
@@ -98,15 +97,15 @@ func TestInvalidInjectionRecords(t *testing.T) {
 func TestMigrationName(t *testing.T) {
 	base := second()
 	for name, test := range map[string]struct {
-		change func(*migrate.Requirement)
+		change func(*Requirement)
 		same   bool
 	}{
-		"another version":   {func(r *migrate.Requirement) { r.Plugins[0].Version = "9" }, true},
-		"another release":   {func(r *migrate.Requirement) { r.Plugins[0].ReleaseDigest = "sha256:other" }, true},
-		"another image":     {func(r *migrate.Requirement) { r.Image = "kong:3.10" }, true},
-		"another migration": {func(r *migrate.Requirement) { r.Plugins[0].MigrationsDigest = "sha256:other" }, false},
-		"another database":  {func(r *migrate.Requirement) { r.Database.Key = "fedcba9876543210" }, false},
-		"another plugin": {func(r *migrate.Requirement) {
+		"another version":   {func(r *Requirement) { r.Plugins[0].Version = "9" }, true},
+		"another release":   {func(r *Requirement) { r.Plugins[0].ReleaseDigest = "sha256:other" }, true},
+		"another image":     {func(r *Requirement) { r.Image = "kong:3.10" }, true},
+		"another migration": {func(r *Requirement) { r.Plugins[0].MigrationsDigest = "sha256:other" }, false},
+		"another database":  {func(r *Requirement) { r.Database.Key = "fedcba9876543210" }, false},
+		"another plugin": {func(r *Requirement) {
 			r.Plugins = append(r.Plugins, releaseWith("other", "000", "x"))
 		}, false},
 	} {
@@ -130,7 +129,7 @@ func TestWithNames(t *testing.T) {
 		key := catalog.Key{Name: "migrations.init.lua", List: &catalog.List{Literal: true, Names: []string{"000_base"}}}
 		return catalog.Assemble(plugin, []catalog.Source{{Name: "a", Plugin: plugin, Keys: []catalog.Key{key}}})
 	}
-	set := migrate.PluginSet{
+	set := PluginSet{
 		{Name: "dao-test", MigrationsDigest: find("dao-test")[0].MigrationsDigest},
 		{Name: "gone", MigrationsDigest: "sha256:gone"},
 	}

@@ -1,4 +1,4 @@
-package migrate_test
+package migrate
 
 import (
 	"errors"
@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // fakeKong is a kong command that answers from files. The next line of "answers" has the expected command, its exit
@@ -51,7 +49,7 @@ func kongOutputs() map[string]string {
 }
 
 // runScript runs the script with fakeKong. It returns the result and the exit code.
-func runScript(t *testing.T, answers []string, environments ...map[string]string) (migrate.Result, int) {
+func runScript(t *testing.T, answers []string, environments ...map[string]string) (Result, int) {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, content string, mode os.FileMode) string {
@@ -68,7 +66,7 @@ func runScript(t *testing.T, answers []string, environments ...map[string]string
 	write("kong", fakeKong, 0o700)
 	write("sleep", "#!/bin/sh\nexit 0\n", 0o700) // the tests do not wait
 	message := write("message", "", 0o600)
-	script := strings.ReplaceAll(migrate.Script(), "/dev/termination-log", message)
+	script := strings.ReplaceAll(Script(), "/dev/termination-log", message)
 	command := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
 	env := map[string]string{
 		"PATH": dir + ":" + os.Getenv("PATH"), "ANSWERS": dir,
@@ -93,7 +91,7 @@ func runScript(t *testing.T, answers []string, environments ...map[string]string
 		}
 	}
 	checkCalls(t, readFile(t, filepath.Join(dir, "calls")))
-	return migrate.ParseResult(readFile(t, message)), command.ProcessState.ExitCode()
+	return ParseResult(readFile(t, message)), command.ProcessState.ExitCode()
 }
 
 // checkCalls proves that only commands that change the database have the long timeouts, and that none resets it.

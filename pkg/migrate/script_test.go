@@ -1,4 +1,4 @@
-package migrate_test
+package migrate
 
 import (
 	"fmt"
@@ -7,8 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
-	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // scriptCase is a conversation between the script and Kong, and its result.
@@ -16,7 +14,7 @@ type scriptCase struct {
 	env     map[string]string
 	answers []string
 	code    int
-	want    migrate.Result
+	want    Result
 	reason  string
 }
 
@@ -24,13 +22,14 @@ func (c scriptCase) check(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	result, code := runScript(t, c.answers, map[string]string{"KONGDAO_EXPECT": "dao-test: 000_base, 001_next"}, c.env)
-	if diff := cmp.Diff(c.want, result, cmpopts.EquateEmpty()); diff != "" || code != c.code {
+	diff := cmp.Diff(c.want, result, cmpopts.EquateEmpty(), cmp.AllowUnexported(Result{}))
+	if diff != "" || code != c.code {
 		t.Errorf("exit code %d, want %d: %s (-want +got)\n%s", code, c.code, c.reason, diff)
 	}
 }
 
-func result(outcome migrate.Outcome, lines ...string) migrate.Result {
-	return migrate.Result{Outcome: outcome, Lines: lines}
+func result(outcome jobOutcome, lines ...string) Result {
+	return Result{outcome: outcome, lines: lines}
 }
 
 // mayFinish returns the variables of a Job that may finish these migrations.
@@ -46,8 +45,8 @@ func finishStep(pending string) map[string]string {
 
 // TestScriptUp proves what the script does in step up for each answer of Kong.
 func TestScriptUp(t *testing.T) {
-	unlisted := result(migrate.OutcomeUnlisted, "dao-test: 000_base", "dao-test: 001_next")
-	done, pending := result(migrate.OutcomeDone), result(migrate.OutcomePending, "dao-test: 001_next")
+	unlisted := result(outcomeUnlisted, "dao-test: 000_base", "dao-test: 001_next")
+	done, pending := result(outcomeDone), result(outcomePending, "dao-test: 001_next")
 	for name, test := range map[string]scriptCase{
 		"up to date":        {answers: []string{"list 0 both"}, want: done},
 		"empty":             {answers: []string{"list 3", "bootstrap 0", "list 0 both"}, want: done},
@@ -55,7 +54,7 @@ func TestScriptUp(t *testing.T) {
 		"new with teardown": {answers: []string{"list 5 new", "up 0", "list 4 pending"}, want: pending},
 		"pending":           {answers: []string{"list 4 pending"}, want: pending},
 		"pending and new": {
-			answers: []string{"list 4 pendingnew"}, code: 10, want: result(migrate.OutcomeBlocked, "dao-test: 001_next"),
+			answers: []string{"list 4 pendingnew"}, code: 10, want: result(outcomeBlocked, "dao-test: 001_next"),
 			reason: "older pods may need what finish removes, and Kong does not run up before finish (fact K11)",
 		},
 		"pending and new, may finish": {
@@ -64,7 +63,7 @@ func TestScriptUp(t *testing.T) {
 		},
 		"pending, may finish another": {
 			env:     mayFinish("dao-test: 001_next"),
-			answers: []string{"list 4 other"}, want: result(migrate.OutcomePending, "acl: 004_x", "dao-test: 001_next"),
+			answers: []string{"list 4 other"}, want: result(outcomePending, "acl: 004_x", "dao-test: 001_next"),
 			reason: "the Job may not finish all that is pending",
 		},
 		"pending, may finish all": {
@@ -83,11 +82,11 @@ func TestScriptUp(t *testing.T) {
 		},
 		"unknown names, not listed": {
 			env:     map[string]string{"KONGDAO_EXPECT": "dao-test:\nother: a"},
-			answers: []string{"list 0 core"}, code: 12, want: result(migrate.OutcomeUnlisted, "dao-test", "other: a"),
+			answers: []string{"list 0 core"}, code: 12, want: result(outcomeUnlisted, "dao-test", "other: a"),
 		},
 		"failing SQL": {
 			answers: []string{"list 5 new", "up 1 sql", "list 5 new", "up 1 sql"}, code: 13,
-			want:   result(migrate.OutcomeFailed, `Error: [PostgreSQL error] syntax error at or near "CREAT"`),
+			want:   result(outcomeFailed, `Error: [PostgreSQL error] syntax error at or near "CREAT"`),
 			reason: "it is safe to run it again, and it fails again (fact K17)",
 		},
 		"fails once": {answers: []string{"list 5 new", "up 1 sql", "list 5 new", "up 0", "list 0 both"}, want: done},
@@ -103,7 +102,7 @@ func TestScriptUp(t *testing.T) {
 		"unreachable until the deadline": {
 			env:     map[string]string{"KONGDAO_DEADLINE": "2"},
 			answers: []string{"list 1 route", "list 1 route"}, code: 11,
-			want: result(migrate.OutcomeDeadline, "kong migrations list: "+strings.TrimSpace(noRoute)),
+			want: result(outcomeDeadline, "kong migrations list: "+strings.TrimSpace(noRoute)),
 		},
 	} {
 		t.Run(name, test.check)
@@ -112,7 +111,7 @@ func TestScriptUp(t *testing.T) {
 
 // TestScriptFinish proves what the script does in step finish for each answer of Kong.
 func TestScriptFinish(t *testing.T) {
-	done := result(migrate.OutcomeDone)
+	done := result(outcomeDone)
 	for name, test := range map[string]scriptCase{
 		"pending": {
 			env:     finishStep("dao-test: 001_next"),
@@ -120,11 +119,11 @@ func TestScriptFinish(t *testing.T) {
 		},
 		"more is pending": {
 			env: finishStep("dao-test: 001_next"), answers: []string{"list 4 other"}, code: 10,
-			want: result(migrate.OutcomeBlocked, "acl: 004_x", "dao-test: 001_next"),
+			want: result(outcomeBlocked, "acl: 004_x", "dao-test: 001_next"),
 		},
 		"empty": {
 			env: finishStep(""), answers: []string{"list 3"}, code: 14,
-			want: result(migrate.OutcomeEmpty, "the database was never bootstrapped"),
+			want: result(outcomeEmpty, "the database was never bootstrapped"),
 		},
 		"nothing pending": {
 			env: finishStep(""), answers: []string{"list 0 both"}, want: done,
@@ -137,25 +136,25 @@ func TestScriptFinish(t *testing.T) {
 
 // TestParseResult proves that every termination message is a result.
 func TestParseResult(t *testing.T) {
-	for message, want := range map[string]migrate.Outcome{
-		"done\n\n":                      migrate.OutcomeDone,
-		"pending\ndao-test: 001_next\n": migrate.OutcomePending,
-		"blocked\na: b":                 migrate.OutcomeBlocked,
-		"deadline":                      migrate.OutcomeDeadline,
-		"unlisted\na":                   migrate.OutcomeUnlisted,
-		"failed\nError: x":              migrate.OutcomeFailed,
-		"empty\nx":                      migrate.OutcomeEmpty,
-		"stopped\n":                     migrate.OutcomeStopped,
-		"":                              migrate.OutcomeUnknown,
-		"OOMKilled, exit code 137":      migrate.OutcomeUnknown,
-		"Done\n":                        migrate.OutcomeUnknown,
-		"done and more":                 migrate.OutcomeUnknown,
+	for message, want := range map[string]jobOutcome{
+		"done\n\n":                      outcomeDone,
+		"pending\ndao-test: 001_next\n": outcomePending,
+		"blocked\na: b":                 outcomeBlocked,
+		"deadline":                      outcomeDeadline,
+		"unlisted\na":                   outcomeUnlisted,
+		"failed\nError: x":              outcomeFailed,
+		"empty\nx":                      outcomeEmpty,
+		"stopped\n":                     outcomeStopped,
+		"":                              outcomeUnknown,
+		"OOMKilled, exit code 137":      outcomeUnknown,
+		"Done\n":                        outcomeUnknown,
+		"done and more":                 outcomeUnknown,
 	} {
-		if got := migrate.ParseResult(message); got.Outcome != want {
-			t.Errorf("%q: outcome %q, want %q", message, got.Outcome, want)
+		if got := ParseResult(message); got.outcome != want {
+			t.Errorf("%q: outcome %q, want %q", message, got.outcome, want)
 		}
 	}
-	if got := fmt.Sprint(migrate.ParseResult("pending\na: 1, 2\nb: 3\n").Lines); got != "[a: 1, 2 b: 3]" {
+	if got := fmt.Sprint(ParseResult("pending\na: 1, 2\nb: 3\n").lines); got != "[a: 1, 2 b: 3]" {
 		t.Errorf("the lines are %s", got)
 	}
 }

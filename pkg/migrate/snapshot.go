@@ -53,8 +53,8 @@ type Step string
 
 // The steps of a migration.
 const (
-	StepUp     Step = "up"
-	StepFinish Step = "finish"
+	stepUp     Step = "up"
+	stepFinish Step = "finish"
 )
 
 // Job is what a plan needs to know about a Job.

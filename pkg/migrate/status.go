@@ -25,7 +25,7 @@ func (p Plan) RecordJobStart(job string, now metav1.Time) {
 // setJobStarted updates a status for a Job that has started.
 func setJobStarted(status *v1alpha1.PluginMigrationStatus, job string, step Step, attempt int32, now metav1.Time) {
 	status.Phase = v1alpha1.PhaseMigrating
-	if step == StepFinish {
+	if step == stepFinish {
 		status.Phase = v1alpha1.PhaseFinishing
 	}
 	status.Job, status.Attempts, status.StartTime = job, attempt, &now

@@ -47,7 +47,7 @@ const (
 )
 
 // transitionFor returns the transition for a step and an outcome. Every other pair fails the migration.
-func transitionFor(step Step, outcome Outcome) transition {
+func transitionFor(step Step, outcome jobOutcome) transition {
 	finished := transition{verified: true}
 	failed := transition{
 		phase: v1alpha1.PhaseFailed, lines: fieldLastOutput, reason: v1alpha1.ReasonJobFailed,
@@ -55,38 +55,38 @@ func transitionFor(step Step, outcome Outcome) transition {
 	notListed := transition{
 		phase: v1alpha1.PhaseFailed, lines: fieldLastOutput, reason: v1alpha1.ReasonMigrationsNotListed,
 	}
-	table := map[Step]map[Outcome]transition{
-		StepUp: {
-			OutcomeDone:    finished,
-			OutcomePending: {verified: true, lines: fieldPending},
-			OutcomeBlocked: {
+	table := map[Step]map[jobOutcome]transition{
+		stepUp: {
+			outcomeDone:    finished,
+			outcomePending: {verified: true, lines: fieldPending},
+			outcomeBlocked: {
 				phase: v1alpha1.PhaseWaiting, lines: fieldBlockedBy, retry: retryAfterBackoffIfManual,
 				reason: v1alpha1.ReasonPendingMigrations,
 			},
-			OutcomeDeadline: {
+			outcomeDeadline: {
 				phase: v1alpha1.PhaseWaiting, lines: fieldLastOutput, retry: retryAfterBackoff,
 				reason: v1alpha1.ReasonDatabaseUnreachable,
 			},
-			OutcomeUnlisted: notListed,
-			OutcomeFailed:   failed,
-			OutcomeEmpty:    failed,
-			OutcomeStopped:  failed,
-			OutcomeUnknown:  failed,
+			outcomeUnlisted: notListed,
+			outcomeFailed:   failed,
+			outcomeEmpty:    failed,
+			outcomeStopped:  failed,
+			outcomeUnknown:  failed,
 		},
-		StepFinish: {
-			OutcomeDone:    finished,
-			OutcomePending: failed, // a Job that may not finish what is pending reports OutcomeBlocked
+		stepFinish: {
+			outcomeDone:    finished,
+			outcomePending: failed, // a Job that may not finish what is pending reports outcomeBlocked
 			// More migrations are pending than before. The next plan decides about all of them.
-			OutcomeBlocked: {phase: v1alpha1.PhaseMigrated, lines: fieldPending, retry: retryWhenPossible},
-			OutcomeDeadline: {
+			outcomeBlocked: {phase: v1alpha1.PhaseMigrated, lines: fieldPending, retry: retryWhenPossible},
+			outcomeDeadline: {
 				phase: v1alpha1.PhaseMigrated, lines: fieldLastOutput, retry: retryAfterBackoff,
 				reason: v1alpha1.ReasonDatabaseUnreachable,
 			},
-			OutcomeUnlisted: notListed,
-			OutcomeFailed:   failed,
-			OutcomeEmpty:    failed,
-			OutcomeStopped:  failed,
-			OutcomeUnknown:  failed,
+			outcomeUnlisted: notListed,
+			outcomeFailed:   failed,
+			outcomeEmpty:    failed,
+			outcomeStopped:  failed,
+			outcomeUnknown:  failed,
 		},
 	}
 	if next, ok := table[step][outcome]; ok {
@@ -114,7 +114,7 @@ func jobEndedMessage(migration *v1alpha1.PluginMigration, job *Job, reason strin
 		migration.Name, migration.Namespace)
 	switch reason {
 	case v1alpha1.ReasonPendingMigrations:
-		return "Pending migrations must be finished first: " + joinLines(job.Result.Lines)
+		return "Pending migrations must be finished first: " + joinLines(job.Result.lines)
 	case v1alpha1.ReasonDatabaseUnreachable:
 		return fmt.Sprintf("Job %q reached its deadline. The next Job starts at %s. Last output: %s",
 			job.Name, migration.Status.RetryTime.UTC().Format(time.TimeOnly), output)

@@ -16,7 +16,7 @@ import (
 // pair is a step and how its Job ended.
 type pair struct {
 	step    Step
-	outcome Outcome
+	outcome jobOutcome
 }
 
 // after is what a status must be after a Job ended.
@@ -55,43 +55,43 @@ func TestTransitions(t *testing.T) {
 	upNotListed.migrated, upNotListed.message = "False MigrationsNotListed", notSeen
 	finishNotListed.finished, finishNotListed.message = "False MigrationsNotListed", notSeen
 	wants := map[pair]after{
-		{StepUp, OutcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
-		{StepUp, OutcomePending}: {phase: v1alpha1.PhaseMigrated, migrated: "True", pending: lines},
-		{StepUp, OutcomeBlocked}: {
+		{stepUp, outcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
+		{stepUp, outcomePending}: {phase: v1alpha1.PhaseMigrated, migrated: "True", pending: lines},
+		{stepUp, outcomeBlocked}: {
 			phase: v1alpha1.PhaseWaiting, migrated: "False PendingMigrations", blockedBy: lines,
 			message: "Pending migrations must be finished first: dao-test: 001_next; other: 000_base",
 		},
-		{StepUp, OutcomeDeadline}: {
+		{stepUp, outcomeDeadline}: {
 			phase: v1alpha1.PhaseWaiting, migrated: "False DatabaseUnreachable", blockedBy: []string{"acl: 1"},
 			lastOutput: output, retries: true, message: timedOut,
 		},
-		{StepUp, OutcomeUnlisted}: upNotListed,
-		{StepUp, OutcomeFailed}:   upFailed,
-		{StepUp, OutcomeEmpty}:    upFailed,
-		{StepUp, OutcomeStopped}:  upFailed,
-		{StepUp, OutcomeUnknown}:  upFailed,
+		{stepUp, outcomeUnlisted}: upNotListed,
+		{stepUp, outcomeFailed}:   upFailed,
+		{stepUp, outcomeEmpty}:    upFailed,
+		{stepUp, outcomeStopped}:  upFailed,
+		{stepUp, outcomeUnknown}:  upFailed,
 
-		{StepFinish, OutcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
-		{StepFinish, OutcomePending}: finishFailed,
-		{StepFinish, OutcomeBlocked}: {
+		{stepFinish, outcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
+		{stepFinish, outcomePending}: finishFailed,
+		{stepFinish, outcomeBlocked}: {
 			phase: v1alpha1.PhaseMigrated, migrated: "True", finished: "False JobRunning", pending: lines,
 			message: `Job "job-1" runs "kong migrations finish"`,
 		},
-		{StepFinish, OutcomeDeadline}: {
+		{stepFinish, outcomeDeadline}: {
 			phase: v1alpha1.PhaseMigrated, migrated: "True", finished: "False DatabaseUnreachable",
 			pending: []string{"dao-test: 001_next"}, lastOutput: output, retries: true, message: timedOut,
 		},
-		{StepFinish, OutcomeUnlisted}: finishNotListed,
-		{StepFinish, OutcomeFailed}:   finishFailed,
-		{StepFinish, OutcomeEmpty}:    finishFailed,
-		{StepFinish, OutcomeStopped}:  finishFailed,
-		{StepFinish, OutcomeUnknown}:  finishFailed,
+		{stepFinish, outcomeUnlisted}: finishNotListed,
+		{stepFinish, outcomeFailed}:   finishFailed,
+		{stepFinish, outcomeEmpty}:    finishFailed,
+		{stepFinish, outcomeStopped}:  finishFailed,
+		{stepFinish, outcomeUnknown}:  finishFailed,
 
 		// The label of the Job was changed.
-		{"dance", OutcomeDone}: upFailed,
+		{"dance", outcomeDone}: upFailed,
 	}
-	for _, step := range []Step{StepUp, StepFinish} {
-		for _, outcome := range append(reportedOutcomes(), OutcomeUnknown) {
+	for _, step := range []Step{stepUp, stepFinish} {
+		for _, outcome := range append(reportedOutcomes(), outcomeUnknown) {
 			if _, ok := wants[pair{step, outcome}]; !ok {
 				t.Errorf("no row for step %q and outcome %q", step, outcome)
 			}
@@ -118,7 +118,7 @@ func snapshotOfRunningJob(step Step) Snapshot {
 	}
 	status := &migration.Status
 	status.BlockedBy = []string{"acl: 1"}
-	if step == StepFinish {
+	if step == stepFinish {
 		status.BlockedBy, status.Pending = nil, []string{"dao-test: 001_next"}
 		setMigrated(status, now)
 	}
@@ -153,9 +153,9 @@ func textOf(status v1alpha1.PluginMigrationStatus, conditionType string) string 
 
 // TestBlockedManualMigrationBacksOff proves that a blocked Job is retried later if a person finishes migrations.
 func TestBlockedManualMigrationBacksOff(t *testing.T) {
-	p := newPlanner(snapshotOfRunningJob(StepUp))
+	p := newPlanner(snapshotOfRunningJob(stepUp))
 	p.migrations[0].Annotations = map[string]string{annotations.Migrations: string(annotations.MigrationsUp)}
-	p.Jobs[0].Done, p.Jobs[0].Result = true, Result{OutcomeBlocked, []string{"acl: 1"}}
+	p.Jobs[0].Done, p.Jobs[0].Result = true, Result{outcomeBlocked, []string{"acl: 1"}}
 	p.observe(p.migrations[0])
 	want := metav1.NewTime(p.Now.Add(20 * time.Second))
 	if retry := p.migrations[0].Status.RetryTime; !retry.Equal(&want) {
