@@ -64,8 +64,8 @@ func (f File) IsMigration() bool {
 // String describes where the file comes from, for messages.
 func (f File) String() string { return fmt.Sprintf("ConfigMap %q (key %q)", f.Source, f.Key) }
 
-// Has reports whether the release has a file at path.
-func (r *Release) Has(path string) bool { return r.file(path) != nil }
+// has reports whether the release has a file at path.
+func (r *Release) has(path string) bool { return r.file(path) != nil }
 
 // HasEntities reports whether the plugin has its own database entities.
 func (r *Release) HasEntities() bool {

@@ -13,7 +13,7 @@ func (r *Release) validate(sources []Source) {
 	r.validateFolders()
 	// Kong does not start without the handler or the schema (fact K7).
 	for _, file := range []string{HandlerFile, schemaFile} {
-		if !r.Has(file) {
+		if !r.has(file) {
 			r.deny(denial.BrokenPlugin, "no %s in %s; add it, because Kong does not start without it",
 				file, r.sourceNames())
 		}

@@ -12,7 +12,7 @@ func KongContainer(pod Pod, request annotations.Request) *Container {
 	targets, _ := findTargets(pod, request)
 	var initContainer *Container
 	for _, target := range targets {
-		if !target.container.HasDatabase() {
+		if !target.container.hasDatabase() {
 			continue
 		}
 		if strings.HasPrefix(target.path, "/spec/containers/") {
@@ -25,9 +25,9 @@ func KongContainer(pod Pod, request annotations.Request) *Container {
 	return initContainer
 }
 
-// HasDatabase reports whether Kong in the container uses a database. It does not if KONG_DATABASE is off, and a data
+// hasDatabase reports whether Kong in the container uses a database. It does not if KONG_DATABASE is off, and a data
 // plane cannot use one (fact K18).
-func (c *Container) HasDatabase() bool {
+func (c *Container) hasDatabase() bool {
 	database, role := c.Env.lookup(envDatabase), c.Env.lookup(envRole)
 	return (database == nil || strings.Trim(database.Value, space) != "off") &&
 		(role == nil || strings.Trim(role.Value, space) != "data_plane")

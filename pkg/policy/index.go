@@ -64,7 +64,7 @@ func (x *Index) Of(namespace string, labels map[string]string) []*Policy {
 	defer x.mutex.Unlock()
 	var selected []*Policy
 	for _, policy := range x.policies {
-		if policy.SelectsNamespace(labels) {
+		if policy.selectsNamespace(labels) {
 			selected = append(selected, policy)
 		}
 	}

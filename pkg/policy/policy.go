@@ -26,8 +26,8 @@ type Policy struct {
 	allowed          []pattern
 }
 
-// SelectsNamespace reports whether the policy applies to a namespace with these labels.
-func (p *Policy) SelectsNamespace(namespaceLabels map[string]string) bool {
+// selectsNamespace reports whether the policy applies to a namespace with these labels.
+func (p *Policy) selectsNamespace(namespaceLabels map[string]string) bool {
 	return p.namespaces.Matches(labels.Set(namespaceLabels))
 }
 

@@ -61,7 +61,7 @@ func TestCompile(t *testing.T) {
 			for _, ref := range policy.Plugins {
 				plugins = append(plugins, ref.String())
 			}
-			got := []string{strings.Join(plugins, " "), selected(policy.SelectsNamespace), selected(policy.SelectsPod)}
+			got := []string{strings.Join(plugins, " "), selected(policy.selectsNamespace), selected(policy.SelectsPod)}
 			if diff := cmp.Diff([]string{test.plugins, test.namespaces, test.pods}, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 			}
