@@ -29,7 +29,8 @@ const (
 	pendingOther = "Executed migrations:\n  dao-test: 000_base\n\nPending migrations:\nacl: 004_x\ndao-test: 001_next\n\n"
 	pendingNew   = "Executed migrations:\n  dao-test: 000_base\n\nPending migrations:\ndao-test: 001_next\n\n" +
 		"New migrations available:\ndao-test: 002_last\n\n\nRun 'kong migrations finish' when ready\n"
-	newBoth = "Executed migrations:\n core: 000_base\n\n" +
+	otherNew = pendingOther + "New migrations available:\ndao-test: 002_last\n\n\n"
+	newBoth  = "Executed migrations:\n core: 000_base\n\n" +
 		"New migrations available:\ndao-test: 000_base, 001_next\n\nRun 'kong migrations up' to proceed\n"
 	coreOnly     = "Executed migrations:\n core: 000_base\n"
 	similarNames = "Executed migrations:\n  dao-test: 0000_base, 001_next_t\n  my-dao-test: 000_base, 001_next\n"
@@ -43,7 +44,7 @@ const (
 // kongOutputs returns the files that fakeKong prints.
 func kongOutputs() map[string]string {
 	return map[string]string{
-		"both": executedBoth, "pending": pendingNext, "other": pendingOther, "pendingnew": pendingNew, "new": newBoth,
+		"both": executedBoth, "pending": pendingNext, "other": pendingOther, "othernew": otherNew, "pendingnew": pendingNew, "new": newBoth,
 		"core": coreOnly, "similar": similarNames, "sql": sqlError, "lock": lockError, "route": noRoute, "locked": locked,
 	}
 }

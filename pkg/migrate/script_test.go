@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,8 +55,16 @@ func TestScriptUp(t *testing.T) {
 		"new with teardown": {answers: []string{"list 5 new", "up 0", "list 4 pending"}, want: pending},
 		"pending":           {answers: []string{"list 4 pending"}, want: pending},
 		"pending and new": {
-			answers: []string{"list 4 pendingnew"}, code: 10, want: result(outcomeBlocked, "dao-test: 001_next"),
+			answers: slices.Repeat([]string{"list 4 pendingnew"}, 4), code: 10,
+			want:   result(outcomeBlocked, "dao-test: 001_next"),
 			reason: "older pods may need what finish removes, and Kong does not run up before finish (fact K11)",
+		},
+		"pending and new while another runner bootstraps": {
+			answers: []string{
+				"list 4 othernew", "list 4 othernew", "list 4 othernew", "list 4 pendingnew", "list 0 both",
+			},
+			want:   done,
+			reason: "a bootstrap records each migration as pending before it finishes it (fact K31)",
 		},
 		"pending and new, may finish": {
 			env:     mayFinish("acl: x\ndao-test: 001_next"),
@@ -118,8 +127,12 @@ func TestScriptFinish(t *testing.T) {
 			answers: []string{"list 4 pending", "finish 0", "list 0 both"}, want: done,
 		},
 		"more is pending": {
-			env: finishStep("dao-test: 001_next"), answers: []string{"list 4 other"}, code: 10,
+			env: finishStep("dao-test: 001_next"), answers: slices.Repeat([]string{"list 4 other"}, 4), code: 10,
 			want: result(outcomeBlocked, "acl: 004_x", "dao-test: 001_next"),
+		},
+		"more is pending while another runner bootstraps": {
+			env:     finishStep("dao-test: 001_next"),
+			answers: []string{"list 4 other", "list 4 pending", "finish 0", "list 0 both"}, want: done,
 		},
 		"empty": {
 			env: finishStep(""), answers: []string{"list 3"}, code: 14,
