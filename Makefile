@@ -1,5 +1,5 @@
-# `make` lists all targets. You need Go, git, make and bash, and gcc for `make test` and `make lint`. All other programs
-# are built from Go modules into a cache outside the tree. Set KONGDAO_CACHE to move the cache.
+# `make` lists all targets. You need Go, git, make and bash, and gcc and g++ for `make test` and `make lint`. All other
+# programs are built from Go modules into a cache outside the tree. Set KONGDAO_CACHE to move the cache.
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c

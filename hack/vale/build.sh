@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build.sh builds vale, the release that go.mod names, and prints the folder that holds it. Progress goes to stderr.
-# vale is the only tool that needs a C compiler, so it is not in hack/tools.
+# vale is the only tool that needs compilers for C and C++, so it is not in hack/tools.
 #
 #   KONGDAO_CACHE  where built programs are kept (default: ${XDG_CACHE_HOME:-$HOME/.cache}/kongdao)
 set -euo pipefail
@@ -13,8 +13,8 @@ sum=$({ go env GOVERSION; cat go.mod go.sum; } | cksum | cut -d' ' -f1)
 folder=$(cache_folder "vale-$sum-$(host_platform)")
 lock_folder "$folder" vale
 if [[ ! -x $folder/vale ]]; then
-  compiler=$(go env CC)
-  command -v "${compiler%% *}" >/dev/null || ../deb.sh gcc libc6-dev
+  c=$(go env CC) cxx=$(go env CXX)
+  command -v "${c%% *}" >/dev/null && command -v "${cxx%% *}" >/dev/null || ../deb.sh gcc g++ libc6-dev
   build_cgo=1
   build_program vale "1 minute on two cores" "$folder/vale" github.com/vale-cli/vale/v3/cmd/vale -ldflags "-s -w"
 fi
