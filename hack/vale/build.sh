@@ -14,7 +14,9 @@ folder=$(cache_folder "vale-$sum-$(host_platform)")
 lock_folder "$folder" vale
 if [[ ! -x $folder/vale ]]; then
   c=$(go env CC) cxx=$(go env CXX)
-  command -v "${c%% *}" >/dev/null && command -v "${cxx%% *}" >/dev/null || ../deb.sh gcc g++ libc6-dev
+  if ! command -v "${c%% *}" >/dev/null || ! command -v "${cxx%% *}" >/dev/null; then
+    ../deb.sh gcc g++ libc6-dev
+  fi
   build_cgo=1
   build_program vale "1 minute on two cores" "$folder/vale" github.com/vale-cli/vale/v3/cmd/vale -ldflags "-s -w"
 fi

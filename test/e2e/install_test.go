@@ -75,7 +75,7 @@ func TestWatchNamespaces(t *testing.T) {
 }
 
 // wantDenialEvents creates a workload that requests an unknown plugin, and checks that an Event reports its denied pods
-// with their count. Each replica has Events of its own. One that denied a single pod writes no count.
+// with their count. Each replica writes separate Events. One that denied a single pod writes no count.
 func (s space) wantDenialEvents() {
 	s.t.Helper()
 	denied := kong(s.t)
