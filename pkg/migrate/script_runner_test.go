@@ -44,7 +44,8 @@ const (
 // kongOutputs returns the files that fakeKong prints.
 func kongOutputs() map[string]string {
 	return map[string]string{
-		"both": executedBoth, "pending": pendingNext, "other": pendingOther, "othernew": otherNew, "pendingnew": pendingNew, "new": newBoth,
+		"both": executedBoth, "pending": pendingNext, "other": pendingOther, "othernew": otherNew,
+		"pendingnew": pendingNew, "new": newBoth,
 		"core": coreOnly, "similar": similarNames, "sql": sqlError, "lock": lockError, "route": noRoute, "locked": locked,
 	}
 }
@@ -65,7 +66,10 @@ func runScript(t *testing.T, answers []string, environments ...map[string]string
 	}
 	write("answers", strings.Join(answers, "\n")+"\n", 0o600)
 	write("kong", fakeKong, 0o700)
-	write("sleep", "#!/bin/sh\nexit 0\n", 0o700) // the tests do not wait
+	// The tests do not wait: only sleep moves the script's clock.
+	write("clock", "0\n", 0o600)
+	write("date", "#!/bin/sh\ncat \"$ANSWERS/clock\"\n", 0o700)
+	write("sleep", "#!/bin/sh\necho $(($(cat \"$ANSWERS/clock\") + $1)) >\"$ANSWERS/clock\"\n", 0o700)
 	message := write("message", "", 0o600)
 	script := strings.ReplaceAll(Script(), "/dev/termination-log", message)
 	command := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
