@@ -87,9 +87,11 @@ $(section 'Pending migrations')")
 }
 
 # Reports blocked when Kong lists the same migrations four times. Before that, another runner may be at work: a
-# bootstrap records a migration as pending before it finishes it (fact K31).
+# bootstrap records a migration as pending before it finishes it (fact K31). The rest of Kong's output has the time.
 report_if_blocked() {
-  if [ "$out" = "$blocked" ]; then looks=$((looks + 1)); else blocked=$out looks=1 wait=1; fi
+  listed="$pending
+$new"
+  if [ "$listed" = "$blocked" ]; then looks=$((looks + 1)); else blocked=$listed looks=1 wait=1; fi
   [ "$looks" -lt 4 ] || report blocked "$pending" 10
   last="pending migrations: $pending"
   pause

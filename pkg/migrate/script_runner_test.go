@@ -18,7 +18,7 @@ read -r call code file <"$ANSWERS/answers"
 sed -i 1d "$ANSWERS/answers"
 [ "$2" = "$call" ] || { echo "called as 'kong $*', want $call" >>"$ANSWERS/wrong"; exit 99; }
 echo "$*" >>"$ANSWERS/calls"
-[ -z "$file" ] || cat "$ANSWERS/$file"
+[ -z "$file" ] || sed "s|TIME|2026/11/26 16:00:0$(wc -l <"$ANSWERS/calls")|" "$ANSWERS/$file"
 exit "$code"
 `
 
@@ -28,8 +28,9 @@ const (
 		"Pending migrations:\ndao-test: 001_next\n\nRun 'kong migrations finish' when ready\n"
 	pendingOther = "Executed migrations:\n  dao-test: 000_base\n\nPending migrations:\nacl: 004_x\ndao-test: 001_next\n\n"
 	pendingNew   = "Executed migrations:\n  dao-test: 000_base\n\nPending migrations:\ndao-test: 001_next\n\n" +
-		"New migrations available:\ndao-test: 002_last\n\n\nRun 'kong migrations finish' when ready\n"
-	otherNew = pendingOther + "New migrations available:\ndao-test: 002_last\n\n\n"
+		"New migrations available:\ndao-test: 002_last\n\n\n" + warning + "\nRun 'kong migrations finish' when ready\n"
+	otherNew = pendingOther + "New migrations available:\ndao-test: 002_last\n\n\n" + warning
+	warning  = "TIME [warn] Database has pending migrations from a previous upgrade\n"
 	newBoth  = "Executed migrations:\n core: 000_base\n\n" +
 		"New migrations available:\ndao-test: 000_base, 001_next\n\nRun 'kong migrations up' to proceed\n"
 	coreOnly     = "Executed migrations:\n core: 000_base\n"
