@@ -80,7 +80,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 	@hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Run the benchmarks: the whole webhook (5 minutes), then the packages COUNT times (6)
+bench: ## Run the benchmarks: the whole webhook (15 minutes), then the packages COUNT times (6)
 	@tools=$$(hack/tools/build.sh benchstat); assets=$$(hack/kubernetes/build.sh); mkdir -p out; \
 	KUBEBUILDER_ASSETS=$$assets go test -run '^$$' -bench . -timeout 60m -v ./test/bench; \
 	go test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m ./pkg/... | \

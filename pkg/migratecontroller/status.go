@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
@@ -17,7 +18,11 @@ func (c *Controller) updateStatus(
 ) error {
 	before := migration.Status.Phase
 	migration.Status = status
-	if err := c.Client.Status().Update(ctx, migration); err != nil {
+	err := c.Client.Status().Update(ctx, migration)
+	if apierrors.IsNotFound(err) { // it was deleted after the cache was read
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("update the status of PluginMigration %q: %w", qualified(migration), err)
 	}
 	if before == status.Phase {
