@@ -55,6 +55,7 @@ func register(
 	return serveHealth(ctx, manager, options.HealthAddress, []readinessCheck{
 		{"certificate", func(*http.Request) error { return certificate.Ready() }},
 		{"sources", checkSynced(p.cluster.Sources.Synced, "not all plugin sources have been read yet")},
+		{"pods", checkSynced(p.podsSynced, "not all injected pods have been read yet")},
 		{"policies", checkSynced(p.policiesSynced, "not all PluginPolicies have been read yet")},
 		{"webhook", manager.GetWebhookServer().StartedChecker()},
 	})
@@ -78,6 +79,9 @@ func newProcess(ctx context.Context, manager ctrl.Manager, options Options) (*pr
 	}
 	return p, nil
 }
+
+// podsSynced reports whether the index of injected pods is complete. A replica without it could not lead.
+func (p *process) podsSynced() bool { return p.injectedPods == nil || p.injectedPods.Synced() }
 
 // addHandlers adds the admission handlers to the webhook server.
 func (p *process) addHandlers(draining *drainer) error {

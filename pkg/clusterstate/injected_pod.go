@@ -94,6 +94,9 @@ func (p *InjectedPod) SourceNamespace(plugin string) string {
 	return p.Namespace
 }
 
+// database returns the key of the pod's database.
+func (p *InjectedPod) database() string { return p.Migration.Requirement.Database.Key }
+
 func (p *InjectedPod) mountsCopies() bool { return len(p.Copies) > 0 && !p.ended }
 
 // MigrationPod returns what the migration plan needs to know about a pod. It returns false for a pod that does not

@@ -2,9 +2,11 @@ package clusterstate
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -80,19 +82,24 @@ func (c *copyUsersCheck) subscriber(key types.NamespacedName) {
 // expect checks the users of each copy, the number of pods that wait, and the pods reported since the last check.
 func (c *copyUsersCheck) expect(t *testing.T, step string, users []string, waiting int, reported ...string) {
 	t.Helper()
-	all := c.index.CopyUsers()
+	var got []string
+	for _, pod := range c.index.CopyUsers("kong") {
+		got = append(got, pod.Name)
+	}
+	if !slices.Equal(got, users) {
+		t.Errorf("%s: the users are %q, want %q", step, got, users)
+	}
 	for _, name := range copied.Sources {
-		var got []string
-		for _, pod := range all[types.NamespacedName{Namespace: "kong", Name: name}] {
-			got = append(got, pod.Name)
-		}
-		slices.Sort(got)
-		if !slices.Equal(got, users) {
-			t.Errorf("%s: copy %q has the users %q, want %q", step, name, got, users)
+		if got := c.index.IsCopyUsed(types.NamespacedName{Namespace: "kong", Name: name}); got != (len(users) > 0) {
+			t.Errorf("%s: copy %q is used: %v", step, name, got)
 		}
 	}
-	if len(users) == 0 && len(all) > 0 {
-		t.Errorf("%s: got users %v, want none", step, all)
+	want := 0
+	if len(users) > 0 {
+		want = len(copied.Sources)
+	}
+	if got := c.index.UsedCopies(); len(got) != want {
+		t.Errorf("%s: the used copies are %v, want %d", step, got, want)
 	}
 	if got := c.index.CountAwaitingCopies(); got != waiting {
 		t.Errorf("%s: %d pods wait, want %d", step, got, waiting)
@@ -167,7 +174,23 @@ func TestSubscribeToDatabases(t *testing.T) {
 	kongOne, teamOne, kongTwo := DatabaseKey{"kong", "one"}, DatabaseKey{"team", "one"}, DatabaseKey{"kong", "two"}
 	check("initial state", kongOne, teamOne)
 	index.put(databasePod("kong", "a", "one"))
-	check("a pod changes", kongOne, teamOne)
+	check("a pod changes in a way that no plan uses")
+	ready := databasePod("kong", "a", "one")
+	ready.Migration.Ready = true
+	index.put(ready)
+	check("a pod becomes ready", kongOne, teamOne)
+	recreated := databasePod("kong", "a", "one")
+	recreated.UID, recreated.Migration.Ready = "2", true
+	index.put(recreated)
+	check("another pod has the name", kongOne, teamOne)
+	gated := databasePod("kong", "gated", "one")
+	gated.Migration.Gated = true
+	index.put(gated)
+	check("a pod with a gate does not run, so other namespaces do not wait for it", kongOne)
+	index.put(databasePod("kong", "gated", "one"))
+	check("the gate is removed", kongOne, teamOne)
+	index.delete(gated)
+	check("a pod that could run is deleted", kongOne, teamOne)
 	index.put(databasePod("kong", "a", "two"))
 	check("a pod changes its database", kongOne, teamOne, kongTwo)
 	ended := databasePod("kong", "a", "two")
@@ -182,4 +205,55 @@ func TestSubscribeToDatabases(t *testing.T) {
 	cancelSecond()
 	index.put(databasePod("kong", "a", "one"))
 	check("canceled")
+}
+
+// TestOfDatabase checks that the index keeps the pods of a database sorted, whatever the order of the changes.
+func TestOfDatabase(t *testing.T) {
+	index := &InjectedPods{}
+	for _, name := range []string{"team/b", "kong/c", "kong/a", "team/a", "kong/b", "kong/c"} {
+		namespace, pod, _ := strings.Cut(name, "/")
+		index.put(databasePod(namespace, pod, "one"))
+	}
+	index.delete(databasePod("kong", "b", "one"))
+	read := index.OfDatabase("one")
+	index.delete(databasePod("kong", "a", "one"))
+	var got []string
+	for _, pod := range read {
+		got = append(got, pod.Key().String())
+	}
+	if want := []string{"kong/a", "kong/c", "team/a", "team/b"}; !slices.Equal(got, want) {
+		t.Errorf("the pods are %q, want %q: a later change must not change what was read", got, want)
+	}
+	if got := index.OfDatabase("unknown"); len(got) > 0 {
+		t.Errorf("an unknown database has %d pods", len(got))
+	}
+}
+
+// TestPodEventCost proves that the cost of a pod event does not depend on the number of pods of its database. It
+// compares the fastest of several rounds, because other programs use the machine too.
+func TestPodEventCost(t *testing.T) {
+	const events, rounds, maxRatio = 500, 20, 3
+	cost := func(pods int) time.Duration {
+		index := &InjectedPods{}
+		for i := range pods {
+			index.put(databasePod("kong", fmt.Sprintf("pod-%05d", i), "one"))
+		}
+		defer index.SubscribeToDatabases(func(DatabaseKey) {})()
+		fastest := time.Hour
+		for range rounds {
+			start := time.Now()
+			for i := range events {
+				pod := databasePod("kong", fmt.Sprintf("pod-%05d", i%pods), "one")
+				pod.Migration.Ready = i%2 == 0
+				index.put(pod)
+			}
+			fastest = min(fastest, time.Since(start))
+		}
+		return fastest
+	}
+	small, large := cost(40), cost(4000)
+	t.Logf("%v with 40 pods, %v with 4,000", small/events, large/events)
+	if ratio := float64(large) / float64(small); ratio > maxRatio {
+		t.Errorf("an event costs %.1f times as much with 4,000 pods of a database as with 40, want at most %d", ratio, maxRatio)
+	}
 }

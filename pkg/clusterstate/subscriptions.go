@@ -9,18 +9,19 @@ import (
 )
 
 // SubscribeToDatabases calls changed for every database that has pods now, and later for every database whose pods
-// change. Each namespace with pods of the database has its own key: its `finish` may wait for pods in other namespaces.
-// A key can be reported more than once. Call cancel to end the subscription.
+// change in a way that can change a plan. Each namespace with pods of the database has its own key: its `finish` may
+// wait for pods in other namespaces. A pod with our gate does not run, so its changes are reported only for its own
+// namespace. A key can be reported more than once. Call cancel to end the subscription.
 func (p *InjectedPods) SubscribeToDatabases(changed func(DatabaseKey)) (cancel func()) {
 	// Subscribe before reading: a pod that changes between the two is reported twice, and never missed.
 	cancel = p.databaseSubscribers.add(changed)
 	p.mutex.RLock()
-	keys := map[DatabaseKey]bool{}
-	for database := range p.byDatabase {
-		p.collectKeys(keys, database)
+	var keys []DatabaseKey
+	for database, pods := range p.databases {
+		keys = append(keys, pods.keys(database)...)
 	}
 	p.mutex.RUnlock()
-	for key := range keys {
+	for _, key := range keys {
 		changed(key)
 	}
 	return cancel
@@ -32,8 +33,8 @@ func (p *InjectedPods) SubscribeToWaitingPods(waits func(types.NamespacedName)) 
 	cancel = p.waitingSubscribers.add(waits)
 	p.mutex.RLock()
 	var keys []types.NamespacedName
-	for key, pod := range p.copyUsers {
-		if pod.AwaitsCopies {
+	for key, pod := range p.pods {
+		if pod.mountsCopies() && pod.AwaitsCopies {
 			keys = append(keys, key)
 		}
 	}

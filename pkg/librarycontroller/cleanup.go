@@ -28,13 +28,13 @@ func (c *Controller) cleanUp(ctx context.Context, _ allCopies) (reconcile.Result
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	users, existing := c.Pods.CopyUsers(), map[types.NamespacedName]bool{}
+	existing := map[types.NamespacedName]bool{}
 	unneeded, delay := map[types.NamespacedName]time.Time{}, resyncInterval
 	var failed []error
 	for _, source := range c.Sources.Copies() {
 		key := types.NamespacedName{Namespace: source.Namespace, Name: source.Name}
 		existing[key] = true
-		if len(users[key]) > 0 {
+		if c.Pods.IsCopyUsed(key) {
 			continue
 		}
 		wanted, err := c.isWanted(ctx, key, policies)
@@ -53,9 +53,9 @@ func (c *Controller) cleanUp(ctx context.Context, _ allCopies) (reconcile.Result
 		failed = append(failed, c.deleteCopy(ctx, key))
 	}
 	c.unneededSince = unneeded
-	for key, pods := range users {
+	for _, key := range c.Pods.UsedCopies() {
 		if !existing[key] {
-			c.enqueueUser(pods)
+			c.enqueueUser(key)
 		}
 	}
 	if err := errors.Join(failed...); err != nil {

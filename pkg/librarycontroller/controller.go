@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -103,20 +104,20 @@ func (c *Controller) subscribe(ctx context.Context, queue workQueue[types.Namesp
 	c.enqueue.Store(&enqueue)
 	context.AfterFunc(ctx, c.Pods.SubscribeToWaitingPods(enqueue))
 	context.AfterFunc(ctx, c.Sources.SubscribeToDeletedCopies(func(deleted types.NamespacedName) {
-		c.enqueueUser(c.Pods.CopyUsers()[deleted])
+		c.enqueueUser(deleted)
 	}))
 	return nil
 }
 
 // enqueueUser enqueues one pod that mounts a missing copy, because one pod is enough to restore it. Pods that wait for
 // copies are in the queue already.
-func (c *Controller) enqueueUser(users []*clusterstate.InjectedPod) {
+func (c *Controller) enqueueUser(missing types.NamespacedName) {
 	enqueue := c.enqueue.Load()
-	if enqueue == nil {
+	if enqueue == nil || !c.Pods.IsCopyUsed(missing) {
 		return
 	}
-	for _, pod := range users {
-		if !pod.AwaitsCopies {
+	for _, pod := range c.Pods.CopyUsers(missing.Namespace) {
+		if !pod.AwaitsCopies && slices.Contains(pod.Copies, missing.Name) {
 			(*enqueue)(pod.Key())
 			return
 		}
