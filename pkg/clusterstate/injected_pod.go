@@ -123,7 +123,7 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 		result.Plugins = append([]string{}, plugins...)
 	}
 	if requirement, ok := migrate.RequirementOfInjected(pod.Namespace, view); ok {
-		result.Requirement = requirement
+		result.Requirement, result.Migration = requirement, requirement.MigrationName()
 		return result, true, nil
 	}
 	database, hasDatabase := migrate.DatabaseOf(pod.Namespace, container)

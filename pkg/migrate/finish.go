@@ -73,7 +73,7 @@ func (p *planner) toleratesFinish(pod, from *Pod, migration *v1alpha1.PluginMigr
 			if !hasMigrations(pod.Requirement.Plugins[at], migration, strings.Split(names, ", ")) {
 				return false
 			}
-		case p.isManaged(plugin):
+		case p.managed[plugin]:
 			// The pod that finishes needs the files. Other pods do not if they do not load the plugin.
 			if pod == from || pod.Plugins == nil || slices.Contains(pod.Plugins, plugin) {
 				return false
@@ -96,15 +96,4 @@ func hasMigrations(own v1alpha1.PluginMigrations, migration *v1alpha1.PluginMigr
 	return !slices.ContainsFunc(names, func(name string) bool {
 		return !slices.ContainsFunc(own.Migrations, func(file v1alpha1.Migration) bool { return file.Name == name })
 	})
-}
-
-// isManaged reports whether a PluginMigration or a pod has a plugin from our sources. Otherwise the plugin is a part of
-// Kong.
-func (p *planner) isManaged(plugin string) bool {
-	has := func(set []v1alpha1.PluginMigrations) bool {
-		return slices.ContainsFunc(set, func(other v1alpha1.PluginMigrations) bool { return other.Name == plugin })
-	}
-	return slices.ContainsFunc(p.migrations, func(migration *v1alpha1.PluginMigration) bool {
-		return has(migration.Spec.Plugins)
-	}) || slices.ContainsFunc(p.Pods, func(pod Pod) bool { return has(pod.Requirement.Plugins) })
 }

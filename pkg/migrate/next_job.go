@@ -87,9 +87,8 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 			strings.Join(edited, ". "), annotateCommand(migration, annotations.AcceptEdited, "true"))}}
 	}
 	next := nextJob{phase: v1alpha1.PhaseWaiting}
-	at := slices.IndexFunc(p.Pods, func(pod Pod) bool {
-		return pod.Namespace == p.Namespace && !pod.Ending && pod.migrationName() == migration.Name
-	})
+	requiring := p.requiring[migration.Name]
+	at := slices.IndexFunc(requiring, func(pod *Pod) bool { return !pod.Ending })
 	if at < 0 {
 		next.blocker = &blocker{v1alpha1.ReasonNoPods, "No pod requires this migration"}
 		return next
@@ -98,7 +97,7 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 		next.retryAt = status.RetryTime
 		return next
 	}
-	start := JobStart{Migration: migration.Name, Step: stepUp, Finish: finishNone, From: p.Pods[at]}
+	start := JobStart{Migration: migration.Name, Step: stepUp, Finish: finishNone, From: *requiring[at]}
 	if p.mode(migration) == annotations.MigrationsAuto {
 		start.Finish, start.Pending, next.blocker = p.finishBeforeUp(migration)
 	}
@@ -167,7 +166,7 @@ func (p *planner) mode(migration *v1alpha1.PluginMigration) annotations.Migratio
 			return mode
 		}
 	}
-	for _, pod := range p.podsRequiring(migration) {
+	for _, pod := range p.requiring[migration.Name] {
 		if pod.Requirement.Mode == annotations.MigrationsUp {
 			return annotations.MigrationsUp
 		}

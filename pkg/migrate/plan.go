@@ -58,6 +58,10 @@ type planner struct {
 	plan Plan
 	// migrations are copies of the snapshot's, the oldest first. The planner changes their statuses.
 	migrations []*v1alpha1.PluginMigration
+	// requiring are the pods of the namespace by the name of the migration that they require.
+	requiring map[string][]*Pod
+	// managed are the plugins from our sources: those that a migration or a pod has. Other plugins are a part of Kong.
+	managed map[string]bool
 	// running are the pods without our gate, and those whose gate this plan removes.
 	running []*Pod
 	// activeJob names the Job that runs on the database. It is empty if none does.
@@ -91,12 +95,32 @@ func newPlanner(s Snapshot) *planner {
 	slices.SortFunc(p.migrations, func(a, b *v1alpha1.PluginMigration) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 	})
+	p.indexPods()
 	for _, job := range s.Jobs {
 		if !job.Done {
 			p.activeJob = job.String()
 		}
 	}
 	return p
+}
+
+// indexPods sets p.requiring and p.managed, so that a plan does not go through all pods for each migration.
+func (p *planner) indexPods() {
+	p.requiring, p.managed = map[string][]*Pod{}, map[string]bool{}
+	for _, migration := range p.migrations {
+		for _, plugin := range migration.Spec.Plugins {
+			p.managed[plugin.Name] = true
+		}
+	}
+	for i := range p.Pods {
+		pod := &p.Pods[i]
+		for _, plugin := range pod.Requirement.Plugins {
+			p.managed[plugin.Name] = true
+		}
+		if name := pod.migrationName(); name != "" && pod.Namespace == p.Namespace {
+			p.requiring[name] = append(p.requiring[name], pod)
+		}
+	}
 }
 
 // createMigrations plans a PluginMigration for each requirement without one. Running pods count too: if you delete a
@@ -151,17 +175,6 @@ func (p *planner) stored(migration *v1alpha1.PluginMigration) *v1alpha1.PluginMi
 	return &p.Migrations[slices.IndexFunc(p.Migrations, func(stored v1alpha1.PluginMigration) bool {
 		return stored.Name == migration.Name
 	})]
-}
-
-// podsRequiring returns the pods in the namespace that require a migration.
-func (p *planner) podsRequiring(migration *v1alpha1.PluginMigration) []*Pod {
-	var pods []*Pod
-	for i := range p.Pods {
-		if p.Pods[i].Namespace == p.Namespace && p.Pods[i].migrationName() == migration.Name {
-			pods = append(pods, &p.Pods[i])
-		}
-	}
-	return pods
 }
 
 // requeueAt plans again just after a time. The earliest time of a plan counts.

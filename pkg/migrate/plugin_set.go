@@ -57,18 +57,27 @@ func migrationsOf(release *catalog.Release) v1alpha1.PluginMigrations {
 	return plugin
 }
 
-// WithNames returns a copy of the set with the names of its migrations. It leaves them out for a plugin of which find
-// returns no release with these migrations.
-func (s PluginSet) WithNames(find catalog.Finder) PluginSet {
+// WithNames returns a copy of the set with the names of its migrations. It leaves them out for a plugin for which find
+// returns none.
+func (s PluginSet) WithNames(find func(plugin, migrationsDigest string) []v1alpha1.Migration) PluginSet {
 	named := slices.Clone(s)
 	for i := range named {
-		for _, release := range find(named[i].Name) {
-			if release.MigrationsDigest == named[i].MigrationsDigest {
-				named[i].Migrations = migrationsOf(release).Migrations
-			}
+		if names := find(named[i].Name, named[i].MigrationsDigest); names != nil {
+			named[i].Migrations = names
 		}
 	}
 	return named
+}
+
+// NamesOf returns the names of the migrations with a digest, from the release that has them. It returns nil if no
+// release has.
+func NamesOf(releases []*catalog.Release, migrationsDigest string) []v1alpha1.Migration {
+	for _, release := range releases {
+		if release.MigrationsDigest == migrationsDigest {
+			return migrationsOf(release).Migrations
+		}
+	}
+	return nil
 }
 
 // request returns the set as the annotation of a pod: "dao-test@1.1.0, my_plugin".

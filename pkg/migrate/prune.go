@@ -6,7 +6,7 @@ import "kongdao.io/kongdao/pkg/apis/v1alpha1"
 func (p *planner) prune() {
 	var unused []*v1alpha1.PluginMigration
 	for _, migration := range p.migrations {
-		if len(p.podsRequiring(migration)) == 0 && p.canDelete(migration) {
+		if len(p.requiring[migration.Name]) == 0 && p.canDelete(migration) {
 			unused = append(unused, migration)
 		}
 	}

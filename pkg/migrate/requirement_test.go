@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/mutate"
 )
@@ -133,7 +134,7 @@ func TestWithNames(t *testing.T) {
 		{Name: "dao-test", MigrationsDigest: find("dao-test")[0].MigrationsDigest},
 		{Name: "gone", MigrationsDigest: "sha256:gone"},
 	}
-	named := set.WithNames(find)
+	named := set.WithNames(func(plugin, digest string) []v1alpha1.Migration { return NamesOf(find(plugin), digest) })
 	if len(named[0].Migrations) != 1 || named[0].Migrations[0].Name != "000_base" || len(named[1].Migrations) != 0 {
 		t.Errorf("%+v", named)
 	}

@@ -27,6 +27,9 @@ type Pod struct {
 	Namespace, Name string
 	// Requirement has no plugins if the pod requires no migration.
 	Requirement Requirement
+	// Migration is the name of the PluginMigration that the pod requires. It is empty if the pod requires none. If it is
+	// empty although the pod requires one, each plan computes it.
+	Migration string
 	// Plugins are all plugins that Kong in the pod loads. It is nil if only Kong knows.
 	Plugins []string
 	// Gated reports whether the pod waits for its migration.
@@ -39,8 +42,8 @@ type Pod struct {
 
 // migrationName returns the name of the PluginMigration that the pod requires, or "".
 func (p *Pod) migrationName() string {
-	if len(p.Requirement.Plugins) == 0 {
-		return ""
+	if p.Migration != "" || len(p.Requirement.Plugins) == 0 {
+		return p.Migration
 	}
 	return p.Requirement.MigrationName()
 }

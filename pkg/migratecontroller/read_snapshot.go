@@ -12,7 +12,6 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/migrate"
 )
@@ -44,14 +43,31 @@ func (c *Controller) readSnapshot(
 		}
 		snapshot.Jobs = append(snapshot.Jobs, job)
 	}
-	for _, injected := range c.Pods.OfDatabase(key.Database) {
-		pod := injected.Migration
-		pod.Requirement.Plugins = pod.Requirement.Plugins.WithNames(func(plugin string) []*catalog.Release {
-			return c.Sources.Releases(injected.SourceNamespace(plugin), plugin)
-		})
-		snapshot.Pods = append(snapshot.Pods, pod)
-	}
+	snapshot.Pods = c.readPods(key.Database)
 	return snapshot, nil
+}
+
+// readPods returns the pods of a database from the index, with the names of their migrations. It looks up these names
+// once for all pods with the same release: a database can have thousands of pods, and they have few releases.
+func (c *Controller) readPods(database string) []migrate.Pod {
+	type key struct{ namespace, plugin, digest string }
+	names := map[key][]v1alpha1.Migration{}
+	injected := c.Pods.OfDatabase(database)
+	pods := make([]migrate.Pod, len(injected))
+	for i, pod := range injected {
+		pods[i] = pod.Migration
+		find := func(plugin, digest string) []v1alpha1.Migration {
+			from := key{pod.SourceNamespace(plugin), plugin, digest}
+			found, known := names[from]
+			if !known {
+				found = migrate.NamesOf(c.Sources.Releases(from.namespace, plugin), digest)
+				names[from] = found
+			}
+			return found
+		}
+		pods[i].Requirement.Plugins = pod.Migration.Requirement.Plugins.WithNames(find)
+	}
+	return pods
 }
 
 // addUnwatchedPods adds to a snapshot the pods of its namespace that no watch reports: pods that were never injected,

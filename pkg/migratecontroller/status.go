@@ -68,7 +68,5 @@ func (c *Controller) recordEvents(migration *v1alpha1.PluginMigration, reason st
 
 // requires reports whether a pod requires a migration.
 func requires(pod *clusterstate.InjectedPod, migration *v1alpha1.PluginMigration) bool {
-	requirement := pod.Migration.Requirement
-	return pod.Namespace == migration.Namespace && len(requirement.Plugins) > 0 &&
-		requirement.MigrationName() == migration.Name
+	return pod.Namespace == migration.Namespace && pod.Migration.Migration == migration.Name
 }
