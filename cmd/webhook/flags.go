@@ -64,10 +64,7 @@ func (o *Options) addFeatureFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.MigrationHistory, "migration-history", o.MigrationHistory,
 		"how many PluginMigrations that no pod needs to keep for each database")
 	flags.DurationVar(&o.JobRetention, "job-retention", o.JobRetention, "how long to keep a finished Job")
-	flags.StringToStringVar(&o.JobLabels, "job-labels", o.JobLabels,
-		"labels for the Jobs' pods, `name=value` and separated by commas; for example, for a NetworkPolicy")
-	flags.StringToStringVar(&o.JobAnnotations, "job-annotations", o.JobAnnotations,
-		"annotations for the Jobs' pods, `name=value` and separated by commas")
+	o.addJobMetadataFlags(flags)
 	flags.BoolVar(&o.Policies, "policies", o.Policies, "apply PluginPolicies")
 	flags.DurationVar(&o.CopyRetention, "copy-retention", o.CopyRetention,
 		"how long to keep a copy of a library's release that no pod and no policy needs")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,8 +10,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestFlags checks that every option has one flag, and that the flag sets only this option.
+// TestFlags checks that every option has one flag, and that the flag sets only this option. Labels and annotations of
+// Jobs have two.
 func TestFlags(t *testing.T) {
+	const secondFlags = 2
 	tests := map[string]struct {
 		value string
 		set   func(*Options)
@@ -46,11 +49,15 @@ func TestFlags(t *testing.T) {
 		"job-retention":      {"1h", func(o *Options) { o.JobRetention = time.Hour }},
 		"job-labels":         {"a=b,c=d", func(o *Options) { o.JobLabels = map[string]string{"a": "b", "c": "d"} }},
 		"job-annotations":    {"a/b=c", func(o *Options) { o.JobAnnotations = map[string]string{"a/b": "c"} }},
+		"job-label":          {"a=b", func(o *Options) { o.JobLabels = map[string]string{"a": "b"} }},
+		"job-annotation": {`a/b=c="d,e",f=`, func(o *Options) {
+			o.JobAnnotations = map[string]string{"a/b": `c="d,e",f=`}
+		}},
 
 		"profiling-address":     {":6060", func(o *Options) { o.ProfilingAddress = ":6060" }},
 		"webhook-configuration": {"other", func(o *Options) { o.WebhookConfiguration = "other" }},
 	}
-	if options := reflect.TypeFor[Options]().NumField(); len(tests) != options {
+	if options := reflect.TypeFor[Options]().NumField(); len(tests) != options+secondFlags {
 		t.Errorf("%d flags are tested, but there are %d options", len(tests), options)
 	}
 	parse := func(arguments ...string) Options {
@@ -81,5 +88,22 @@ func TestFlags(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestPairsOfJobs checks that the flags with one pair and with several pairs can be combined, and that a pair without an
+// equals sign is a mistake.
+func TestPairsOfJobs(t *testing.T) {
+	options := DefaultOptions()
+	flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)
+	options.AddFlags(flags)
+	if err := flags.Parse([]string{"--job-labels=a=1,b=2", "--job-label=c=3", "--job-label=d="}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2", "c": "3", "d": ""}, options.JobLabels); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if err := flags.Parse([]string{"--job-annotation=a"}); err == nil || !strings.Contains(err.Error(), "name=value") {
+		t.Errorf("a pair without a value: got %v", err)
 	}
 }

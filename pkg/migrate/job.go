@@ -96,11 +96,11 @@ func jobLabels(migration *v1alpha1.PluginMigration, start JobStart) map[string]s
 }
 
 // podMetadata returns the labels and annotations of the pods of a Job. They stop service meshes from adding a sidecar:
-// a Job with a sidecar container never completes. The settings can override the annotations.
+// a Job with a sidecar container never completes. The settings can override these labels and annotations, but not the
+// labels that the controller finds its Jobs by.
 func podMetadata(jobLabels map[string]string, settings Settings) metav1.ObjectMeta {
-	podLabels := map[string]string{}
+	podLabels := map[string]string{"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
 	maps.Copy(podLabels, settings.PodLabels)
-	maps.Copy(podLabels, map[string]string{"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"})
 	maps.Copy(podLabels, jobLabels)
 	podAnnotations := map[string]string{
 		"sidecar.istio.io/inject":             "false",

@@ -188,6 +188,28 @@ func TestJobNames(t *testing.T) {
 	}
 }
 
+// TestSettingsOverrideMeshMetadata proves that the settings override the labels and annotations that stop meshes. They
+// do not override what the controller finds its Jobs by.
+func TestSettingsOverrideMeshMetadata(t *testing.T) {
+	with := settings()
+	with.PodLabels = map[string]string{
+		"sidecar.istio.io/inject": "true", "kuma.io/sidecar-injection": "enabled", annotations.Migration: "other",
+	}
+	with.PodAnnotations = map[string]string{"linkerd.io/inject": "enabled"}
+	template := jobFor(t, readPod(t, "testdata/chart/pod.yaml"), with).Spec.Template
+	for name, want := range map[string]string{"sidecar.istio.io/inject": "true", "kuma.io/sidecar-injection": "enabled"} {
+		if got := template.Labels[name]; got != want {
+			t.Errorf("label %s has the value %q, want %q of the settings", name, got, want)
+		}
+	}
+	if got := template.Labels[annotations.Migration]; got == "other" {
+		t.Errorf("the settings replace label %s", annotations.Migration)
+	}
+	if got := template.Annotations["linkerd.io/inject"]; got != "enabled" {
+		t.Errorf("annotation linkerd.io/inject has the value %q, want that of the settings", got)
+	}
+}
+
 // TestJobPodMetadata proves that the pod of a Job has no label of the Kong pod, so that no Service, disruption budget
 // or network policy of Kong selects it. It has the labels and annotations of the settings.
 func TestJobPodMetadata(t *testing.T) {

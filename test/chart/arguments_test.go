@@ -60,7 +60,8 @@ func TestOptionalArguments(t *testing.T) {
 	full := findArguments(t, render(t, valueSets(t)["full"]...))
 	for _, want := range []string{
 		"--migrations", "--migration-timeout=3600s", "--migration-deadline=7200s", "--migration-history=3",
-		"--job-retention=2592000s", "--job-labels=network=database", "--job-annotations=example.com/owner=gateways",
+		"--job-retention=2592000s", "--job-label=network=database", "--job-annotation=example.com/owner=gateways",
+		`--job-annotation=example.com/template={{ with secret "a=b", "c" }}d=e,f{{ end }}`,
 		"--policies", "--copy-retention=1209600s",
 	} {
 		if !slices.Contains(full, want) {
