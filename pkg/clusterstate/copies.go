@@ -57,6 +57,18 @@ func (s *Sources) HasCopies(namespace string, releases []*catalog.Release) bool 
 	return true
 }
 
+// CopiesExist reports whether a namespace has ConfigMaps with these names that are copies.
+func (s *Sources) CopiesExist(namespace string, names []string) bool {
+	s.copies.mutex.RLock()
+	defer s.copies.mutex.RUnlock()
+	for _, name := range names {
+		if _, exists := s.copies.byName[types.NamespacedName{Namespace: namespace, Name: name}]; !exists {
+			return false
+		}
+	}
+	return true
+}
+
 // Copies returns the sources of all copies that the cache knows.
 func (s *Sources) Copies() []catalog.Source {
 	s.copies.mutex.RLock()

@@ -24,6 +24,8 @@ type InjectedPod struct {
 	Owner *metav1.OwnerReference
 	// Libraries maps a plugin to the library that it comes from. Plugins from the pod's own namespace are not in it.
 	Libraries map[string]string
+	// LibraryReleases are the releases that come from libraries.
+	LibraryReleases []mutate.ReleaseRecord
 	// Copies are the names of the copies that the pod mounts. AwaitsCopies reports whether the pod waits for them.
 	Copies       []string
 	AwaitsCopies bool
@@ -52,6 +54,7 @@ func reducePod(object any) (any, error) {
 	reduced := &InjectedPod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
+			CreationTimestamp: pod.CreationTimestamp,
 		},
 		Owner:        metav1.GetControllerOf(pod),
 		AwaitsCopies: AwaitsCopies(pod),
@@ -63,7 +66,7 @@ func reducePod(object any) (any, error) {
 	return reduced, err
 }
 
-// readLibraries reads Libraries and Copies from the pod's injection record. It ignores a malformed record.
+// readLibraries reads Libraries, LibraryReleases and Copies from the pod's injection record. It ignores a malformed record.
 func (p *InjectedPod) readLibraries(pod *corev1.Pod) {
 	record, err := mutate.ParseInjectionRecord(pod.Annotations)
 	if err != nil {
@@ -77,6 +80,7 @@ func (p *InjectedPod) readLibraries(pod *corev1.Pod) {
 			p.Libraries = map[string]string{}
 		}
 		p.Libraries[release.Plugin] = release.Library
+		p.LibraryReleases = append(p.LibraryReleases, release)
 		p.Copies = append(p.Copies, release.Sources...)
 	}
 }

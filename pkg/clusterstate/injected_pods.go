@@ -53,6 +53,20 @@ func NewInjectedPods(ctx context.Context, informers cache.Informers) (*InjectedP
 	return p, nil
 }
 
+// StaticInjectedPods returns InjectedPods that hold the given pods and never change. Tests use it instead of an API
+// server.
+func StaticInjectedPods(pods ...*corev1.Pod) (*InjectedPods, error) {
+	index := &InjectedPods{}
+	for _, pod := range pods {
+		reduced, err := reducePod(pod)
+		if err != nil {
+			return nil, err
+		}
+		index.put(reduced)
+	}
+	return index, nil
+}
+
 // Synced reports whether the index holds every injected pod that existed when the informer started.
 func (p *InjectedPods) Synced() bool { return p.synced == nil || p.synced() }
 

@@ -21,9 +21,10 @@ import (
 // minCleanupDelay is the shortest time between two cleanups.
 const minCleanupDelay = time.Second
 
-// cleanUp deletes the copies that neither a pod nor a policy has needed for the retention time. It also enqueues pods
-// that mount copies which were deleted while no replica led.
+// cleanUp deletes the copies that neither a pod nor a policy has needed for the retention time. It also enqueues
+// namespaces with pods that mount copies which were deleted while no replica led.
 func (c *Controller) cleanUp(ctx context.Context, _ allCopies) (reconcile.Result, error) {
+	c.ungated.expire(c.Now())
 	policies, err := clusterstate.ReadPolicies(ctx, c.Client)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -55,7 +56,7 @@ func (c *Controller) cleanUp(ctx context.Context, _ allCopies) (reconcile.Result
 	c.unneededSince = unneeded
 	for _, key := range c.Pods.UsedCopies() {
 		if !existing[key] {
-			c.enqueueUser(key)
+			c.enqueueUsers(key)
 		}
 	}
 	if err := errors.Join(failed...); err != nil {

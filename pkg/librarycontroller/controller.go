@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,81 +45,82 @@ type Controller struct {
 	// Retention is how long a copy stays after nothing needs it: a pod that needs it may not be created yet.
 	Retention time.Duration
 
-	// enqueue adds a pod to the work queue. It is nil until the controller for pods has started.
-	enqueue atomic.Pointer[func(types.NamespacedName)]
+	// enqueue adds a namespace to the work queue. It is nil until the controller for namespaces has started.
+	enqueue atomic.Pointer[func(namespaceKey)]
+	// ungated remembers the pods whose gates were removed.
+	ungated ungatedPods
 	// unneededSince is when the cleanup first saw that nothing needs a copy. Only the cleanup uses it.
 	unneededSince map[types.NamespacedName]time.Time
 }
 
 type workQueue[Key comparable] = workqueue.TypedRateLimitingInterface[Key]
 
+// namespaceKey is the name of a namespace with pods that use copies. One reconciliation handles all of them together:
+// they need the same copies, and two workers would create the same copy.
+type namespaceKey string
+
 // allCopies is the only key of the cleanup, which looks at all copies together.
 type allCopies struct{}
 
 const (
-	// maxConcurrentReconciles limits how many pods are reconciled at the same time.
-	maxConcurrentReconciles = 4
+	// maxConcurrentReconciles limits how many namespaces are reconciled at the same time. A reconciliation waits for the
+	// API server most of the time.
+	maxConcurrentReconciles = 16
 	// resyncInterval is the longest time between two cleanups, because the cleanup gets no events about pods.
 	resyncInterval = 20 * time.Second
 	// minRetryDelay is the delay before a failed cleanup runs again. It doubles up to resyncInterval.
 	minRetryDelay = time.Second
 )
 
-// SetUp registers the controller for pods and the cleanup with a manager. Only the leader runs them.
+// SetUp registers the controller for namespaces and the cleanup with a manager. Only the leader runs them.
 func (c *Controller) SetUp(to manager.Manager) error {
-	return errors.Join(c.setUpPods(to), c.setUpCleanup(to))
+	return errors.Join(c.setUpNamespaces(to), c.setUpCleanup(to))
 }
 
-func (c *Controller) setUpPods(to manager.Manager) error {
-	err := builder.TypedControllerManagedBy[types.NamespacedName](to).Named("library").
-		WithOptions(controller.TypedOptions[types.NamespacedName]{
+func (c *Controller) setUpNamespaces(to manager.Manager) error {
+	err := builder.TypedControllerManagedBy[namespaceKey](to).Named("library").
+		WithOptions(controller.TypedOptions[namespaceKey]{
 			MaxConcurrentReconciles: maxConcurrentReconciles,
 			NeedLeaderElection:      new(true),
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[namespaceKey](
+				minRequeueDelay, maxRequeueDelay),
 		}).
-		WithLogConstructor(podLogger(to.GetLogger())).
-		WatchesRawSource(source.TypedFunc[types.NamespacedName](c.subscribe)).
-		Complete(reconcile.TypedFunc[types.NamespacedName](c.reconcilePod))
+		WithLogConstructor(namespaceLogger(to.GetLogger())).
+		WatchesRawSource(source.TypedFunc[namespaceKey](c.subscribe)).
+		Complete(reconcile.TypedFunc[namespaceKey](c.reconcileNamespace))
 	if err != nil {
 		return fmt.Errorf("set up the library controller: %w", err)
 	}
 	return nil
 }
 
-// podLogger returns a function that adds the reconciled pod to log lines. The builder's own function does this only for
-// keys of type reconcile.Request.
-func podLogger(log logr.Logger) func(*types.NamespacedName) logr.Logger {
+// namespaceLogger returns a function that adds the reconciled namespace to log lines. The builder's own function does
+// this only for keys of type reconcile.Request.
+func namespaceLogger(log logr.Logger) func(*namespaceKey) logr.Logger {
 	log = log.WithValues("controller", "library")
-	return func(key *types.NamespacedName) logr.Logger {
+	return func(key *namespaceKey) logr.Logger {
 		if key == nil {
 			return log
 		}
-		return log.WithValues("namespace", key.Namespace, "pod", key.Name)
+		return log.WithValues("namespace", string(*key))
 	}
 }
 
-// subscribe enqueues the pods that wait for copies, and the pods whose copies are deleted.
-func (c *Controller) subscribe(ctx context.Context, queue workQueue[types.NamespacedName]) error {
-	enqueue := func(pod types.NamespacedName) { queue.Add(pod) }
+// subscribe enqueues the namespaces with pods that wait for copies, and those where a copy is deleted that pods use.
+func (c *Controller) subscribe(ctx context.Context, queue workQueue[namespaceKey]) error {
+	enqueue := func(namespace namespaceKey) { queue.Add(namespace) }
 	c.enqueue.Store(&enqueue)
-	context.AfterFunc(ctx, c.Pods.SubscribeToWaitingPods(enqueue))
-	context.AfterFunc(ctx, c.Sources.SubscribeToDeletedCopies(func(deleted types.NamespacedName) {
-		c.enqueueUser(deleted)
+	context.AfterFunc(ctx, c.Pods.SubscribeToWaitingPods(func(pod types.NamespacedName) {
+		enqueue(namespaceKey(pod.Namespace))
 	}))
+	context.AfterFunc(ctx, c.Sources.SubscribeToDeletedCopies(c.enqueueUsers))
 	return nil
 }
 
-// enqueueUser enqueues one pod that mounts a missing copy, because one pod is enough to restore it. Pods that wait for
-// copies are in the queue already.
-func (c *Controller) enqueueUser(missing types.NamespacedName) {
-	enqueue := c.enqueue.Load()
-	if enqueue == nil || !c.Pods.IsCopyUsed(missing) {
-		return
-	}
-	for _, pod := range c.Pods.CopyUsers(missing.Namespace) {
-		if !pod.AwaitsCopies && slices.Contains(pod.Copies, missing.Name) {
-			(*enqueue)(pod.Key())
-			return
-		}
+// enqueueUsers enqueues the namespace of a missing copy, if pods there use it.
+func (c *Controller) enqueueUsers(missing types.NamespacedName) {
+	if enqueue := c.enqueue.Load(); enqueue != nil && c.Pods.IsCopyUsed(missing) {
+		(*enqueue)(namespaceKey(missing.Namespace))
 	}
 }
 

@@ -13,9 +13,21 @@ import (
 	"kongdao.io/kongdao/pkg/catalog"
 )
 
-// ensureCopy creates a copy if it is missing. It replaces a ConfigMap with the name of the copy and different content
-// before a pod mounts it: someone else has created it.
+// ensureCopy creates a copy if it is missing. A replica that led until now may create the same copy in between: then the
+// second try finds it and compares its content.
 func (c *Controller) ensureCopy(
+	ctx context.Context, namespace string, release *catalog.Release, wanted catalog.Copy,
+) error {
+	err := c.createCopy(ctx, namespace, release, wanted)
+	if apierrors.IsAlreadyExists(err) {
+		err = c.createCopy(ctx, namespace, release, wanted)
+	}
+	return err
+}
+
+// createCopy creates a copy if the API server does not have it. It replaces a ConfigMap with the name of the copy and
+// different content before a pod mounts it: someone else has created it.
+func (c *Controller) createCopy(
 	ctx context.Context, namespace string, release *catalog.Release, wanted catalog.Copy,
 ) error {
 	name := namespace + "/" + wanted.Name
