@@ -3,6 +3,7 @@ package certs
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -27,6 +28,36 @@ func (c webhookConfigurations) webhooks() []admissionregistrationv1.MutatingWebh
 		all = append(all, configuration.Webhooks...)
 	}
 	return all
+}
+
+// trust reports whether every webhook trusts a certificate for all of its names.
+func (c webhookConfigurations) trust(certificate *tls.Certificate, names []string, now time.Time) bool {
+	settings := Settings{DNSNames: names}
+	for _, webhook := range c.webhooks() {
+		bundle, _ := parseBundle(webhook.ClientConfig.CABundle) // an invalid part of a bundle trusts nothing
+		if settings.checkUsable(certificate, bundle, now) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// trustedCAs returns the given CAs, and the unexpired CAs of the current bundles that belong to the webhook. Replicas
+// may still serve a certificate of one of these.
+func trustedCAs(
+	configurations webhookConfigurations, authorities []*x509.Certificate, isOwn func(*x509.Certificate) bool,
+	now time.Time,
+) []*x509.Certificate {
+	trusted := slices.Clone(authorities)
+	for _, webhook := range configurations.webhooks() {
+		bundle, _ := parseBundle(webhook.ClientConfig.CABundle) // an invalid part of a bundle has nothing to keep
+		for _, ca := range bundle {
+			if isOwn(ca) && ca.IsCA && now.Before(ca.NotAfter) && !slices.ContainsFunc(trusted, ca.Equal) {
+				trusted = append(trusted, ca)
+			}
+		}
+	}
+	return trusted
 }
 
 // bundlePublisher writes CA bundles into MutatingWebhookConfigurations. It is not safe for concurrent use.

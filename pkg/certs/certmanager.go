@@ -57,21 +57,23 @@ func (p *certManagerProvider) sync(
 		p.setNotReady("%v; %s", err, p.certificateStatus(ctx))
 		return retry, nil
 	}
-	trusted := trustedCAs(configurations, authorities, now)
+	trusted := trustedCAs(configurations, authorities, haveSameName(authorities), now)
 	published := p.bundles.publishedFor(configurations, authorities[0], now)
-	next := now.Add(resyncInterval)
-	switch serving := p.serving(); {
-	case sameCertificate(serving, issued):
-	case serving != nil && published < p.propagationDelay() && p.checkUsable(serving, trusted, now) == nil:
+	next, certificate, serving := now.Add(resyncInterval), issued, p.serving()
+	if serving != nil && !sameCertificate(serving, issued) && published < p.propagationDelay() &&
+		p.checkUsable(serving, trusted, now) == nil {
 		// The current certificate is usable until all API servers know the CA of the issued one.
-		next = now.Add(p.propagationDelay() - published)
-	default:
-		p.serve(issued)
+		next, certificate = now.Add(p.propagationDelay()-published), serving
+	}
+	if err := p.publishAndServe(ctx, configurations, trusted, certificate, now); err != nil {
+		return time.Time{}, err
+	}
+	if !sameCertificate(serving, certificate) {
 		p.Log.Info("serving a new certificate",
 			"secret", p.Secret.String(), "expires", formatTime(issued.Leaf.NotAfter))
 	}
-	p.Metrics.setExpiry(authorities[0], p.serving().Leaf)
-	return next, p.publishBundle(ctx, configurations, trusted)
+	p.Metrics.setExpiry(authorities[0], certificate.Leaf)
+	return next, nil
 }
 
 // readIssued returns the certificate in the Secret, and the CAs in the Secret. There is at least one CA.
@@ -98,24 +100,14 @@ func (p *certManagerProvider) readIssued(ctx context.Context) (*tls.Certificate,
 	return certificate, authorities, nil
 }
 
-// trustedCAs returns the CAs of the issued certificate, and the unexpired CAs of the current bundles that have the same
-// name. Replicas may still serve a certificate of one of these. CAs with other names do not belong to the webhook.
-func trustedCAs(
-	configurations webhookConfigurations, authorities []*x509.Certificate, now time.Time,
-) []*x509.Certificate {
-	trusted := slices.Clone(authorities)
-	for _, webhook := range configurations.webhooks() {
-		bundle, _ := parseBundle(webhook.ClientConfig.CABundle) // an invalid part of a bundle has nothing to keep
-		for _, ca := range bundle {
-			sameName := slices.ContainsFunc(authorities, func(authority *x509.Certificate) bool {
-				return string(authority.RawSubject) == string(ca.RawSubject)
-			})
-			if sameName && ca.IsCA && now.Before(ca.NotAfter) && !slices.ContainsFunc(trusted, ca.Equal) {
-				trusted = append(trusted, ca)
-			}
-		}
+// haveSameName returns a function that reports whether a CA has the name of one of the authorities. CAs with other names
+// do not belong to the webhook.
+func haveSameName(authorities []*x509.Certificate) func(*x509.Certificate) bool {
+	return func(ca *x509.Certificate) bool {
+		return slices.ContainsFunc(authorities, func(authority *x509.Certificate) bool {
+			return string(authority.RawSubject) == string(ca.RawSubject)
+		})
 	}
-	return trusted
 }
 
 // sameCertificate reports whether two certificates have the same chain. Neither equals nil.

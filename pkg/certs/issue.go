@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,6 +18,15 @@ const backdate = time.Hour
 
 // organization is the subject's organization in all certificates.
 const organization = "kongdao.io"
+
+// caNamePrefix begins the common name of each CA. The time of its creation follows, for a human reader of a bundle.
+const caNamePrefix = "kongdao CA "
+
+// isOwnCA reports whether this package created a CA.
+func isOwnCA(ca *x509.Certificate) bool {
+	return strings.HasPrefix(ca.Subject.CommonName, caNamePrefix) &&
+		slices.Equal(ca.Subject.Organization, []string{organization})
+}
 
 // issuedAt returns when this package created a certificate.
 func issuedAt(certificate *x509.Certificate) time.Time { return certificate.NotBefore.Add(backdate) }
@@ -29,8 +40,7 @@ func renewalTime(certificate *x509.Certificate) time.Time {
 func newCA(lifetime time.Duration, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	template := &x509.Certificate{
 		Subject: pkix.Name{
-			// The time distinguishes the CAs of a bundle for a human reader.
-			CommonName:   "kongdao CA " + now.UTC().Format(time.DateTime),
+			CommonName:   caNamePrefix + now.UTC().Format(time.DateTime),
 			Organization: []string{organization},
 		},
 		NotBefore:             now.Add(-backdate),

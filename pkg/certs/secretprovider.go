@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -115,7 +116,23 @@ func (p *secretProvider) reconcile(ctx context.Context, sync syncFunc) (reconcil
 	return reconcile.Result{RequeueAfter: max(minRequeueDelay, min(next.Sub(now), resyncInterval))}, nil
 }
 
-// publishBundle writes the CAs into the configurations. The webhook is ready when this has succeeded once.
+// publishAndServe publishes the CAs and then serves the certificate. If the CAs cannot be published, it serves the
+// certificate only if the current bundles already trust it. The webhook is ready when this has succeeded once.
+func (p *secretProvider) publishAndServe(
+	ctx context.Context, configurations webhookConfigurations, trustedCAs []*x509.Certificate,
+	certificate *tls.Certificate, now time.Time,
+) error {
+	err := p.publishBundle(ctx, configurations, trustedCAs)
+	if err == nil || configurations.trust(certificate, p.DNSNames, now) {
+		p.serve(certificate)
+	}
+	if err == nil && len(configurations) > 0 {
+		p.notReady.Store(nil)
+	}
+	return err
+}
+
+// publishBundle writes the CAs into the configurations.
 func (p *secretProvider) publishBundle(
 	ctx context.Context, configurations webhookConfigurations, trustedCAs []*x509.Certificate,
 ) error {
@@ -133,7 +150,6 @@ func (p *secretProvider) publishBundle(
 			p.Log.Info("published the CA bundle", "configuration", configuration.Name, "CAs", len(trustedCAs))
 		}
 	}
-	p.notReady.Store(nil)
 	return nil
 }
 

@@ -17,8 +17,8 @@ import (
 // the same step, the second write fails with a conflict. Its replica then reads the Secret again and has nothing to do.
 type selfSignedProvider struct {
 	*secretProvider
-	// lastKnown are the last complete key pairs. If the Secret is deleted or damaged, the provider restores them,
-	// because replicas serve them and bundles contain their CA.
+	// lastKnown are the last complete key pairs. If the Secret is deleted, damaged or replaced by an older one, the
+	// provider restores them, because replicas serve them and bundles contain their CA.
 	lastKnown keyPairs
 }
 
@@ -37,7 +37,7 @@ func (p *selfSignedProvider) sync(
 	if err != nil {
 		return time.Time{}, err
 	}
-	current := p.currentKeyPairs(secret)
+	current := p.currentKeyPairs(secret, now)
 	published := p.bundles.publishedFor(configurations, current.signingCA(), now)
 	_, rotate := secret.Annotations[annotations.Rotate]
 	plan, err := p.planRotation(current, published, rotate, now)
@@ -48,13 +48,20 @@ func (p *selfSignedProvider) sync(
 		return time.Time{}, err
 	}
 	p.lastKnown = plan.keyPairs
-	p.serve(plan.keyPairs.serving)
+	trusted := plan.keyPairs.trustedCAs
+	if published < p.overlap() || !plan.keyPairs.signingCA().Equal(current.signingCA()) {
+		trusted = trustedCAs(configurations, trusted, isOwnCA, now)
+	}
+	if err := p.publishAndServe(ctx, configurations, trusted, plan.keyPairs.serving, now); err != nil {
+		return time.Time{}, err
+	}
 	p.Metrics.setExpiry(plan.keyPairs.signingCA(), plan.keyPairs.serving.Leaf)
-	return plan.next, p.publishBundle(ctx, configurations, plan.keyPairs.trustedCAs)
+	return plan.next, nil
 }
 
-// currentKeyPairs returns the contents of the Secret. If the Secret is incomplete, it returns the last known key pairs.
-func (p *selfSignedProvider) currentKeyPairs(secret *corev1.Secret) keyPairs {
+// currentKeyPairs returns the contents of the Secret. If the Secret is incomplete or was replaced by an older one, it
+// returns the last known key pairs.
+func (p *selfSignedProvider) currentKeyPairs(secret *corev1.Secret, now time.Time) keyPairs {
 	pairs, problems := parseSecret(secret.Data)
 	for _, problem := range problems {
 		p.Log.Info("repairing the invalid Secret", "secret", p.Secret.String(), "reason", problem.Error())
@@ -63,7 +70,18 @@ func (p *selfSignedProvider) currentKeyPairs(secret *corev1.Secret) keyPairs {
 	if !complete && p.lastKnown.serving != nil {
 		return p.lastKnown
 	}
+	if complete && p.isOlder(pairs, now) {
+		p.Log.Info("restoring the Secret, because its CA is older than the CA in use", "secret", p.Secret.String())
+		return p.lastKnown
+	}
 	return pairs
+}
+
+// isOlder reports whether key pairs are older than the last known ones, and the last known ones can still be served.
+func (p *selfSignedProvider) isOlder(pairs keyPairs, now time.Time) bool {
+	known := p.lastKnown.signingCA()
+	return known != nil && pairs.signingCA().NotBefore.Before(known.NotBefore) &&
+		p.checkUsable(p.lastKnown.serving, p.lastKnown.trustedCAs, now) == nil
 }
 
 // updateSecret writes the planned key pairs into the Secret if it differs, and removes the request to rotate.
