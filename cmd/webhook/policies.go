@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"kongdao.io/kongdao/pkg/admission"
@@ -62,9 +63,16 @@ func (p *process) addPolicyControllers(policies *admission.Policies, policyMetri
 		Now:       time.Now,
 		Retention: p.options.CopyRetention,
 	}
+	live, err := client.NewWithWatch(p.manager.GetConfig(), client.Options{
+		HTTPClient: p.manager.GetHTTPClient(), Scheme: p.manager.GetScheme(), Mapper: p.manager.GetRESTMapper(),
+	})
+	if err != nil {
+		return fmt.Errorf("watch the pods that policies select: %w", err)
+	}
 	controller := &policycontroller.Controller{
 		Client:               p.manager.GetClient(),
 		Live:                 p.manager.GetAPIReader(),
+		Pods:                 clusterstate.NewKongPods(live),
 		WebhookConfiguration: p.options.WebhookConfiguration,
 		KeepCABundle:         p.options.CertProvider != providerFiles,
 		Metrics:              policyMetrics,

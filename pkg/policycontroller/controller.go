@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
@@ -28,6 +32,8 @@ type Controller struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
+	// Pods are the pods to count. The controller runs them when the first policy gives plugins.
+	Pods *clusterstate.KongPods
 	// WebhookConfiguration is the name of the installation's MutatingWebhookConfiguration.
 	WebhookConfiguration string
 	// KeepCABundle keeps the caBundle of the webhook for policies, because pkg/certs writes it.
@@ -35,20 +41,27 @@ type Controller struct {
 	Metrics      *Metrics
 	Log          logr.Logger
 	Now          func() time.Time
+
+	// followPods starts to follow the pods. It is nil until the controller has started.
+	followPods func()
 }
 
 // allPolicies is the only key of the controller. All policies share one webhook and one count of the pods.
 type allPolicies struct{}
 
 const (
-	// resyncInterval is the shortest time between two counts: no event reports that a pod was created or deleted.
-	resyncInterval = 20 * time.Second
-	// pauseFactor is the smallest ratio of a pause to the count before it, because counting loads the API server.
-	pauseFactor = 50
-	// retryDelay is the delay before a failed reconciliation runs again. After errors other than conflicts it doubles, up
-	// to resyncInterval.
+	// countInterval is how long a change of a pod, a namespace or a denial waits until the controller counts. So the
+	// changes of a rollout together cause one count.
+	countInterval = 5 * time.Second
+	// resyncInterval is the longest time between two counts.
+	resyncInterval = time.Minute
+	// retryDelay is the delay before a failed reconciliation runs again, and until the pods are read. After errors other
+	// than conflicts it doubles, up to resyncInterval.
 	retryDelay = time.Second
 )
+
+// workQueue holds the only key, or nothing.
+type workQueue = workqueue.TypedRateLimitingInterface[allPolicies]
 
 // SetUp registers the controller with a manager. Only the leader runs it.
 func (c *Controller) SetUp(to manager.Manager) error {
@@ -64,11 +77,21 @@ func (c *Controller) SetUp(to manager.Manager) error {
 			return to.GetLogger().WithValues("controller", "policies")
 		}).
 		Watches(&v1alpha1.PluginPolicy{}, toAll, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.PluginPolicy{}, countLater{}, builder.WithPredicates(denialsChanged())).
+		Watches(&corev1.Namespace{}, countLater{}, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, toAll).
+		WatchesRawSource(source.TypedFunc[allPolicies](c.subscribe)).
 		Complete(c)
 	if err != nil {
 		return fmt.Errorf("set up the policies controller: %w", err)
 	}
+	return nil
+}
+
+// subscribe counts the pods again some time after one of them changes.
+func (c *Controller) subscribe(ctx context.Context, queue workQueue) error {
+	c.followPods = sync.OnceFunc(func() { go c.Pods.Run(ctx) })
+	context.AfterFunc(ctx, c.Pods.Subscribe(func(types.NamespacedName) { queue.AddAfter(allPolicies{}, countInterval) }))
 	return nil
 }
 
@@ -79,7 +102,9 @@ func (c *Controller) Reconcile(ctx context.Context, _ allPolicies) (reconcile.Re
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	start := time.Now()
+	if policies.HavePlugins() {
+		c.followPods()
+	}
 	webhookErr := c.webhook().ensure(ctx, policies.HavePlugins())
 	if apierrors.IsConflict(webhookErr) {
 		return reconcile.Result{RequeueAfter: retryDelay}, nil
@@ -92,8 +117,15 @@ func (c *Controller) Reconcile(ctx context.Context, _ allPolicies) (reconcile.Re
 		return reconcile.Result{}, err
 	case len(policies.Items) == 0:
 		return reconcile.Result{}, nil
+	case !c.canCount(policies):
+		return reconcile.Result{RequeueAfter: retryDelay}, nil
 	}
-	return reconcile.Result{RequeueAfter: max(resyncInterval, pauseFactor*time.Since(start))}, nil
+	return reconcile.Result{RequeueAfter: resyncInterval}, nil
+}
+
+// canCount reports whether the pods are read, or no policy needs them.
+func (c *Controller) canCount(policies *clusterstate.PolicySet) bool {
+	return !policies.HavePlugins() || c.Pods.Synced()
 }
 
 // isConflict reports whether all errors that are joined in err are conflicts with another writer.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -66,13 +65,8 @@ func (c *Controller) count(
 		if !slices.ContainsFunc(selecting, func(policy *policy.Policy) bool { return len(policy.Plugins) > 0 }) {
 			continue
 		}
-		for pod, err := range clusterstate.PodsIn(ctx, c.Live, namespace.Name) {
-			if err != nil {
-				return nil, fmt.Errorf("read the pods of namespace %q: %w", namespace.Name, err)
-			}
-			if err := counter.addPod(pod, selecting); err != nil {
-				return nil, err
-			}
+		for _, pod := range c.Pods.Of(namespace.Name) {
+			counter.addPod(pod, selecting)
 		}
 	}
 	return counter.byPolicy, nil
@@ -90,20 +84,11 @@ func (c *counter) addNamespace(namespace *corev1.Namespace) []*policy.Policy {
 	return selecting
 }
 
-// addPod counts a pod for the policies that select its namespace. Only Kong pods that have not ended count.
-func (c *counter) addPod(pod *corev1.Pod, selecting []*policy.Policy) error {
-	ended := clusterstate.HasEnded(pod) || pod.DeletionTimestamp != nil
-	if ended || isMigrationPod(pod) || !c.pods.Matches(labels.Set(pod.Labels)) {
-		return nil
+// addPod counts a pod for the policies that select its namespace.
+func (c *counter) addPod(pod *clusterstate.KongPod, selecting []*policy.Policy) {
+	if !c.pods.Matches(labels.Set(pod.Labels)) {
+		return
 	}
-	view, err := clusterstate.PodView(pod)
-	if err != nil {
-		return err
-	}
-	if !mutate.IsKong(view) {
-		return nil
-	}
-	record, _ := mutate.ParseInjectionRecord(pod.Annotations) // a malformed record has no releases
 	for _, policy := range selecting {
 		if len(policy.Plugins) == 0 || !policy.SelectsPod(pod.Labels) {
 			continue
@@ -111,30 +96,23 @@ func (c *counter) addPod(pod *corev1.Pod, selecting []*policy.Policy) error {
 		counts := c.byPolicy[policy.Name]
 		counts.pods++
 		switch {
-		case hasPlugins(pod.Namespace, record, policy, selecting):
+		case hasPlugins(pod.Namespace, pod.Releases, policy, selecting):
 			counts.injected++
-		case policy.OptOut && pod.Annotations[annotations.Inject] == "false":
+		case policy.OptOut && pod.OptedOut:
 			counts.optedOut++
 		default:
 			counts.outdated++
-			counts.toRestart[workloadOf(pod)] = true
+			counts.toRestart[pod.Workload] = true
 		}
 	}
-	return nil
-}
-
-// isMigrationPod reports whether a pod belongs to one of kongdao's Jobs.
-func isMigrationPod(pod *corev1.Pod) bool {
-	owner := metav1.GetControllerOf(pod)
-	return owner != nil && owner.Kind == "Job" && pod.Labels[annotations.Step] != ""
 }
 
 // hasPlugins reports whether a pod got all plugins of a policy, in the right versions and from the right libraries.
 func hasPlugins(
-	namespace string, record mutate.InjectionRecord, policy *policy.Policy, selecting []*policy.Policy,
+	namespace string, releases []mutate.ReleaseRecord, policy *policy.Policy, selecting []*policy.Policy,
 ) bool {
 	return !slices.ContainsFunc(policy.Plugins, func(ref annotations.PluginRef) bool {
-		return !slices.ContainsFunc(record.Releases, func(release mutate.ReleaseRecord) bool {
+		return !slices.ContainsFunc(releases, func(release mutate.ReleaseRecord) bool {
 			return release.Plugin == ref.Name && (ref.Version == "" || release.Version == ref.Version) &&
 				(policy.Library == "" || isFromLibrary(namespace, release, selecting))
 		})
@@ -149,19 +127,4 @@ func isFromLibrary(namespace string, release mutate.ReleaseRecord, selecting []*
 			return ref.Name == release.Plugin
 		})
 	})
-}
-
-// workloadOf returns the workload to restart for a pod: the controller of the pod, or the pod itself. For a ReplicaSet
-// whose name ends with the hash of a pod template, it is the Deployment that creates such ReplicaSets.
-func workloadOf(pod *corev1.Pod) v1alpha1.WorkloadReference {
-	owner := metav1.GetControllerOf(pod)
-	if owner == nil {
-		return v1alpha1.WorkloadReference{Namespace: pod.Namespace, Kind: "Pod", Name: pod.Name}
-	}
-	hash := pod.Labels["pod-template-hash"]
-	deployment, hasHash := strings.CutSuffix(owner.Name, "-"+hash)
-	if owner.Kind == "ReplicaSet" && hash != "" && hasHash {
-		return v1alpha1.WorkloadReference{Namespace: pod.Namespace, Kind: "Deployment", Name: deployment}
-	}
-	return v1alpha1.WorkloadReference{Namespace: pod.Namespace, Kind: owner.Kind, Name: owner.Name}
 }

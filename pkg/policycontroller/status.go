@@ -22,7 +22,7 @@ const maxListedWorkloads = 20
 // pods count, the statuses keep their counts.
 func (c *Controller) updateStatuses(ctx context.Context, policies *clusterstate.PolicySet, webhookErr error) error {
 	var counted map[string]*counts
-	if len(policies.Items) > 0 {
+	if len(policies.Items) > 0 && c.canCount(policies) {
 		webhook, err := c.webhook().build(ctx)
 		if err != nil {
 			return errors.Join(err, c.writeStatuses(ctx, policies, nil, cmp.Or(webhookErr, err)))
