@@ -14,6 +14,9 @@ func (o *Options) addServingFlags(flags *pflag.FlagSet) {
 		"kubeconfig `file` of the cluster; if empty, the cluster that the process runs in")
 	flags.StringVar(&o.Host, "host", o.Host, "address to serve admissions on; if empty, all addresses")
 	flags.IntVar(&o.Port, "port", o.Port, "port to serve admissions on")
+	flags.DurationVar(&o.AdmissionTimeout, "admission-timeout", o.AdmissionTimeout,
+		"how long the API server waits for an answer: timeoutSeconds of the MutatingWebhookConfiguration")
+	flags.IntVar(&o.MaxConnections, "max-connections", o.MaxConnections, "limit of open connections to --port")
 	flags.StringVar(&o.TLSMinVersion, "tls-min-version", o.TLSMinVersion, "minimum TLS `version`: 1.2 or 1.3")
 	flags.StringVar(&o.ClientCA, "client-ca", o.ClientCA,
 		"`file` in --cert-dir with a CA; if set, the webhook serves only clients with a certificate of this CA")

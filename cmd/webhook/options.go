@@ -12,6 +12,11 @@ type Options struct {
 	// Host and Port are the address that admissions are served on.
 	Host string
 	Port int
+	// AdmissionTimeout is how long the API server waits for an answer. A client that does not complete its request in this
+	// time loses its connection.
+	AdmissionTimeout time.Duration
+	// MaxConnections limits the open connections to the admission port.
+	MaxConnections int
 	// TLSMinVersion is "1.2" or "1.3".
 	TLSMinVersion string
 	// ClientCA is a file in CertDir. If it is set, only clients with a certificate of this CA are served.
@@ -61,6 +66,8 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{ //nolint:gosec // G101: the name of a Secret is not a secret
 		Port:             9443,
+		AdmissionTimeout: 5 * time.Second,
+		MaxConnections:   1024,
 		TLSMinVersion:    "1.2",
 		MetricsAddress:   ":8080",
 		HealthAddress:    ":8081",

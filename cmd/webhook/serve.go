@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/certs"
@@ -85,6 +83,10 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 	if err != nil {
 		return nil, err
 	}
+	server, err := newWebhookServer(options, certificate)
+	if err != nil {
+		return nil, err
+	}
 	cached, err := cacheOptions(options)
 	if err != nil {
 		return nil, err
@@ -101,24 +103,10 @@ func newManager(config *rest.Config, options Options, certificate certs.Provider
 		HealthProbeBindAddress:        "0", // serveHealth serves them
 		PprofBindAddress:              options.ProfilingAddress,
 		GracefulShutdownTimeout:       &options.ShutdownTimeout,
-		WebhookServer:                 newWebhookServer(options, certificate),
+		WebhookServer:                 server,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the process: %w", explainMissingCRDs(err))
 	}
 	return manager, nil
-}
-
-func newWebhookServer(options Options, certificate certs.Provider) webhook.Server {
-	return webhook.NewServer(webhook.Options{
-		Host: options.Host, Port: options.Port,
-		CertDir: options.CertDir, ClientCAName: options.ClientCA,
-		TLSOpts: []func(*tls.Config){func(config *tls.Config) {
-			config.GetCertificate = certificate.GetCertificate
-			config.MinVersion = tlsVersions()[options.TLSMinVersion]
-			// The API server speaks only HTTP/1.1 to a Service (fact W9). Without HTTP/2, no client can exhaust the process with
-			// streams.
-			config.NextProtos = []string{"http/1.1"}
-		}},
-	})
 }

@@ -44,6 +44,12 @@ func (o *Options) validateServing() problems {
 	if o.Port < 1 || o.Port > 65535 {
 		found.add("--port %d: must be from 1 to 65535", o.Port)
 	}
+	if o.AdmissionTimeout < time.Second || o.AdmissionTimeout > 30*time.Second {
+		found.add("--admission-timeout %v: must be from 1s to 30s", o.AdmissionTimeout)
+	}
+	if o.MaxConnections < 1 {
+		found.add("--max-connections %d: must be at least 1", o.MaxConnections)
+	}
 	if o.Kubeconfig != "" {
 		if _, err := os.Stat(o.Kubeconfig); err != nil {
 			found.add("--kubeconfig: %w", err)

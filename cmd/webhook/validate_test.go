@@ -107,8 +107,11 @@ func TestValidate(t *testing.T) {
 		}, "--policies: cannot be used with --watch-namespaces"},
 		"copy retention 0": {func(o *Options) { o.Policies, o.Namespace, o.CopyRetention = true, "x", 0 },
 			"--copy-retention 0s: must be at least 1s"},
-		"policies":                  {func(o *Options) { o.Policies, o.Namespace = true, "x" }, ""},
-		"unused migration options":  {func(o *Options) { o.MigrationTimeout, o.JobRetention = 0, 0 }, ""},
+		"policies":                 {func(o *Options) { o.Policies, o.Namespace = true, "x" }, ""},
+		"unused migration options": {func(o *Options) { o.MigrationTimeout, o.JobRetention = 0, 0 }, ""},
+		"admission timeout of Kubernetes' maximum": {func(o *Options) { o.AdmissionTimeout = 30 * time.Second }, ""},
+		"long admission timeout": {func(o *Options) { o.AdmissionTimeout = 31 * time.Second },
+			"--admission-timeout 31s: must be from 1s to 30s"},
 		"negative shutdown timeout": {func(o *Options) { o.ShutdownTimeout = -time.Second }, "--shutdown-timeout -1s: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,8 +142,8 @@ func TestValidateReportsAllMistakes(t *testing.T) {
 		flags = append(flags, flag)
 	}
 	want := []string{
-		"--cert-name", "--client-ca", "--health-address", "--key-name", "--kubeconfig", "--log-level",
-		"--metrics-address", "--port", "--profiling-address", "--shutdown-timeout", "--tls-min-version",
+		"--admission-timeout", "--cert-name", "--client-ca", "--health-address", "--key-name", "--kubeconfig",
+		"--log-level", "--max-connections", "--metrics-address", "--port", "--profiling-address", "--shutdown-timeout", "--tls-min-version",
 	}
 	if diff := cmp.Diff(want, flags); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -8,7 +8,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"kongdao.io/kongdao/pkg/admission"
 	"kongdao.io/kongdao/pkg/certs"
@@ -97,7 +96,7 @@ func (p *process) addHandlers(draining *drainer) error {
 	}
 	server := p.manager.GetWebhookServer()
 	server.Register("/mutate/pods", draining.wrap(pods))
-	server.Register("/mutate/workloads", draining.wrap(&webhook.Admission{Handler: workloads}))
+	server.Register("/mutate/workloads", draining.wrap(workloads))
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 )
@@ -28,10 +29,8 @@ func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error)
 		}
 	}
 	var body bytes.Buffer
-	if size := request.ContentLength; size > 0 && size <= maxPreallocatedBytes {
-		body.Grow(int(size) + bytes.MinRead) // ReadFrom needs MinRead bytes of free space to find the end
-	}
-	if _, err := body.ReadFrom(http.MaxBytesReader(writer, request.Body, maxBodyBytes)); err != nil {
+	limited := http.MaxBytesReader(writer, request.Body, maxBodyBytes)
+	if err := readAll(&body, limited, request.ContentLength); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return nil, fmt.Errorf("the AdmissionReview is larger than %d bytes", maxBodyBytes)
 		}
@@ -41,4 +40,20 @@ func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error)
 		return nil, errors.New("the request has no body; expected an AdmissionReview")
 	}
 	return body.Bytes(), nil
+}
+
+// readAll reads a body of an announced size. It reserves the memory for a large body only when the first part of it has
+// arrived. Then it reserves the whole size at once: a buffer that grows step by step would need three times as much.
+func readAll(into *bytes.Buffer, from io.Reader, size int64) error {
+	if size > 0 && size <= maxBodyBytes {
+		into.Grow(int(min(size, maxPreallocatedBytes)) + bytes.MinRead) // ReadFrom needs MinRead bytes to find the end
+	}
+	if size > maxPreallocatedBytes && size <= maxBodyBytes {
+		if _, err := into.ReadFrom(io.LimitReader(from, maxPreallocatedBytes)); err != nil {
+			return err
+		}
+		into.Grow(int(size) - into.Len() + bytes.MinRead)
+	}
+	_, err := into.ReadFrom(from)
+	return err
 }

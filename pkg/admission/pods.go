@@ -51,7 +51,7 @@ func (p *Pods) handle(writer http.ResponseWriter, request *http.Request) (review
 	}()
 	body, err := readBody(writer, request)
 	if err != nil {
-		return review, malformed(err)
+		return review, unreadable(err)
 	}
 	if review, err = decodePodReview(body); err != nil {
 		return review, malformed(err)

@@ -15,6 +15,7 @@ import (
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/denial"
+	"kongdao.io/kongdao/pkg/webhookserver"
 )
 
 // result is the result of an admission. It is a label of the metrics.
@@ -112,6 +113,18 @@ func denied(denials denial.List) response {
 // malformed returns the response to a review that cannot be decoded.
 func malformed(err error) response {
 	return failure(resultMalformed, http.StatusBadRequest, err.Error())
+}
+
+// unreadable returns the response to a review that could not be read. An overload is not the fault of the review, so the
+// failurePolicy decides.
+func unreadable(err error) response {
+	if !errors.Is(err, webhookserver.ErrOverloaded) {
+		return malformed(err)
+	}
+	overloaded := failure(resultFailed, http.StatusServiceUnavailable, err.Error())
+	overloaded.Result.Reason = metav1.StatusReasonServiceUnavailable
+	overloaded.httpStatus = http.StatusServiceUnavailable
+	return overloaded
 }
 
 // failed returns the response if the webhook cannot decide. Its HTTP status is not 200, because otherwise the API
