@@ -3,6 +3,7 @@ package migratecontroller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
@@ -35,10 +36,17 @@ type Controller struct {
 	Log      logr.Logger
 
 	waitingReasons waitingReasons
+	livePlans      livePlans
 }
 
-// maxConcurrentReconciles limits how many databases are reconciled at the same time.
-const maxConcurrentReconciles = 4
+const (
+	// maxConcurrentReconciles limits how many databases are reconciled at the same time. A reconciliation waits for the
+	// API server most of the time.
+	maxConcurrentReconciles = 16
+	// eventDelay is how long a change of a pod waits, so that the changes of many pods of a database together cause one
+	// plan.
+	eventDelay = 100 * time.Millisecond
+)
 
 // workQueue holds the databases to reconcile.
 type workQueue = workqueue.TypedRateLimitingInterface[clusterstate.DatabaseKey]
@@ -55,7 +63,9 @@ func (c *Controller) SetUp(to manager.Manager) error {
 		Watches(&v1alpha1.PluginMigration{}, enqueueDatabase).
 		Watches(&batchv1.Job{}, enqueueDatabase).
 		WatchesRawSource(source.TypedFunc[clusterstate.DatabaseKey](func(ctx context.Context, queue workQueue) error {
-			context.AfterFunc(ctx, c.Pods.SubscribeToDatabases(queue.Add))
+			context.AfterFunc(ctx, c.Pods.SubscribeToDatabases(func(key clusterstate.DatabaseKey) {
+				queue.AddAfter(key, eventDelay)
+			}))
 			return nil
 		})).
 		Complete(c)

@@ -22,9 +22,9 @@ import (
 // migration reaches it after ten years.
 const maxAttempts = 1 << 20
 
-// readJob returns what a plan needs to know about a Job.
+// readJob returns what a plan needs to know about a Job. It reads the result only if result is set.
 func (c *Controller) readJob(
-	ctx context.Context, job *batchv1.Job, migrations []v1alpha1.PluginMigration,
+	ctx context.Context, job *batchv1.Job, migrations []v1alpha1.PluginMigration, result bool,
 ) (migrate.Job, error) {
 	read := migrate.Job{
 		Name: job.Name, Step: migrate.Step(job.Labels[annotations.Step]), Attempt: attemptOf(job), Done: isDone(job),
@@ -40,6 +40,9 @@ func (c *Controller) readJob(
 	status := migrations[at].Status
 	running := status.Phase == v1alpha1.PhaseMigrating || status.Phase == v1alpha1.PhaseFinishing
 	if !running && read.Attempt <= status.Attempts {
+		return read, nil
+	}
+	if read.Done && !result {
 		return read, nil
 	}
 	if read.Done {

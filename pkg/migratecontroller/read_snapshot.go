@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,18 +17,47 @@ import (
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
-// readSnapshot returns the snapshot of a database. It reads PluginMigrations and Jobs through reader, and pods from the
-// index of injected pods.
+// readCached returns the snapshot of a database from the cache. The results of Jobs are not in it: a plan with such a
+// result reads it from the API server.
+func (c *Controller) readCached(ctx context.Context, key clusterstate.DatabaseKey) (migrate.Snapshot, error) {
+	return c.readSnapshot(ctx, c.Client, key, false)
+}
+
+// readLive returns the snapshot of a database from the API server, and the unwatched pods if they are needed. It reads
+// all of them at the same time: each request can take long while the API server is busy.
+func (c *Controller) readLive(
+	ctx context.Context, key clusterstate.DatabaseKey, needsUnwatched bool,
+) (snapshot migrate.Snapshot, unwatched *migrate.Snapshot, err error) {
+	var reads sync.WaitGroup
+	var errUnwatched error
+	if needsUnwatched {
+		reads.Go(func() { unwatched, errUnwatched = c.readUnwatchedPods(ctx, key) })
+	}
+	snapshot, err = c.readSnapshot(ctx, c.Live, key, true)
+	reads.Wait()
+	return snapshot, unwatched, errors.Join(err, errUnwatched)
+}
+
+// readSnapshot returns the snapshot of a database. It reads PluginMigrations and Jobs through reader, pods from the
+// index of injected pods, and the results of Jobs from the API server.
 func (c *Controller) readSnapshot(
-	ctx context.Context, reader client.Reader, key clusterstate.DatabaseKey,
+	ctx context.Context, reader client.Reader, key clusterstate.DatabaseKey, results bool,
 ) (migrate.Snapshot, error) {
 	snapshot := migrate.Snapshot{Namespace: key.Namespace, Now: metav1.Now(), HistoryLimit: c.Settings.HistoryLimit}
-	selected := &client.ListOptions{}
-	client.InNamespace(key.Namespace).ApplyToList(selected)
-	client.MatchingLabels{annotations.Database: key.Database}.ApplyToList(selected)
+	selected := func() *client.ListOptions {
+		options := &client.ListOptions{}
+		client.InNamespace(key.Namespace).ApplyToList(options)
+		client.MatchingLabels{annotations.Database: key.Database}.ApplyToList(options)
+		return options
+	}
 	var migrations v1alpha1.PluginMigrationList
 	var jobs batchv1.JobList
-	if err := errors.Join(reader.List(ctx, &migrations, selected), reader.List(ctx, &jobs, selected)); err != nil {
+	var errMigrations, errJobs error
+	var reads sync.WaitGroup
+	reads.Go(func() { errMigrations = reader.List(ctx, &migrations, selected()) })
+	reads.Go(func() { errJobs = reader.List(ctx, &jobs, selected()) })
+	reads.Wait()
+	if err := errors.Join(errMigrations, errJobs); err != nil {
 		return snapshot, fmt.Errorf("read the PluginMigrations and Jobs of database %q in namespace %q: %w",
 			key.Database, key.Namespace, err)
 	}
@@ -37,7 +67,7 @@ func (c *Controller) readSnapshot(
 		}
 	}
 	for i := range jobs.Items {
-		job, err := c.readJob(ctx, &jobs.Items[i], snapshot.Migrations)
+		job, err := c.readJob(ctx, &jobs.Items[i], snapshot.Migrations, results)
 		if err != nil {
 			return snapshot, err
 		}
@@ -70,21 +100,22 @@ func (c *Controller) readPods(database string) []migrate.Pod {
 	return pods
 }
 
-// addUnwatchedPods adds to a snapshot the pods of its namespace that no watch reports: pods that were never injected,
-// and pods of Jobs that were deleted.
-func (c *Controller) addUnwatchedPods(
-	ctx context.Context, key clusterstate.DatabaseKey, snapshot *migrate.Snapshot,
-) error {
+// readUnwatchedPods returns the pods of a namespace that no watch reports: pods that were never injected, and pods of
+// Jobs that were deleted.
+func (c *Controller) readUnwatchedPods(
+	ctx context.Context, key clusterstate.DatabaseKey,
+) (*migrate.Snapshot, error) {
+	unwatched := &migrate.Snapshot{}
 	for pod, err := range clusterstate.PodsIn(ctx, c.Live, key.Namespace) {
 		if err != nil {
-			return fmt.Errorf("read the pods that may use database %q in namespace %q: %w",
+			return nil, fmt.Errorf("read the pods that may use database %q in namespace %q: %w",
 				key.Database, key.Namespace, err)
 		}
-		if err := addUnwatchedPod(pod, key, snapshot); err != nil {
-			return err
+		if err := addUnwatchedPod(pod, key, unwatched); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return unwatched, nil
 }
 
 func addUnwatchedPod(pod *corev1.Pod, key clusterstate.DatabaseKey, snapshot *migrate.Snapshot) error {

@@ -5,9 +5,11 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/migrate"
 )
@@ -18,29 +20,65 @@ const (
 	resyncInterval = 15 * time.Second
 	// conflictRetryInterval is when the controller tries again after another client changed an object first.
 	conflictRetryInterval = 100 * time.Millisecond
+	// busyRetryInterval is when the controller tries again while too many other plans read the API server.
+	busyRetryInterval = 200 * time.Millisecond
 )
 
-// Reconcile plans what to do next for one database in one namespace, and does it.
+// Reconcile plans what to do next for one database in one namespace, and does it. It first plans from the cache. Most
+// of these plans do nothing, remove gates or change a message, and need no more. The others are made again from the API
+// server.
 func (c *Controller) Reconcile(ctx context.Context, key clusterstate.DatabaseKey) (reconcile.Result, error) {
-	snapshot, err := c.readSnapshot(ctx, c.Client, key)
+	cached, err := c.readCached(ctx, key)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	plan := cached.Plan()
+	if canUseCache(cached, plan) {
+		return c.applyPlan(ctx, key, cached, plan, false)
+	}
+	if err := c.ungate(ctx, plan.Ungate); err != nil { // these pods need not wait for the API server
+		return reconcile.Result{}, err
+	}
+	if !c.livePlans.begin() {
+		return reconcile.Result{RequeueAfter: busyRetryInterval}, nil
+	}
+	defer c.livePlans.end()
+	return c.reconcileLive(ctx, key, plan)
+}
+
+// reconcileLive plans from the API server, after a plan from the cache has removed gates.
+func (c *Controller) reconcileLive(
+	ctx context.Context, key clusterstate.DatabaseKey, cached migrate.Plan,
+) (reconcile.Result, error) {
+	snapshot, unwatched, err := c.readLive(ctx, key, cached.StartJob != nil)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	plan := snapshot.Plan()
-	if !onlyUngates(plan) {
-		if snapshot, err = c.readSnapshot(ctx, c.Live, key); err != nil {
-			return reconcile.Result{}, err
-		}
-		plan = snapshot.Plan()
-	}
 	blocked := false
 	if plan.StartJob != nil {
-		if err := c.addUnwatchedPods(ctx, key, &snapshot); err != nil {
-			return reconcile.Result{}, err
+		if unwatched == nil {
+			if unwatched, err = c.readUnwatchedPods(ctx, key); err != nil {
+				return reconcile.Result{}, err
+			}
 		}
+		snapshot.Jobs = append(snapshot.Jobs, unwatched.Jobs...)
+		snapshot.Pods = append(snapshot.Pods, unwatched.Pods...)
 		plan = snapshot.Plan()
 		blocked = plan.StartJob == nil
 	}
+	plan.Ungate = slices.DeleteFunc(plan.Ungate, func(pod migrate.Pod) bool {
+		return slices.ContainsFunc(cached.Ungate, func(done migrate.Pod) bool {
+			return done.Namespace == pod.Namespace && done.Name == pod.Name
+		})
+	})
+	return c.applyPlan(ctx, key, snapshot, plan, blocked)
+}
+
+// applyPlan does what a plan says. Set blocked if unwatched pods prevent a Job from starting.
+func (c *Controller) applyPlan(
+	ctx context.Context, key clusterstate.DatabaseKey, snapshot migrate.Snapshot, plan migrate.Plan, blocked bool,
+) (reconcile.Result, error) {
 	if err := c.apply(ctx, key, snapshot, plan); err != nil {
 		if apierrors.IsConflict(err) {
 			c.Log.V(1).Info("Another client changed an object first. The controller tries again",
@@ -52,9 +90,30 @@ func (c *Controller) Reconcile(ctx context.Context, key clusterstate.DatabaseKey
 	return reconcile.Result{RequeueAfter: requeueAfter(snapshot, plan, blocked)}, nil
 }
 
-// onlyUngates reports whether a plan at most removes gates. This is safe even if the cache is old.
-func onlyUngates(plan migrate.Plan) bool {
-	return plan.StartJob == nil && len(plan.Create) == 0 && len(plan.StatusUpdates) == 0 && len(plan.Prune) == 0
+// canUseCache reports whether a plan is safe even if the cache is old. It is if it at most removes gates and changes
+// messages: the API server rejects a status if the PluginMigration has changed.
+func canUseCache(snapshot migrate.Snapshot, plan migrate.Plan) bool {
+	if plan.StartJob != nil || len(plan.Create) > 0 || len(plan.Prune) > 0 {
+		return false
+	}
+	for i := range snapshot.Migrations {
+		migration := &snapshot.Migrations[i]
+		status, changes := plan.StatusUpdates[migration.Name]
+		if changes && !equality.Semantic.DeepEqual(withoutMessages(&migration.Status), withoutMessages(&status)) {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutMessages returns a status without its messages and without the reasons of conditions.
+func withoutMessages(status *v1alpha1.PluginMigrationStatus) *v1alpha1.PluginMigrationStatus {
+	stripped := status.DeepCopy()
+	stripped.Message = ""
+	for i := range stripped.Conditions {
+		stripped.Conditions[i].Message, stripped.Conditions[i].Reason = "", ""
+	}
+	return stripped
 }
 
 // requeueAfter returns when to reconcile again even if no watch reports a change. Set blocked if unwatched pods prevent
