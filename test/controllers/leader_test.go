@@ -51,8 +51,22 @@ func TestWithoutLeader(t *testing.T) {
 	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
-// TestOtherReplicaTakesOver proves that one of two replicas leads, and that the other continues when the first is
-// killed and its Lease has expired.
+// maxTakeover is the longest time without a leader after a crash.
+const maxTakeover = 12 * time.Second
+
+// leader returns the replica that holds the Lease.
+func leader(t *testing.T) string {
+	t.Helper()
+	held := lease()
+	get(t, held)
+	if held.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *held.Spec.HolderIdentity
+}
+
+// TestOtherReplicaTakesOver proves that one of two replicas leads, and that the other continues soon after the first is
+// killed, when its Lease has expired.
 func TestOtherReplicaTakesOver(t *testing.T) {
 	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
@@ -74,6 +88,16 @@ func TestOtherReplicaTakesOver(t *testing.T) {
 	up := runningJob(t, ns, "up")
 	if err := webhook.Kill(); err != nil {
 		t.Fatal(err)
+	}
+	killed, killedLeader := time.Now(), leader(t)
+	cluster.Eventually(t, func(context.Context) error {
+		if leader(t) == killedLeader {
+			return errors.New("the killed replica still holds the Lease")
+		}
+		return nil
+	})
+	if took := time.Since(killed); took > maxTakeover {
+		t.Errorf("the other replica leads %v after the leader was killed, want at most %v", took, maxTakeover)
 	}
 	endJob(t, up, done())
 	wantUngated(t, second)
