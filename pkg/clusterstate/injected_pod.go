@@ -115,7 +115,7 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 		return migrate.Pod{}, false, err
 	}
 	result := migrate.Pod{
-		Namespace: pod.Namespace, Name: pod.Name,
+		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
 		Gated: view.HasGate(annotations.MigrationsGate), Ready: isReady(pod), Ending: pod.DeletionTimestamp != nil,
 	}
 	request, _ := annotations.Parse(view.Annotations)

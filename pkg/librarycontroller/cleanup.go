@@ -24,7 +24,6 @@ const minCleanupDelay = time.Second
 // cleanUp deletes the copies that neither a pod nor a policy has needed for the retention time. It also enqueues
 // namespaces with pods that mount copies which were deleted while no replica led.
 func (c *Controller) cleanUp(ctx context.Context, _ allCopies) (reconcile.Result, error) {
-	c.ungated.expire(c.Now())
 	policies, err := clusterstate.ReadPolicies(ctx, c.Client)
 	if err != nil {
 		return reconcile.Result{}, err

@@ -47,8 +47,7 @@ type Controller struct {
 
 	// enqueue adds a namespace to the work queue. It is nil until the controller for namespaces has started.
 	enqueue atomic.Pointer[func(namespaceKey)]
-	// ungated remembers the pods whose gates were removed.
-	ungated ungatedPods
+	ungater clusterstate.Ungater
 	// unneededSince is when the cleanup first saw that nothing needs a copy. Only the cleanup uses it.
 	unneededSince map[types.NamespacedName]time.Time
 }

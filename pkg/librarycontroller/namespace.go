@@ -49,7 +49,7 @@ func (c *Controller) reconcileNamespace(ctx context.Context, key namespaceKey) (
 		return reconcile.Result{}, err
 	}
 	provider := copyProvider{controller: c, namespace: string(key), policies: policies, provided: map[string]error{}}
-	var ready []*clusterstate.InjectedPod
+	var ready []clusterstate.GatedPod
 	var waiting []waitingPod
 	for _, pod := range users {
 		if !pod.AwaitsCopies && c.Sources.CopiesExist(pod.Namespace, pod.Copies) {
@@ -57,7 +57,7 @@ func (c *Controller) reconcileNamespace(ctx context.Context, key namespaceKey) (
 		}
 		switch err := provider.provide(ctx, pod); {
 		case err == nil && pod.AwaitsCopies:
-			ready = append(ready, pod)
+			ready = append(ready, clusterstate.GatedPod{NamespacedName: pod.Key(), UID: pod.UID})
 		case err != nil && pod.AwaitsCopies:
 			waiting = append(waiting, waitingPod{pod, err})
 		case err != nil:
@@ -65,7 +65,7 @@ func (c *Controller) reconcileNamespace(ctx context.Context, key namespaceKey) (
 				"namespace", pod.Namespace, "pod", pod.Name, "error", err.Error())
 		}
 	}
-	err = c.removeGates(ctx, ready)
+	_, err = c.ungater.Ungate(ctx, c.Client, annotations.LibraryGate, ready, c.Now())
 	return reconcile.Result{RequeueAfter: c.report(waiting)}, err
 }
 

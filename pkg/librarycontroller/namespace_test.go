@@ -200,12 +200,9 @@ func TestPodsOfNamespaceShareTheirCopies(t *testing.T) {
 	if _, err := test.reconcile(map[string]int{getConfigMap: 1}); err != nil { // the copy is not in the cache yet
 		t.Error(err)
 	}
-	test.now = test.now.Add(ungateRetryDelay)
+	test.now = test.now.Add(10 * time.Second) // the request had no effect
 	if _, err := test.reconcile(map[string]int{getConfigMap: 1, patchPod: 500}); err != nil {
 		t.Error(err)
-	}
-	if test.controller.ungated.expire(test.now.Add(time.Hour)); len(test.controller.ungated.byNamespace) > 0 {
-		t.Errorf("the controller remembers %v", test.controller.ungated.byNamespace)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
@@ -25,6 +26,7 @@ type Snapshot struct {
 // Pod is what a plan needs to know about a pod.
 type Pod struct {
 	Namespace, Name string
+	UID             types.UID
 	// Requirement has no plugins if the pod requires no migration.
 	Requirement Requirement
 	// Migration is the name of the PluginMigration that the pod requires. It is empty if the pod requires none. If it is

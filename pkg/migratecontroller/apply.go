@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -46,32 +46,19 @@ func (c *Controller) apply(
 	return createErr
 }
 
-// maxConcurrentUngates limits how many gates are removed at the same time.
-const maxConcurrentUngates = 8
-
 // ungate removes our gate from pods.
 func (c *Controller) ungate(ctx context.Context, pods []migrate.Pod) error {
-	if len(pods) == 0 {
-		return nil
+	gated := make([]clusterstate.GatedPod, len(pods))
+	for i, pod := range pods {
+		gated[i] = clusterstate.GatedPod{
+			NamespacedName: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, UID: pod.UID,
+		}
 	}
-	work := make(chan migrate.Pod)
-	errs := make([]error, min(maxConcurrentUngates, len(pods)))
-	var workers sync.WaitGroup
-	for i := range errs {
-		workers.Go(func() {
-			for pod := range work {
-				name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
-				errs[i] = errors.Join(errs[i], clusterstate.RemoveGate(ctx, c.Client, name, annotations.MigrationsGate))
-			}
-		})
+	removed, err := c.ungater.Ungate(ctx, c.Client, annotations.MigrationsGate, gated, time.Now())
+	if removed > 0 {
+		c.Log.Info("Removed the gates of pods whose database is migrated", "namespace", pods[0].Namespace, "pods", removed)
 	}
-	for _, pod := range pods {
-		work <- pod
-	}
-	close(work)
-	workers.Wait()
-	c.Log.Info("Removed the gates of pods whose database is migrated", "namespace", pods[0].Namespace, "pods", len(pods))
-	return errors.Join(errs...)
+	return err
 }
 
 // create creates the PluginMigrations of requirements.

@@ -37,6 +37,7 @@ type Controller struct {
 
 	waitingReasons waitingReasons
 	livePlans      livePlans
+	ungater        clusterstate.Ungater
 }
 
 const (

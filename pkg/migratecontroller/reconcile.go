@@ -43,14 +43,14 @@ func (c *Controller) Reconcile(ctx context.Context, key clusterstate.DatabaseKey
 		return reconcile.Result{RequeueAfter: busyRetryInterval}, nil
 	}
 	defer c.livePlans.end()
-	return c.reconcileLive(ctx, key, plan)
+	return c.reconcileLive(ctx, key, plan.StartJob != nil)
 }
 
-// reconcileLive plans from the API server, after a plan from the cache has removed gates.
+// reconcileLive plans from the API server. Set startsJob if the plan from the cache starts a Job.
 func (c *Controller) reconcileLive(
-	ctx context.Context, key clusterstate.DatabaseKey, cached migrate.Plan,
+	ctx context.Context, key clusterstate.DatabaseKey, startsJob bool,
 ) (reconcile.Result, error) {
-	snapshot, unwatched, err := c.readLive(ctx, key, cached.StartJob != nil)
+	snapshot, unwatched, err := c.readLive(ctx, key, startsJob)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -67,11 +67,6 @@ func (c *Controller) reconcileLive(
 		plan = snapshot.Plan()
 		blocked = plan.StartJob == nil
 	}
-	plan.Ungate = slices.DeleteFunc(plan.Ungate, func(pod migrate.Pod) bool {
-		return slices.ContainsFunc(cached.Ungate, func(done migrate.Pod) bool {
-			return done.Namespace == pod.Namespace && done.Name == pod.Name
-		})
-	})
 	return c.applyPlan(ctx, key, snapshot, plan, blocked)
 }
 

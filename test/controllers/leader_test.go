@@ -129,7 +129,7 @@ func TestLeaseIsReleased(t *testing.T) {
 	shared.Create(t, pod(ns, "second", "dao-test@1.1.0"))
 	endJob(t, runningJob(t, ns, "up"), done())
 	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("the next replica leads after %v: it waited until the Lease expired", took)
 	}
 }
