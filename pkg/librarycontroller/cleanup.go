@@ -24,6 +24,9 @@ const minCleanupDelay = time.Second
 // cleanUp deletes the copies that neither a pod nor a policy has needed for the retention time. It also enqueues
 // namespaces with pods that mount copies which were deleted while no replica led.
 func (c *Controller) cleanUp(ctx context.Context, _ allCopies) (reconcile.Result, error) {
+	if !c.synced() {
+		return reconcile.Result{RequeueAfter: minCleanupDelay}, nil
+	}
 	policies, err := clusterstate.ReadPolicies(ctx, c.Client)
 	if err != nil {
 		return reconcile.Result{}, err

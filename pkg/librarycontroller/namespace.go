@@ -40,6 +40,9 @@ type waitingPod struct {
 // pods that run, it restores deleted copies: without them, the pods could not start again (fact V6: a pod whose
 // ConfigMap is missing waits in ContainerCreating).
 func (c *Controller) reconcileNamespace(ctx context.Context, key namespaceKey) (reconcile.Result, error) {
+	if !c.synced() {
+		return reconcile.Result{RequeueAfter: minCleanupDelay}, nil
+	}
 	users := c.Pods.CopyUsers(string(key))
 	if len(users) == 0 {
 		return reconcile.Result{}, nil
@@ -68,6 +71,9 @@ func (c *Controller) reconcileNamespace(ctx context.Context, key namespaceKey) (
 	_, err = c.ungater.Ungate(ctx, c.Client, annotations.LibraryGate, ready, c.Now())
 	return reconcile.Result{RequeueAfter: c.report(waiting)}, err
 }
+
+// synced reports whether the caches are complete. Otherwise pods or releases that exist could seem to be missing.
+func (c *Controller) synced() bool { return c.Pods.Synced() && c.Sources.Synced() }
 
 // report logs why pods wait and records an Event on each of their workloads. It returns when to try again.
 func (c *Controller) report(waiting []waitingPod) time.Duration {
