@@ -66,7 +66,8 @@ func reducePod(object any) (any, error) {
 	return reduced, err
 }
 
-// readLibraries reads Libraries, LibraryReleases and Copies from the pod's injection record. It ignores a malformed record.
+// readLibraries reads Libraries, LibraryReleases and Copies from the pod's injection record. It ignores a malformed
+// record.
 func (p *InjectedPod) readLibraries(pod *corev1.Pod) {
 	record, err := mutate.ParseInjectionRecord(pod.Annotations)
 	if err != nil {

@@ -207,7 +207,7 @@ func TestSubscribeToDatabases(t *testing.T) {
 	check("canceled")
 }
 
-// TestOfDatabase checks that the index keeps the pods of a database sorted, whatever the order of the changes.
+// TestOfDatabase checks that the index keeps the pods of a database sorted, in any order of the changes.
 func TestOfDatabase(t *testing.T) {
 	index := &InjectedPods{}
 	for _, name := range []string{"team/b", "kong/c", "kong/a", "team/a", "kong/b", "kong/c"} {
@@ -254,6 +254,6 @@ func TestPodEventCost(t *testing.T) {
 	small, large := cost(40), cost(4000)
 	t.Logf("%v with 40 pods, %v with 4,000", small/events, large/events)
 	if ratio := float64(large) / float64(small); ratio > maxRatio {
-		t.Errorf("an event costs %.1f times as much with 4,000 pods of a database as with 40, want at most %d", ratio, maxRatio)
+		t.Errorf("an event costs %.1f times as much with 4,000 pods as with 40, want at most %d", ratio, maxRatio)
 	}
 }

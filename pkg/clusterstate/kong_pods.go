@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// KongPods holds the pods of the cluster that run Kong, injected or not. No label tells them from other pods, so
-// KongPods watches all pods and keeps only these. It is safe for concurrent use.
+// KongPods holds the pods of the cluster that run Kong, injected or not. No label distinguishes them from other pods.
+// So KongPods watches all pods and keeps only these. It is safe for concurrent use.
 type KongPods struct {
 	reflector *toolscache.Reflector
 

@@ -197,7 +197,7 @@ func TestKongPodsNeedLittleMemory(t *testing.T) {
 	for i := range count {
 		pod := countedPod(fmt.Sprintf("team-%d", i%200), fmt.Sprintf("kong-%d", i))
 		pod.Annotations = map[string]string{
-			annotations.InjectionRecord: `{"releases":[{"plugin":"a","version":"1","digest":"d","sources":["s"],"library":"l"}]}`,
+			annotations.InjectionRecord: `{"releases":[{"plugin":"a","version":"1","sources":["s"],"library":"l"}]}`,
 		}
 		for label := range 8 {
 			pod.Labels[fmt.Sprintf("app.kubernetes.io/label-%d", label)] = fmt.Sprintf("value-%d", i)

@@ -12,7 +12,8 @@ import (
 )
 
 // Ungater removes scheduling gates from pods. It remembers for which pods it has done that: the cache still shows the
-// gate for a moment, and each pod needs only one request. The zero value is ready to use. It is safe for concurrent use.
+// gate for a moment, and each pod needs only one request. The zero value is ready to use. It is safe for concurrent
+// use.
 type Ungater struct {
 	mutex   sync.Mutex
 	ungated map[types.UID]time.Time
@@ -31,8 +32,8 @@ const (
 	ungateRetryDelay = 10 * time.Second
 )
 
-// Ungate removes a gate from pods, several at a time. It skips pods whose gate it removed shortly before now. It returns
-// the number of pods whose gate it removed. An error for one pod does not stop the others.
+// Ungate removes a gate from pods, several at a time. It skips pods whose gate it removed shortly before now. It
+// returns the number of pods whose gate it removed. An error for one pod does not stop the others.
 func (u *Ungater) Ungate(
 	ctx context.Context, writer client.Writer, gate string, pods []GatedPod, now time.Time,
 ) (int, error) {
@@ -65,8 +66,8 @@ func (u *Ungater) Ungate(
 	return total, errors.Join(errs...)
 }
 
-// begin returns the pods that were not ungated lately, and remembers them. It forgets those for which that does not
-// matter any more.
+// begin returns the pods that were not ungated lately, and remembers them. It forgets those that were
+// ungated long ago.
 func (u *Ungater) begin(pods []GatedPod, now time.Time) (gated []GatedPod) {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()

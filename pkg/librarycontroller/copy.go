@@ -13,8 +13,8 @@ import (
 	"kongdao.io/kongdao/pkg/catalog"
 )
 
-// ensureCopy creates a copy if it is missing. A replica that led until now may create the same copy in between: then the
-// second try finds it and compares its content.
+// ensureCopy creates a copy if it is missing. A replica that led until now may create the same copy in between: then
+// the second try finds it and compares its content.
 func (c *Controller) ensureCopy(
 	ctx context.Context, namespace string, release *catalog.Release, wanted catalog.Copy,
 ) error {

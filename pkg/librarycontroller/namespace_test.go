@@ -219,8 +219,8 @@ func TestCachedCopyIsNotRead(t *testing.T) {
 	}
 }
 
-// TestOtherReplicaCreatesTheCopy proves that a copy which another replica creates at the same time is no error and
-// causes no Event. A ConfigMap with other content is replaced.
+// TestOtherReplicaCreatesTheCopy proves that a copy which another replica creates at the same time causes neither
+// an error nor an Event. A ConfigMap with other content is replaced.
 func TestOtherReplicaCreatesTheCopy(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*corev1.ConfigMap)

@@ -17,8 +17,8 @@ import (
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
-// readCached returns the snapshot of a database from the cache. The results of Jobs are not in it: a plan with such a
-// result reads it from the API server.
+// readCached returns the snapshot of a database from the cache. The results of Jobs are not in it: a plan that needs
+// one reads it from the API server.
 func (c *Controller) readCached(ctx context.Context, key clusterstate.DatabaseKey) (migrate.Snapshot, error) {
 	return c.readSnapshot(ctx, c.Client, key, false)
 }

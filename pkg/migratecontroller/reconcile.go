@@ -25,8 +25,8 @@ const (
 )
 
 // Reconcile plans what to do next for one database in one namespace, and does it. It first plans from the cache. Most
-// of these plans do nothing, remove gates or change a message, and need no more. The others are made again from the API
-// server.
+// of these plans do nothing, remove gates or change a message, and need nothing else. The others are made again from
+// the API server.
 func (c *Controller) Reconcile(ctx context.Context, key clusterstate.DatabaseKey) (reconcile.Result, error) {
 	cached, err := c.readCached(ctx, key)
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *Controller) Reconcile(ctx context.Context, key clusterstate.DatabaseKey
 	if canUseCache(cached, plan) {
 		return c.applyPlan(ctx, key, cached, plan, false)
 	}
-	if err := c.ungate(ctx, plan.Ungate); err != nil { // these pods need not wait for the API server
+	if err := c.ungate(ctx, plan.Ungate); err != nil { // these pods do not have to wait for the API server
 		return reconcile.Result{}, err
 	}
 	if !c.livePlans.begin() {

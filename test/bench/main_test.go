@@ -25,6 +25,8 @@ type environment struct {
 	webhook *installation.Webhook
 	noop    *noopWebhook
 	client  *reviewClient
+	// program is the path of the webhook program.
+	program string
 }
 
 // shared is set by TestMain before the benchmarks run.
@@ -53,8 +55,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(dir)
 
-	program, err := buildWebhook(ctx, dir)
-	if err != nil {
+	if shared.program, err = buildWebhook(ctx, dir); err != nil {
 		return 0, err
 	}
 	shared.plane, err = controlplane.Start(ctx, controlplane.Options{
@@ -70,7 +71,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 		return 0, err
 	}
-	if shared.webhook, err = installation.Start(ctx, shared.plane, program, dir); err != nil {
+	if shared.webhook, err = installation.Start(ctx, shared.plane, shared.program, dir); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, shared.webhook.Kill()) }()
