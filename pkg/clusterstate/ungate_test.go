@@ -32,8 +32,8 @@ func (f *fakePatches) Patch(_ context.Context, object client.Object, _ client.Pa
 	return f.answers[object.GetName()]
 }
 
-// TestUngate proves that each pod is patched once while the cache follows, that an error for one pod does not stop the
-// others, and that a pod with an error is tried again.
+// TestUngate proves that each pod is patched once while the cache follows. An error for one pod does not stop the
+// others, and this pod is tried again.
 func TestUngate(t *testing.T) {
 	notFound := apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, "pod-1")
 	server := &fakePatches{

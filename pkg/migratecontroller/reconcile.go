@@ -20,6 +20,8 @@ const (
 	resyncInterval = 15 * time.Second
 	// conflictRetryInterval is when the controller tries again after another client changed an object first.
 	conflictRetryInterval = 100 * time.Millisecond
+	// syncRetryInterval is when the controller tries again while the index of injected pods is not complete.
+	syncRetryInterval = time.Second
 	// busyRetryInterval is when the controller tries again while too many other plans read the API server.
 	busyRetryInterval = 200 * time.Millisecond
 )
@@ -28,6 +30,9 @@ const (
 // of these plans do nothing, remove gates or change a message, and need nothing else. The others are made again from
 // the API server.
 func (c *Controller) Reconcile(ctx context.Context, key clusterstate.DatabaseKey) (reconcile.Result, error) {
+	if !c.Pods.Synced() { // pods that run could seem to be missing
+		return reconcile.Result{RequeueAfter: syncRetryInterval}, nil
+	}
 	cached, err := c.readCached(ctx, key)
 	if err != nil {
 		return reconcile.Result{}, err
