@@ -12,8 +12,8 @@ type Options struct {
 	// Host and Port are the address that admissions are served on.
 	Host string
 	Port int
-	// AdmissionTimeout is how long the API server waits for an answer. A client that does not complete its request in this
-	// time loses its connection.
+	// AdmissionTimeout is how long the API server waits for an answer. A client that does not complete its request in
+	// this time loses its connection.
 	AdmissionTimeout time.Duration
 	// MaxConnections limits the open connections to the admission port.
 	MaxConnections int

@@ -93,8 +93,8 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// TestPairsOfJobs checks that the flags with one pair and with several pairs can be combined, and that a pair without an
-// equals sign is a mistake.
+// TestPairsOfJobs checks that the flags with one pair and with several pairs can be combined, and that a pair without
+// an equals sign is a mistake.
 func TestPairsOfJobs(t *testing.T) {
 	options := DefaultOptions()
 	flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)

@@ -43,7 +43,7 @@ func (p *process) addPolicies(ctx context.Context) error {
 	denials := &policycontroller.DenialReporter{Replica: hostname, Client: p.manager.GetClient(), Now: time.Now}
 	policies := &admission.Policies{
 		Index:      index,
-		Namespaces: &clusterstate.Namespaces{Cached: p.manager.GetClient(), Live: p.manager.GetAPIReader()},
+		Namespaces: &clusterstate.Namespaces{Cached: p.manager.GetClient(), Live: admission.LiveReader{Reader: p.manager.GetAPIReader()}},
 		Effects:    effectsRecorder{metrics: policyMetrics, denials: denials},
 	}
 	p.cluster.Policies = policies

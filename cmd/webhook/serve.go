@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -17,11 +18,15 @@ import (
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/certs"
+	"kongdao.io/kongdao/pkg/memorylimit"
 )
 
 // serve runs the webhook until ctx ends and the admissions in progress are answered.
 func serve(ctx context.Context, options Options) error {
 	if err := setLogger(options.LogLevel); err != nil {
+		return err
+	}
+	if _, err := memorylimit.Set(os.Getenv); err != nil {
 		return err
 	}
 	config, err := restConfig(options.Kubeconfig)

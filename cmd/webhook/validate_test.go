@@ -143,7 +143,8 @@ func TestValidateReportsAllMistakes(t *testing.T) {
 	}
 	want := []string{
 		"--admission-timeout", "--cert-name", "--client-ca", "--health-address", "--key-name", "--kubeconfig",
-		"--log-level", "--max-connections", "--metrics-address", "--port", "--profiling-address", "--shutdown-timeout", "--tls-min-version",
+		"--log-level", "--max-connections", "--metrics-address", "--port", "--profiling-address",
+		"--shutdown-timeout", "--tls-min-version",
 	}
 	if diff := cmp.Diff(want, flags); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

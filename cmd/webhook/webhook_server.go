@@ -23,8 +23,8 @@ func newWebhookServer(options Options, certificate certs.Provider) (webhook.Serv
 	config := &tls.Config{
 		GetCertificate: certificate.GetCertificate,
 		MinVersion:     tlsVersions()[options.TLSMinVersion],
-		// The API server speaks only HTTP/1.1 to a Service (fact W9). Without HTTP/2, no client can exhaust the process with
-		// streams.
+		// The API server speaks only HTTP/1.1 to a Service (fact W9). Without HTTP/2, no client can exhaust the process
+		// with streams.
 		NextProtos: []string{"http/1.1"},
 	}
 	if options.ClientCA != "" {

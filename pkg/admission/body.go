@@ -43,7 +43,8 @@ func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error)
 }
 
 // readAll reads a body of an announced size. It reserves the memory for a large body only when the first part of it has
-// arrived. Then it reserves the whole size at once: a buffer that grows step by step would need three times as much.
+// arrived. Then it reserves the whole size in one step: a buffer that grows step by step would need three times as
+// much.
 func readAll(into *bytes.Buffer, from io.Reader, size int64) error {
 	if size > 0 && size <= maxBodyBytes {
 		into.Grow(int(min(size, maxPreallocatedBytes)) + bytes.MinRead) // ReadFrom needs MinRead bytes to find the end

@@ -2,7 +2,6 @@ package admission
 
 import (
 	"context"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,16 +20,14 @@ type Cluster struct {
 	Policies *Policies
 	// Migrations is nil if migrations are disabled. Then no pod waits for a migration.
 	Migrations MigrationReader
+
+	confirmed confirmations
 }
 
 // MigrationReader reports whether a PluginMigration is known to be migrated.
 type MigrationReader interface {
 	IsMigrated(ctx context.Context, namespace, name string) (bool, error)
 }
-
-// liveReadTimeout limits how long an admission waits for the API server. It is shorter than the five seconds that the
-// API server waits for the webhook. The API server then gets an answer that says what failed.
-const liveReadTimeout = 3 * time.Second
 
 // admitPod decides about a pod that is created. The decision includes the pod's scheduling gates.
 func (c *Cluster) admitPod(ctx context.Context, pod decision.Pod) (decision.Decision, error) {
@@ -62,10 +59,17 @@ func (c *Cluster) admit(ctx context.Context, pod decision.Pod, facts decision.Cl
 		return cached, err
 	}
 	notFound := cached.NotFound // the function below must not keep the whole decision in memory
+	keys := keysOf(notFound)
+	c.confirmed.follow(c.Sources)
+	if c.confirmed.hold(ctx, keys) {
+		return cached, nil
+	}
+	events := c.confirmed.events()
 	live, err := c.readSources(ctx, notFound)
 	if err != nil {
 		return decision.Decision{}, err
 	}
+	c.confirm(keys, live, events)
 	facts.Releases = func(namespace, plugin string) []*catalog.Release {
 		if notFound[namespace].Has(plugin) {
 			return live.Releases(namespace, plugin)
@@ -77,8 +81,7 @@ func (c *Cluster) admit(ctx context.Context, pod decision.Pod, facts decision.Cl
 
 // readSources reads the sources of plugins from the API server. The plugins are given by namespace.
 func (c *Cluster) readSources(ctx context.Context, plugins map[string]sets.Set[string]) (*catalog.Index, error) {
-	// A webhook that shuts down cancels the contexts of the requests that it is still answering.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liveReadTimeout)
+	ctx, cancel := withLiveReadDeadline(ctx)
 	defer cancel()
 	live := &catalog.Index{}
 	for namespace, names := range plugins {

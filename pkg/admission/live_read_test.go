@@ -1,16 +1,23 @@
 package admission
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/webhookserver"
 	"kongdao.io/kongdao/test/configmaps"
 )
 
@@ -156,19 +163,115 @@ func TestLiveReadDuringShutdown(t *testing.T) {
 }
 
 // TestLiveReadTimeout checks that the read of an API server that does not answer ends before the API server stops to
-// wait for the webhook.
+// wait for the webhook, for each timeoutSeconds.
 func TestLiveReadTimeout(t *testing.T) {
-	const webhookTimeout = 5 * time.Second
-	synctest.Test(t, func(t *testing.T) {
-		live := &fakeReader{fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
-		h := newHarness(t, uncached(live))
-		start := time.Now()
-		got := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong"))
-		if duration := time.Since(start); duration != liveReadTimeout || duration >= webhookTimeout {
-			t.Errorf("the read ended after %v", duration)
+	for name, test := range map[string]struct {
+		// configured is timeoutSeconds of the webhook, and query what the API server sends.
+		configured time.Duration
+		query      string
+		want       time.Duration
+	}{
+		"default":            {5 * time.Second, "?timeout=5s", 3 * time.Second},
+		"shortest":           {time.Second, "?timeout=1s", 600 * time.Millisecond},
+		"longest":            {30 * time.Second, "?timeout=30s", 18 * time.Second},
+		"shorter than known": {5 * time.Second, "?timeout=2s", 1200 * time.Millisecond},
+		"longer than known":  {5 * time.Second, "?timeout=30s", 3 * time.Second},
+		"no query":           {2 * time.Second, "", 1200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var deadline, began time.Time
+			live := &fakeReader{fail: func(ctx context.Context) error {
+				deadline, _ = ctx.Deadline()
+				return errors.New("etcd is away")
+			}}
+			h := newHarness(t, uncached(live))
+			server := webhookserver.New(webhookserver.Options{RequestTimeout: test.configured, MaxConnections: 10})
+			server.Register("/mutate/pods", http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+				began = time.Now()
+				h.pods.ServeHTTP(writer, request)
+			}))
+			url, client := serveTLS(t, server)
+			body := podReviewOf(t, kongPod("dao-test"), "kong")
+			response, err := client.Post(url+"/mutate/pods"+test.query, "application/json", bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if got := deadline.Sub(began); got > test.want || got < test.want-time.Second/2 {
+				t.Errorf("the read can take %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestLiveReadOfALateRequest checks how long a read can take if the request took long to arrive.
+func TestLiveReadOfALateRequest(t *testing.T) {
+	began := time.Now()
+	for elapsed, want := range map[time.Duration]time.Duration{
+		0: 3 * time.Second, 2 * time.Second: 3 * time.Second, 3 * time.Second: 4 * time.Second,
+		4 * time.Second: 4500 * time.Millisecond, 6 * time.Second: 4500 * time.Millisecond,
+	} {
+		if got := liveReadDeadline(began, began.Add(elapsed), 5*time.Second).Sub(began); got != want {
+			t.Errorf("a read after %v ends after %v, want %v", elapsed, got, want)
 		}
-		if got.status != http.StatusInternalServerError || !strings.Contains(got.message(), "deadline exceeded") {
-			t.Errorf("got status %d and %s", got.status, got.body)
+	}
+}
+
+// serveTLS serves with a test certificate.
+func serveTLS(t *testing.T, server *webhookserver.Server) (url string, client *http.Client) {
+	t.Helper()
+	certificate := httptest.NewTLSServer(nil)
+	t.Cleanup(certificate.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- server.Serve(ctx, listener, certificate.TLS) }()
+	t.Cleanup(func() {
+		certificate.Client().CloseIdleConnections()
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
+	return "https://" + listener.Addr().String(), certificate.Client()
+}
+
+// TestLiveReadWithoutAnswer checks the answer to an admission if the API server does not answer a read.
+func TestLiveReadWithoutAnswer(t *testing.T) {
+	for name, clusterOf := range map[string]func(client.Reader) *Cluster{
+		"sources": uncached,
+		"namespaces": func(live client.Reader) *Cluster {
+			cluster := cached(configmaps.Source("kong", "a", "dao-test"))
+			cluster.Policies = &Policies{
+				Index:      policyIndex(t, 1, "dao-test"),
+				Namespaces: &clusterstate.Namespaces{Cached: emptyCache{}, Live: LiveReader{live}},
+			}
+			return cluster
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				live := &fakeReader{fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+				h := newHarness(t, clusterOf(live))
+				start := time.Now()
+				got := h.post(t, podReviewOf(t, kongPod("dao-test"), "kong"))
+				if duration := time.Since(start); duration != 3*time.Second {
+					t.Errorf("the read ended after %v", duration)
+				}
+				if got.status != http.StatusInternalServerError || !strings.Contains(got.message(), "deadline exceeded") {
+					t.Errorf("got status %d and %s", got.status, got.body)
+				}
+			})
+		})
+	}
+}
+
+// emptyCache is a cache without namespaces.
+type emptyCache struct{ client.Reader }
+
+func (emptyCache) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	return apierrors.NewNotFound(corev1.Resource("namespaces"), key.Name)
 }

@@ -39,7 +39,7 @@ func TestMetrics(t *testing.T) {
 		h.handle(t, workloadRequest(t, "Deployment", workloadTest{object: "{" + object + "}"}))
 	}
 	live.fail = func(context.Context) error { return errors.New("etcd is away") }
-	h.post(t, podReviewOf(t, kongPod("unknown"), "kong"))
+	h.post(t, podReviewOf(t, kongPod("other"), "kong"))
 	counted := map[string]float64{
 		"endpoint=pods reason= result=injected":                 1,
 		"endpoint=pods reason= result=unchanged":                1,

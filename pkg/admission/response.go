@@ -115,8 +115,8 @@ func malformed(err error) response {
 	return failure(resultMalformed, http.StatusBadRequest, err.Error())
 }
 
-// unreadable returns the response to a review that could not be read. An overload is not the fault of the review, so the
-// failurePolicy decides.
+// unreadable returns the response to a review that could not be read. An overload is not the fault of the review, so
+// the failurePolicy decides.
 func unreadable(err error) response {
 	if !errors.Is(err, webhookserver.ErrOverloaded) {
 		return malformed(err)

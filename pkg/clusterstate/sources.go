@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
@@ -20,6 +21,8 @@ import (
 type Sources struct {
 	index  catalog.Index
 	copies copies
+	// pluginSubscribers want to know which plugins' sources change.
+	pluginSubscribers subscribers[types.NamespacedName]
 	// synced reports whether Sources holds every source that existed when the informer started.
 	synced func() bool
 }
@@ -59,8 +62,11 @@ func NewSources(ctx context.Context, informers cache.Informers) (*Sources, error
 		return nil, fmt.Errorf("watch the ConfigMaps labelled %s: %w", annotations.Plugin, err)
 	}
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    sources.put,
-		UpdateFunc: func(_, changed any) { sources.put(changed) },
+		AddFunc: sources.put,
+		UpdateFunc: func(old, changed any) {
+			sources.put(changed)
+			sources.notifyIfMoved(old, changed)
+		},
 		DeleteFunc: sources.delete,
 	})
 	if err != nil {
@@ -104,6 +110,11 @@ func newCachedSource(configMap *corev1.ConfigMap) *cachedSource {
 	}
 }
 
+// plugin returns the namespace and the plugin of a source.
+func (c *cachedSource) plugin() types.NamespacedName {
+	return types.NamespacedName{Namespace: c.source.Namespace, Name: c.source.Plugin}
+}
+
 // reduceConfigMap is the cache's transform. An informer may call it again with its own result.
 func reduceConfigMap(object any) (any, error) {
 	if configMap, ok := object.(*corev1.ConfigMap); ok {
@@ -116,6 +127,16 @@ func (s *Sources) put(object any) {
 	if cached, ok := object.(*cachedSource); ok {
 		s.index.Put(cached.source)
 		s.copies.put(cached.source)
+		s.pluginSubscribers.notify(cached.plugin())
+	}
+}
+
+// notifyIfMoved reports the old plugin of a source if the source now belongs to another one.
+func (s *Sources) notifyIfMoved(old, changed any) {
+	before, isSource := old.(*cachedSource)
+	after, isStillSource := changed.(*cachedSource)
+	if isSource && isStillSource && before.plugin() != after.plugin() {
+		s.pluginSubscribers.notify(before.plugin())
 	}
 }
 
@@ -126,5 +147,6 @@ func (s *Sources) delete(object any) {
 	if cached, ok := object.(*cachedSource); ok {
 		s.index.Delete(cached.Namespace, cached.Name)
 		s.copies.delete(cached.Namespace, cached.Name)
+		s.pluginSubscribers.notify(cached.plugin())
 	}
 }

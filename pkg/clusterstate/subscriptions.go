@@ -51,6 +51,12 @@ func (s *Sources) SubscribeToDeletedCopies(deleted func(types.NamespacedName)) (
 	return s.copies.deletionSubscribers.add(deleted)
 }
 
+// SubscribeToPlugins calls changed with the namespace and the name of every plugin whose sources change from now on.
+// The change is visible in Releases before the call. Call cancel to end the subscription.
+func (s *Sources) SubscribeToPlugins(changed func(types.NamespacedName)) (cancel func()) {
+	return s.pluginSubscribers.add(changed)
+}
+
 // subscribers are functions that want to know the keys of changed objects. The zero value is empty and ready to use. It
 // is safe for concurrent use.
 type subscribers[Key any] struct {

@@ -18,8 +18,8 @@ const uncountedBytes = 32 << 10
 // ErrOverloaded means that the server has no memory for the body of a request now.
 var ErrOverloaded = errors.New("too many large requests at the same time; try again")
 
-// body is the body of a request. When more than a few bytes of it have arrived, it reserves its whole size in one step. If
-// bodies reserved their size bit by bit, many of them could wait for each other and none could end.
+// body is the body of a request. When more than a few bytes of it have arrived, it reserves its whole size in one step.
+// If bodies reserved their size bit by bit, many of them could wait for each other and none could end.
 type body struct {
 	from       io.ReadCloser
 	connection *connection
@@ -85,9 +85,10 @@ func (s *Server) limitBody(handler http.Handler) http.Handler {
 		if size < 0 || size > maxBodyBytes {
 			size = maxBodyBytes
 		}
+		connection.began, connection.timeout = time.Now(), clientTimeout(request.URL.RawQuery, s.options.RequestTimeout)
 		connection.body = body{
 			from: request.Body, connection: connection, budget: s.budget, size: size,
-			deadline: time.Now().Add(s.options.RequestTimeout / 2),
+			deadline: connection.began.Add(connection.timeout / 2),
 		}
 		request.Body = &connection.body
 		if size == 0 {

@@ -33,6 +33,9 @@ type connection struct {
 	waitingSince atomic.Int64
 	// closed is guarded by the mutex of the owner.
 	closed bool
+	// began is when the header of the current request was complete. timeout is how long its client waits for the answer.
+	began   time.Time
+	timeout time.Duration
 	// body is the body of the current request. A connection has one request at a time.
 	body body
 }
@@ -43,8 +46,8 @@ type limitedListener struct {
 	connections *connections
 }
 
-// Accept returns the next connection within the limit. It closes the others immediately: a connection that waits for a free
-// place would keep an API server waiting until the admission fails.
+// Accept returns the next connection within the limit. It closes the others immediately: a connection that waits for a
+// free place would keep an API server waiting until the admission fails.
 func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()

@@ -27,8 +27,8 @@ func TestConnectionsAreShared(t *testing.T) {
 	const apiServer, hostile, other = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 	for name, test := range map[string]struct {
 		reason string
-		// open are the addresses of the open connections, oldest first. answering are the indexes of those whose requests are
-		// being answered.
+		// open are the addresses of the open connections, oldest first. answering are the indexes of those whose requests
+		// are being answered.
 		open      []string
 		answering []int
 		newcomer  string

@@ -85,10 +85,11 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("open the admission port: %w", err)
 	}
 	s.options.Log.Info("Serving webhook server", "address", address)
-	return s.serve(ctx, listener)
+	return s.Serve(ctx, listener, s.options.TLS)
 }
 
-func (s *Server) serve(ctx context.Context, listener net.Listener) error {
+// Serve is Start with an open listener, which it closes, and another TLS configuration.
+func (s *Server) Serve(ctx context.Context, listener net.Listener, config *tls.Config) error {
 	server := s.httpServer()
 	stopped := make(chan error, 1)
 	go func() {
@@ -99,7 +100,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	}()
 	s.started.Store(true)
 	limited := &limitedListener{Listener: listener, connections: &s.connections}
-	if err := server.Serve(tls.NewListener(limited, s.options.TLS)); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(tls.NewListener(limited, config)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("accept connections: %w", err)
 	}
 	if err := <-stopped; err != nil {

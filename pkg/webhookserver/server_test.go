@@ -49,7 +49,7 @@ func start(t *testing.T, edits ...func(*Options)) (address string, config *tls.C
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- server.serve(ctx, listener) }()
+	go func() { ended <- server.Serve(ctx, listener, options.TLS) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

@@ -84,8 +84,8 @@ func sendMostOfABody(address string, config *tls.Config, size int) error {
 	}
 }
 
-// heapSize returns the largest size that the heap of a webhook has had, in bytes. The resident memory says nothing here,
-// because the race detector needs several times the memory of the program.
+// heapSize returns the largest size that the heap of a webhook has had, in bytes. The resident memory says nothing
+// here, because the race detector needs several times the memory of the program.
 func heapSize(t *testing.T, of *installation.Webhook) int {
 	t.Helper()
 	metrics, err := of.Metrics(t.Context())

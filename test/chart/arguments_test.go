@@ -14,7 +14,8 @@ import (
 // TestArguments proves the arguments of the process for each certificate provider, and for watchNamespaces.
 func TestArguments(t *testing.T) {
 	common := []string{
-		"--namespace=$(POD_NAMESPACE)", "--port=9443", "--admission-timeout=5s", "--metrics-address=:8080", "--health-address=:8081",
+		"--namespace=$(POD_NAMESPACE)", "--port=9443", "--admission-timeout=5s",
+		"--metrics-address=:8080", "--health-address=:8081",
 		"--log-level=info", "--shutdown-timeout=30s",
 	}
 	migrations := []string{
