@@ -28,7 +28,13 @@ type Decoder struct {
 	text   []byte
 	tokens *jsontext.Decoder
 	err    error
+	// entered counts the elements and members that the caller has entered.
+	entered int
 }
+
+// maxEntered limits the elements and members that a caller enters. A view of an element can need a hundred times the
+// memory of its text, which can be "{}". The largest pod that a test creates has a tenth of them.
+const maxEntered = 100_000
 
 // New returns a Decoder for text. It does not change the text, and its results do not share the text's memory. Names
 // are case-sensitive, as in Kubernetes. Of duplicate members, the last one counts. The Decoder does not reject
@@ -101,6 +107,10 @@ func (d *Decoder) More() bool {
 		if _, err := d.tokens.ReadToken(); err != nil {
 			d.err = err
 		}
+		return false
+	}
+	if d.entered++; d.entered > maxEntered {
+		d.Fail(fmt.Errorf("more than %d elements and members", maxEntered))
 		return false
 	}
 	return true
