@@ -186,7 +186,7 @@ func (s *scale) waitForStatuses(b *testing.B, pods int) {
 // programs use the machine too.
 func (s *scale) admissionTime(b *testing.B) time.Duration {
 	b.Helper()
-	const rounds, reviews = 10, 500
+	const rounds, reviews = 20, 500
 	review := probeReview(b, s.pod(0))
 	fastest := time.Hour
 	for range rounds {
