@@ -15,7 +15,7 @@ const maxBodyBytes = 7 << 20
 
 // maxPreallocatedBytes limits the memory that is reserved for a review before it arrives. A client that only announces
 // a larger body does not get more.
-const maxPreallocatedBytes = 64 << 10
+const maxPreallocatedBytes = 32 << 10
 
 // readBody reads the body of a review, and checks the method and the content type.
 func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error) {

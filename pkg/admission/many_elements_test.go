@@ -22,8 +22,8 @@ func TestManyElements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			count := (6 << 20) / (len(around[1]) + 1)
 			list := around[0] + strings.TrimSuffix(strings.Repeat(around[1]+",", count), ",") + around[2]
-			body := []byte(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","operation":"CREATE",` +
-				`"resource":{"resource":"pods"},"namespace":"kong","object":{` + list + `}}}`)
+			body := []byte(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u",` +
+				`"operation":"CREATE","resource":{"resource":"pods"},"namespace":"kong","object":{` + list + `}}}`)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			_, err := decodePodReview(body)

@@ -12,8 +12,8 @@ import (
 // chartMemoryLimit is the memory limit in the chart, in MiB.
 const chartMemoryLimit = 256
 
-// BenchmarkSlowClients measures the maximum of the resident memory while clients send requests without their ends: 40
-// large ones, as many small ones as there can be connections, and then large ones again.
+// BenchmarkSlowClients measures the maximum of the resident memory while clients send requests without their ends.
+// First there are 40 large requests, then about as many small ones as there can be connections, then 200 large ones.
 func BenchmarkSlowClients(b *testing.B) {
 	restart(b)
 	b.ReportMetric(memory(b, "VmRSS"), "MiB-before")
