@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"maps"
 	"strconv"
 	"strings"
@@ -12,9 +13,9 @@ import (
 type samples map[string]float64
 
 // metrics reads the metrics of the process.
-func (s *scale) metrics(b *testing.B) samples {
+func (s *scale) metrics(ctx context.Context, b *testing.B) samples {
 	b.Helper()
-	text, err := s.webhook.Metrics(b.Context())
+	text, err := s.webhook.Metrics(ctx)
 	if err != nil {
 		b.Fatal(err)
 	}

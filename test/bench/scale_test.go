@@ -103,7 +103,7 @@ type rollout struct {
 // rollOut creates pods, waits until all run and are counted, and measures a minute at rest.
 func (s *scale) rollOut(b *testing.B, pods int) rollout {
 	b.Helper()
-	before, cpuBefore, start := s.metrics(b), s.usage(b), time.Now()
+	before, cpuBefore, start := s.metrics(b.Context(), b), s.usage(b), time.Now()
 	err := cluster.InParallel(workers, pods, func(i int) error { return s.webhook.Admin.Create(b.Context(), s.pod(i)) })
 	if err != nil {
 		b.Fatal(err)
@@ -118,7 +118,7 @@ func (s *scale) rollOut(b *testing.B, pods int) rollout {
 		return nil
 	})
 	result.running = time.Since(start)
-	after := s.metrics(b)
+	after := s.metrics(b.Context(), b)
 	result.queueWait, result.entries = after.since(before).queueWait()
 	result.cpu = (s.usage(b) - cpuBefore) / time.Duration(pods)
 	result.restRequests = s.requestsAtRest(b)
@@ -128,25 +128,25 @@ func (s *scale) rollOut(b *testing.B, pods int) rollout {
 // requestsAtRest waits until nothing changes, and returns the requests of one minute.
 func (s *scale) requestsAtRest(b *testing.B) float64 {
 	b.Helper()
-	last := s.metrics(b).requests()
+	last := s.metrics(b.Context(), b).requests()
 	wait.For(b, 10*time.Minute, func(ctx context.Context) error {
 		select { // a test that waits for silence has to watch for some time
 		case <-time.After(10 * time.Second):
 		case <-ctx.Done():
 		}
-		now := s.metrics(b).requests()
+		now := s.metrics(ctx, b).requests()
 		change := now - last
 		if last = now; change > restNoise {
 			return fmt.Errorf("%.0f requests in ten seconds", change)
 		}
 		return nil
 	})
-	start := s.metrics(b).requests()
+	start := s.metrics(b.Context(), b).requests()
 	select {
 	case <-time.After(time.Minute):
 	case <-b.Context().Done():
 	}
-	return s.metrics(b).requests() - start
+	return s.metrics(b.Context(), b).requests() - start
 }
 
 // restNoise is the number of requests in ten seconds for leader election and open watches.
