@@ -203,7 +203,7 @@ func (s *scale) admissionTime(b *testing.B) time.Duration {
 	return fastest
 }
 
-// probeReview returns the review of a pod in the namespace for probes, with a database of its own.
+// probeReview returns the review of a pod in the namespace for probes, with a separate database.
 func probeReview(b *testing.B, pod *corev1.Pod) []byte {
 	b.Helper()
 	pod.Namespace = probeNamespace
