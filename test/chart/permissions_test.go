@@ -157,7 +157,7 @@ func TestPolicyPermissions(t *testing.T) {
 			// Policies select namespaces by label.
 			{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"list", "watch"}},
 			// A patch removes a scheduling gate.
-			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch", "patch"}},
+			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch", "patch"}},
 			// Copies are immutable, so kongdao never updates them.
 			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "create", "delete"}},
 			// The main webhook is the source of the one for policies, so these permissions are read-only.
