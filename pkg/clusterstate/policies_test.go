@@ -93,6 +93,14 @@ func TestPolicyEventsUpdateTheIndex(t *testing.T) {
 	want("after the first events", "a", "b")
 	handler.update(a, policyOf("a", 1, invalidSpec()))
 	want("after an update with the same generation", "a", "b")
+	recreated := policyOf("a", 1, v1alpha1.PluginPolicySpec{Library: "plugins", NamespaceSelector: &metav1.LabelSelector{
+		MatchLabels: map[string]string{"team": "a"},
+	}})
+	recreated.UID = "another"
+	handler.update(a, recreated)
+	want("after a was deleted and created again while the watch was interrupted", "b")
+	handler.update(recreated, a)
+	want("after the same happens again", "a", "b")
 	handler.update(a, policyOf("a", 2, invalidSpec()))
 	want("after a becomes invalid", "b")
 	handler.update(policyOf("a", 2, invalidSpec()), policyOf("a", 3, valid))

@@ -76,7 +76,7 @@ func (c *Controller) SetUp(to manager.Manager) error {
 		WithLogConstructor(func(*allPolicies) logr.Logger {
 			return to.GetLogger().WithValues("controller", "policies")
 		}).
-		Watches(&v1alpha1.PluginPolicy{}, toAll, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.PluginPolicy{}, toAll, builder.WithPredicates(specChanged())).
 		Watches(&v1alpha1.PluginPolicy{}, countLater{}, builder.WithPredicates(denialsChanged())).
 		Watches(&corev1.Namespace{}, countLater{}, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, toAll).

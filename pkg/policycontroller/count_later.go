@@ -36,6 +36,16 @@ func (countLater) Generic(_ context.Context, _ event.GenericEvent, queue workQue
 	queue.AddAfter(allPolicies{}, countInterval)
 }
 
+// specChanged selects the events of policies except the updates that do not change the spec. A policy that was deleted
+// and created again while the watch was interrupted arrives as an update, possibly with the same generation. It has
+// another UID.
+func specChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(update event.UpdateEvent) bool {
+		return update.ObjectOld.GetUID() != update.ObjectNew.GetUID() ||
+			update.ObjectOld.GetGeneration() != update.ObjectNew.GetGeneration()
+	}}
+}
+
 // denialsChanged selects the updates of policies in which a replica reports denials. Other updates of the status are
 // the controller's own.
 func denialsChanged() predicate.Predicate {
