@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
@@ -64,16 +62,4 @@ func HasEnded(pod *corev1.Pod) bool {
 // AwaitsCopies reports whether a pod waits for copies of libraries' releases.
 func AwaitsCopies(pod *corev1.Pod) bool {
 	return slices.Contains(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: annotations.LibraryGate})
-}
-
-// RemoveGate removes a scheduling gate from a pod. A strategic merge patch removes only this gate, and keeps those of
-// other controllers (fact K35). RemoveGate ignores a pod that no longer exists.
-func RemoveGate(ctx context.Context, writer client.Writer, key types.NamespacedName, gate string) error {
-	patch := `{"spec":{"schedulingGates":[{"$patch":"delete","name":"` + gate + `"}]}}`
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-	err := writer.Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, []byte(patch)))
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("remove gate %q from pod %q: %w", gate, key.String(), err)
-	}
-	return nil
 }

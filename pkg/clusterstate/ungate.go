@@ -45,7 +45,7 @@ func (u *Ungater) Ungate(
 	for i := range errs {
 		workers.Go(func() {
 			for pod := range work {
-				if err := RemoveGate(ctx, writer, pod.NamespacedName, gate); err != nil {
+				if err := RemoveGate(ctx, writer, pod, gate); err != nil {
 					u.forget(pod)
 					errs[i] = errors.Join(errs[i], err)
 					continue

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/test/cluster"
 )
 
 // TestGate proves which pods get our gate: those that have migrations, whose database is not migrated for exactly
@@ -120,6 +123,34 @@ func TestForeignGateStays(t *testing.T) {
 	wantUngated(t, made)
 	if !slices.Equal(made.Spec.SchedulingGates, []corev1.PodSchedulingGate{foreign}) {
 		t.Errorf("the gates are %v, want only the foreign one", made.Spec.SchedulingGates)
+	}
+}
+
+// TestGateOfRecreatedPod proves that a plan for a pod does not remove the gate of the next pod with the same name, as a
+// StatefulSet creates it (fact P5).
+func TestGateOfRecreatedPod(t *testing.T) {
+	t.Parallel()
+	ns := shared.CreateNamespace(t)
+	daoTest(t, ns)
+	first := pod(ns, "kong-0", "dao-test@1.0.0")
+	shared.Create(t, first)
+	remove(t, first)
+	second := pod(ns, "kong-0", "dao-test@1.0.0")
+	cluster.Eventually(t, func(ctx context.Context) error { return webhook.Admin.Create(ctx, second) })
+	removeGate := func(of *corev1.Pod) {
+		t.Helper()
+		planned := clusterstate.GatedPod{NamespacedName: client.ObjectKeyFromObject(of), UID: of.UID}
+		if err := clusterstate.RemoveGate(t.Context(), webhook.Admin, planned, annotations.MigrationsGate); err != nil {
+			t.Error(err)
+		}
+	}
+	removeGate(first)
+	if get(t, second); first.UID == second.UID || !isGated(second) {
+		t.Errorf("the plan for the first pod removed the gate of the second one: %v", second.Spec.SchedulingGates)
+	}
+	removeGate(second)
+	if get(t, second); isGated(second) {
+		t.Errorf("the second pod still has the gates %v", second.Spec.SchedulingGates)
 	}
 }
 
