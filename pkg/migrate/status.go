@@ -22,6 +22,14 @@ func (p Plan) RecordJobStart(job string, now metav1.Time) {
 	p.StatusUpdates[p.StartJob.Migration] = status
 }
 
+// RecordStartError updates the plan after its Job could not be created.
+func (p Plan) RecordStartError(err error, now metav1.Time) {
+	status := p.StatusUpdates[p.StartJob.Migration]
+	setMessage(&status, now, v1alpha1.ReasonJobNotStarted, "The Job cannot start: "+oneLine(err.Error()))
+	summarize(&status, now)
+	p.StatusUpdates[p.StartJob.Migration] = status
+}
+
 // setJobStarted updates a status for a Job that has started.
 func setJobStarted(status *v1alpha1.PluginMigrationStatus, job string, step Step, attempt int32, now metav1.Time) {
 	status.Phase = v1alpha1.PhaseMigrating

@@ -19,31 +19,24 @@ import (
 	"kongdao.io/kongdao/pkg/migrate"
 )
 
-// apply does what a plan says. The controller can stop after any step: the next plan continues from there.
+// apply does what a plan says. The controller can stop after any step: the next plan continues from there. An error for
+// one pod or one migration does not prevent the steps for the others.
 func (c *Controller) apply(
 	ctx context.Context, key clusterstate.DatabaseKey, snapshot migrate.Snapshot, plan migrate.Plan,
 ) error {
-	if err := c.ungate(ctx, plan.Ungate); err != nil {
-		return err
-	}
-	// An error here must not prevent the steps for the other migrations.
-	createErr := c.create(ctx, key, plan.Create)
+	errs := []error{c.ungate(ctx, plan.Ungate), c.create(ctx, key, plan.Create)}
 	if plan.StartJob != nil {
 		if err := c.startJob(ctx, snapshot, plan); err != nil {
-			return err
+			errs = append(errs, err)
+			plan.RecordStartError(err, snapshot.Now)
 		}
 	}
 	for i := range snapshot.Migrations {
 		if status, ok := plan.StatusUpdates[snapshot.Migrations[i].Name]; ok {
-			if err := c.updateStatus(ctx, &snapshot.Migrations[i], status); err != nil {
-				return err
-			}
+			errs = append(errs, c.updateStatus(ctx, &snapshot.Migrations[i], status))
 		}
 	}
-	if err := c.prune(ctx, snapshot, plan.Prune); err != nil {
-		return err
-	}
-	return createErr
+	return errors.Join(append(errs, c.prune(ctx, snapshot, plan.Prune))...)
 }
 
 // ungate removes our gate from pods.

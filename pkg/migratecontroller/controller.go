@@ -47,6 +47,9 @@ const (
 	// eventDelay is how long a change of a pod waits, so that the changes of many pods of a database together cause one
 	// plan.
 	eventDelay = 100 * time.Millisecond
+	// minRetryDelay is when the controller tries again after an error. Each further time is twice as long, up to
+	// resyncInterval: an error for one pod must not delay the others for long.
+	minRetryDelay = 10 * time.Millisecond
 )
 
 // workQueue holds the databases to reconcile.
@@ -59,6 +62,8 @@ func (c *Controller) SetUp(to manager.Manager) error {
 		WithOptions(controller.TypedOptions[clusterstate.DatabaseKey]{
 			MaxConcurrentReconciles: maxConcurrentReconciles,
 			NeedLeaderElection:      new(true),
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[clusterstate.DatabaseKey](
+				minRetryDelay, resyncInterval),
 		}).
 		WithLogConstructor(logConstructor(to.GetLogger())).
 		Watches(&v1alpha1.PluginMigration{}, enqueueDatabase).

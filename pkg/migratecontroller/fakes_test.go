@@ -3,6 +3,7 @@ package migratecontroller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,8 @@ type fakeServer struct {
 	client.Client
 	// beforeList is called before each list, without a lock.
 	beforeList func()
+	// unpatchable is the name of a pod whose patches are denied.
+	unpatchable string
 
 	mutex      sync.Mutex
 	migrations []v1alpha1.PluginMigration
@@ -86,6 +89,9 @@ func (f *fakeServer) Patch(_ context.Context, object client.Object, _ client.Pat
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.count("patch", object)
+	if object.GetName() == f.unpatchable {
+		return errors.New("denied")
+	}
 	return nil
 }
 
@@ -157,11 +163,7 @@ func newReconcileTest(
 	t *testing.T, pods []corev1.Pod, change func(*v1alpha1.PluginMigration),
 ) *reconcileTest {
 	t.Helper()
-	pointers := make([]*corev1.Pod, len(pods))
-	for i := range pods {
-		pointers[i] = &pods[i]
-	}
-	index, err := clusterstate.StaticInjectedPods(pointers...)
+	index, err := clusterstate.StaticInjectedPods(podPointers(pods)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +176,7 @@ func newReconcileTest(
 		key: clusterstate.DatabaseKey{Namespace: "kong", Database: read.Requirement.Database.Key},
 	}
 	server := func() *fakeServer {
-		result := &fakeServer{pods: pods}
+		result := &fakeServer{pods: slices.Clone(pods)}
 		if change != nil {
 			migration := v1alpha1.PluginMigration{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: read.Migration}, Spec: read.Requirement.Spec(),
@@ -195,6 +197,14 @@ func newReconcileTest(
 		Log: logr.Discard(),
 	}
 	return test
+}
+
+func podPointers(pods []corev1.Pod) []*corev1.Pod {
+	pointers := make([]*corev1.Pod, len(pods))
+	for i := range pods {
+		pointers[i] = &pods[i]
+	}
+	return pointers
 }
 
 // splitClient reads the cache and writes to the API server.

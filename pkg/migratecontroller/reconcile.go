@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
@@ -41,10 +40,12 @@ func (c *Controller) Reconcile(ctx context.Context, key clusterstate.DatabaseKey
 	if canUseCache(cached, plan) {
 		return c.applyPlan(ctx, key, cached, plan, false)
 	}
-	if err := c.ungate(ctx, plan.Ungate); err != nil { // these pods do not have to wait for the API server
-		return reconcile.Result{}, err
-	}
+	// These pods do not have to wait for the API server. The live plan tries again what failed.
+	errUngate := c.ungate(ctx, plan.Ungate)
 	if !c.livePlans.begin() {
+		if errUngate != nil {
+			return reconcile.Result{}, errUngate
+		}
 		return reconcile.Result{RequeueAfter: busyRetryInterval}, nil
 	}
 	defer c.livePlans.end()
@@ -80,7 +81,7 @@ func (c *Controller) applyPlan(
 	ctx context.Context, key clusterstate.DatabaseKey, snapshot migrate.Snapshot, plan migrate.Plan, blocked bool,
 ) (reconcile.Result, error) {
 	if err := c.apply(ctx, key, snapshot, plan); err != nil {
-		if apierrors.IsConflict(err) {
+		if clusterstate.IsConflict(err) {
 			c.Log.V(1).Info("Another client changed an object first. The controller tries again",
 				"namespace", key.Namespace, "database", key.Database, "conflict", err.Error())
 			return reconcile.Result{RequeueAfter: conflictRetryInterval}, nil

@@ -111,7 +111,7 @@ func (c *Controller) Reconcile(ctx context.Context, _ allPolicies) (reconcile.Re
 	}
 	err = errors.Join(webhookErr, c.updateStatuses(ctx, policies, webhookErr))
 	switch {
-	case isConflict(err):
+	case clusterstate.IsConflict(err):
 		return reconcile.Result{RequeueAfter: retryDelay}, nil
 	case err != nil:
 		return reconcile.Result{}, err
@@ -126,18 +126,4 @@ func (c *Controller) Reconcile(ctx context.Context, _ allPolicies) (reconcile.Re
 // canCount reports whether the pods are read, or no policy needs them.
 func (c *Controller) canCount(policies *clusterstate.PolicySet) bool {
 	return !policies.HavePlugins() || c.Pods.Synced()
-}
-
-// isConflict reports whether all errors that are joined in err are conflicts with another writer.
-func isConflict(err error) bool {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return apierrors.IsConflict(err)
-	}
-	for _, one := range joined.Unwrap() {
-		if !isConflict(one) {
-			return false
-		}
-	}
-	return true
 }

@@ -137,6 +137,8 @@ const (
 	ReasonVerified = "Verified"
 	// ReasonNotStarted: no Job has started yet.
 	ReasonNotStarted = "NotStarted"
+	// ReasonJobNotStarted: the Job cannot be created. The controller tries again.
+	ReasonJobNotStarted = "JobNotStarted"
 	// ReasonJobRunning: the Job runs.
 	ReasonJobRunning = "JobRunning"
 	// ReasonOtherJobRunning: another Job uses the database.

@@ -1,0 +1,78 @@
+package migratecontroller
+
+import (
+	"strings"
+	"testing"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/clusterstate"
+)
+
+// withPlugin changes an injected pod to one that requires the migrations of another plugin.
+func withPlugin(test *reconcileTest, pod int, plugin string) {
+	test.Helper()
+	changed := test.live.pods[pod].DeepCopy()
+	for name, value := range changed.Annotations {
+		changed.Annotations[name] = strings.ReplaceAll(value, "dao-test", plugin)
+	}
+	variables := changed.Spec.Containers[0].Env
+	for i := range variables {
+		variables[i].Value = strings.ReplaceAll(variables[i].Value, "dao-test", plugin)
+	}
+	test.live.pods[pod], test.cached.pods[pod] = *changed, *changed
+	index, err := clusterstate.StaticInjectedPods(podPointers(test.live.pods)...)
+	if err != nil {
+		test.Fatal(err)
+	}
+	test.controller.Pods = index
+}
+
+// TestUnpatchablePod proves that a pod whose gate cannot be removed does not stop the work for the other pods of its
+// database.
+func TestUnpatchablePod(t *testing.T) {
+	start := func() *reconcileTest {
+		test := newReconcileTest(t, kongPods(t, 3, false), migrated())
+		test.live.unpatchable = "kong-0"
+		withPlugin(test, 2, "other")
+		return test
+	}
+	wantError := func(test *reconcileTest) {
+		t.Helper()
+		_, err := test.controller.Reconcile(t.Context(), test.key)
+		if err == nil || !strings.Contains(err.Error(), `remove gate "`+annotations.MigrationsGate+`" from pod "kong/kong-0"`) {
+			t.Errorf("the error is %v, want the one of kong-0", err)
+		}
+	}
+	t.Run("create", func(t *testing.T) {
+		test := start()
+		wantError(test)
+		test.wantRequest("create *v1alpha1.PluginMigration")
+	})
+	t.Run("start a Job", func(t *testing.T) {
+		test := start()
+		other, _, err := clusterstate.MigrationPod(&test.live.pods[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		added := v1alpha1.PluginMigration{Spec: other.Requirement.Spec()}
+		added.Namespace, added.Name = "kong", other.Migration
+		test.live.migrations = append(test.live.migrations, added)
+		test.cached.migrations = append(test.cached.migrations, added)
+		wantError(test)
+		test.wantRequest("create *v1.Job")
+		if status := test.live.migrations[1].Status; status.Phase != v1alpha1.PhaseMigrating {
+			t.Errorf("the status was not written: %+v", status)
+		}
+	})
+}
+
+// wantRequest checks that a request was sent once to the API server.
+func (r *reconcileTest) wantRequest(request string) {
+	r.Helper()
+	r.live.mutex.Lock()
+	defer r.live.mutex.Unlock()
+	if r.live.requests[request] != 1 {
+		r.Errorf("the requests are %v, want one of %q", r.live.requests, request)
+	}
+}
