@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,18 +54,41 @@ func (s samples) requests() float64 {
 	return sum
 }
 
-// queueWait returns the mean wait in the queues of all controllers, and the number of entries.
-func (s samples) queueWait() (wait time.Duration, entries float64) {
-	seconds := 0.0
-	for name, value := range s {
-		switch {
-		case strings.HasPrefix(name, "workqueue_queue_duration_seconds_sum{"):
-			seconds += value
-		case strings.HasPrefix(name, "workqueue_queue_duration_seconds_count{"):
-			entries += value
+// queueWait returns the 99th percentile of the wait in the queue of the controller where it is the longest.
+func (s samples) queueWait() time.Duration {
+	longest := 0.0
+	for _, name := range []string{"library", "migrations"} {
+		buckets := map[float64]float64{}
+		for series, value := range s {
+			_, bound, _ := strings.Cut(series, `le="`)
+			bound, _, _ = strings.Cut(bound, `"`)
+			if !strings.HasPrefix(series, "workqueue_queue_duration_seconds_bucket{") ||
+				!strings.Contains(series, `name="`+name+`"`) {
+				continue
+			}
+			if limit, err := strconv.ParseFloat(bound, 64); err == nil {
+				buckets[limit] += value
+			}
+		}
+		longest = max(longest, percentile99(buckets))
+	}
+	return time.Duration(longest * float64(time.Second))
+}
+
+// percentile99 interpolates the 99th percentile of a histogram. Its last bucket has no upper limit.
+func percentile99(buckets map[float64]float64) float64 {
+	wanted, lower, before := 0.99*buckets[math.Inf(1)], 0.0, 0.0
+	for _, limit := range slices.Sorted(maps.Keys(buckets)) {
+		switch count := buckets[limit]; {
+		case count < wanted:
+			lower, before = limit, count
+		case math.IsInf(limit, 1) || count == before:
+			return lower
+		default:
+			return lower + (limit-lower)*(wanted-before)/(count-before)
 		}
 	}
-	return time.Duration(seconds / max(entries, 1) * float64(time.Second)), entries
+	return lower
 }
 
 // usage returns the CPU time that the process has used.
