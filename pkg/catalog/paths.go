@@ -118,7 +118,11 @@ func explicitPath(folder *string, key string) (string, error) {
 		}
 	}
 	if err := validatePath(file); err != nil {
-		return "", err
+		wayOut := "rename the key"
+		if folder != nil {
+			wayOut = "change the key or the annotation " + annotations.Path
+		}
+		return "", fmt.Errorf("%w; %s", err, wayOut)
 	}
 	return file, nil
 }
