@@ -40,9 +40,31 @@ func cacheOptions(options Options) (cache.Options, error) {
 	}
 	if options.Policies {
 		byObject[&v1alpha1.PluginPolicy{}] = cache.ByObject{}
+	}
+	if options.Policies || options.NamespaceSelector != "" {
 		byObject[&corev1.Namespace{}] = clusterstate.NamespacesCache()
 	}
+	if err := excludeNamespaces(byObject, options); err != nil {
+		return cache.Options{}, err
+	}
 	return cache.Options{ByObject: byObject}, nil
+}
+
+// excludeNamespaces keeps the objects of excluded namespaces out of the caches of the controllers. Labels of namespaces
+// do not count here, because they can change.
+func excludeNamespaces(byObject map[client.Object]cache.ByObject, options Options) error {
+	scope, err := options.scope()
+	if err != nil || len(options.WatchNamespaces) > 0 {
+		return err
+	}
+	for object, selected := range byObject {
+		switch object.(type) {
+		case *corev1.Pod, *batchv1.Job, *v1alpha1.PluginMigration:
+			selected.Field = scope.Fields()
+			byObject[object] = selected
+		}
+	}
+	return nil
 }
 
 // byName selects the object with a name.

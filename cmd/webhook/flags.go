@@ -59,6 +59,9 @@ func (o *Options) addCertificateFlags(flags *pflag.FlagSet) {
 func (o *Options) addFeatureFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces,
 		"namespaces to work in; if empty, all")
+	flags.StringVar(&o.NamespaceSelector, "namespace-selector", o.NamespaceSelector,
+		"label `selector` of the namespaces to work in, for example team=gateways; it must be that of the webhooks; "+
+			"kube-system and --namespace are always excluded")
 	flags.BoolVar(&o.Migrations, "migrations", o.Migrations,
 		"run the plugins' migrations in Jobs, and let pods wait for them")
 	flags.DurationVar(&o.MigrationTimeout, "migration-timeout", o.MigrationTimeout, "time limit of one migration")

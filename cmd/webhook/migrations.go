@@ -24,16 +24,25 @@ func (p *process) addMigrations(ctx context.Context) error {
 		return err
 	}
 	controller := &migratecontroller.Controller{
-		Client:   p.manager.GetClient(),
-		Live:     p.manager.GetAPIReader(),
-		Pods:     p.injectedPods,
-		Sources:  p.cluster.Sources,
-		Settings: migrationSettings(p.options),
-		Events:   p.events,
-		Metrics:  controllerMetrics,
-		Log:      ctrl.Log.WithName("migrations"),
+		Client:     p.manager.GetClient(),
+		Live:       p.manager.GetAPIReader(),
+		Pods:       p.injectedPods,
+		Sources:    p.cluster.Sources,
+		Exclusions: p.exclusions(),
+		Settings:   migrationSettings(p.options),
+		Events:     p.events,
+		Metrics:    controllerMetrics,
+		Log:        ctrl.Log.WithName("migrations"),
 	}
 	return controller.SetUp(p.manager)
+}
+
+// exclusions returns the namespaces in which the controllers do nothing.
+func (p *process) exclusions() clusterstate.Exclusions {
+	return clusterstate.Exclusions{
+		Scope:      p.scope,
+		Namespaces: &clusterstate.Namespaces{Cached: p.manager.GetClient(), Live: p.manager.GetAPIReader()},
+	}
 }
 
 func migrationSettings(options Options) migrate.Settings {

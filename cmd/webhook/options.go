@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"time"
+
+	"kongdao.io/kongdao/pkg/scope"
 )
 
 // Options are the settings of the process. Each has a flag.
@@ -47,6 +49,9 @@ type Options struct {
 
 	// WatchNamespaces are the namespaces to work in. If it is empty, the webhook works in all namespaces.
 	WatchNamespaces []string
+	// NamespaceSelector is the label selector of the webhooks for namespaces, as text. If it is empty, the webhook works in
+	// all namespaces except kube-system and its own.
+	NamespaceSelector string
 	// Migrations enables the controller that runs migrations.
 	Migrations bool
 	// MigrationTimeout limits one migration, MigrationDeadline limits one Job. JobRetention is how long a finished Job is
@@ -93,6 +98,9 @@ func DefaultOptions() Options {
 		CopyRetention:     10 * time.Minute,
 	}
 }
+
+// scope returns the namespaces to work in.
+func (o *Options) scope() (scope.Scope, error) { return scope.New(o.Namespace, o.NamespaceSelector) }
 
 // needsLeader returns the flag that needs leader election, or "" if none does.
 func (o *Options) needsLeader() string {

@@ -73,6 +73,7 @@ func (p *process) addPolicyControllers(policies *admission.Policies, policyMetri
 		Client:               p.manager.GetClient(),
 		Live:                 p.manager.GetAPIReader(),
 		Pods:                 clusterstate.NewKongPods(live),
+		Scope:                p.scope,
 		WebhookConfiguration: p.options.WebhookConfiguration,
 		KeepCABundle:         p.options.CertProvider != providerFiles,
 		Metrics:              policyMetrics,

@@ -68,6 +68,13 @@ func (o *Options) validateServing() problems {
 	for _, namespace := range o.WatchNamespaces {
 		found.addInvalid("--watch-namespaces", namespace, "namespace", validation.IsDNS1123Label(namespace))
 	}
+	if _, err := o.scope(); err != nil {
+		found.add("--namespace-selector: %w", err)
+	}
+	if o.NamespaceSelector != "" && len(o.WatchNamespaces) > 0 {
+		found.add("--namespace-selector: cannot be used with --watch-namespaces, which lists the namespaces; " +
+			"remove one of the flags")
+	}
 	if !slices.Contains([]string{"debug", "info", "error"}, o.LogLevel) {
 		found.add("--log-level %q: must be debug, info or error", o.LogLevel)
 	}

@@ -83,6 +83,12 @@ func TestValidate(t *testing.T) {
 		"profiling port without host": {func(o *Options) { o.ProfilingAddress = "6060" }, `--profiling-address "6060": `},
 		"invalid namespace": {func(o *Options) { o.WatchNamespaces = []string{"kong", "a.b"} },
 			`--watch-namespaces "a.b": invalid namespace`},
+		"invalid namespace selector": {func(o *Options) { o.NamespaceSelector = "team in (" },
+			`--namespace-selector: namespace selector "team in (": `},
+		"two definitions of namespaces": {func(o *Options) {
+			o.NamespaceSelector, o.WatchNamespaces = "team=a", []string{"kong"}
+		}, "--namespace-selector: cannot be used with --watch-namespaces"},
+		"namespace selector": {func(o *Options) { o.NamespaceSelector = "team=a,stage notin (test)" }, ""},
 		"unknown log level":  {func(o *Options) { o.LogLevel = "warn" }, `--log-level "warn": `},
 		"shutdown timeout 0": {func(o *Options) { o.ShutdownTimeout = 0 }, "--shutdown-timeout 0s: "},
 		"migration timeout 0": {func(o *Options) { migrating(o).MigrationTimeout = 0 },

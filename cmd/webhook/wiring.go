@@ -13,12 +13,14 @@ import (
 	"kongdao.io/kongdao/pkg/certs"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/scope"
 )
 
 // process is what the parts of the process share.
 type process struct {
 	manager ctrl.Manager
 	options Options
+	scope   scope.Scope
 	events  *events.Recorder
 	// cluster is what the handlers read. The features add their parts to it.
 	cluster *admission.Cluster
@@ -61,12 +63,16 @@ func register(
 }
 
 func newProcess(ctx context.Context, manager ctrl.Manager, options Options) (*process, error) {
+	inScope, err := options.scope()
+	if err != nil {
+		return nil, err
+	}
 	sources, err := clusterstate.NewSources(ctx, manager.GetCache())
 	if err != nil {
 		return nil, err
 	}
 	p := &process{
-		manager: manager, options: options,
+		manager: manager, options: options, scope: inScope,
 		events:         events.NewRecorder(manager.GetEventRecorder("kongdao")),
 		cluster:        &admission.Cluster{Sources: sources, Live: manager.GetAPIReader()},
 		policiesSynced: func() bool { return true },

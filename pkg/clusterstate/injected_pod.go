@@ -124,6 +124,9 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 	if container == nil {
 		return migrate.Pod{}, false, nil
 	}
+	if err := migrate.CanRunJob(pod, view, container); err != nil {
+		result.Unusable = err.Error()
+	}
 	if plugins, known := container.Plugins(); known {
 		result.Plugins = append([]string{}, plugins...)
 	}

@@ -41,20 +41,21 @@ func TestRemoveGateOfTheRightPod(t *testing.T) {
 		answer error
 		fails  bool
 	}{
-		"done":                         {nil, false},
-		"gone":                         {apierrors.NewNotFound(pods, "kong-0"), false},
-		"another pod has the name":     {invalid(field.NewPath("metadata", "uid")), false},
-		"another pod, as precondition": {apierrors.NewConflict(pods, "kong-0", errors.New("UID in precondition: 1")), false},
-		"another invalid field":        {invalid(field.NewPath("spec", "schedulingGates")), true},
-		"conflict":                     {apierrors.NewConflict(pods, "kong-0", errors.New("please apply your changes")), true},
-		"no answer":                    {errors.New("EOF"), true},
+		"done":                      {nil, false},
+		"gone":                      {apierrors.NewNotFound(pods, "kong-0"), false},
+		"another pod has the name":  {invalid(field.NewPath("metadata", "uid")), false},
+		"another pod, precondition": {apierrors.NewConflict(pods, "kong-0", errors.New("UID in precondition: 1")), false},
+		"another invalid field":     {invalid(field.NewPath("spec", "schedulingGates")), true},
+		"conflict":                  {apierrors.NewConflict(pods, "kong-0", errors.New("please apply your changes")), true},
+		"no answer":                 {errors.New("EOF"), true},
 	} {
 		server := &fakePatch{answer: test.answer}
 		err := RemoveGate(t.Context(), server, pod, annotations.MigrationsGate)
 		if (err != nil) != test.fails {
 			t.Errorf("%s: the error is %v", name, err)
 		}
-		const want = `{"metadata":{"uid":"1"},"spec":{"schedulingGates":[{"$patch":"delete","name":"kongdao.io/migrations"}]}}`
+		const want = `{"metadata":{"uid":"1"},` +
+			`"spec":{"schedulingGates":[{"$patch":"delete","name":"kongdao.io/migrations"}]}}`
 		if server.patch != want {
 			t.Errorf("%s: the patch is %s, want %s", name, server.patch, want)
 		}

@@ -42,7 +42,8 @@ func (p *planner) podToFinishWith(migration *v1alpha1.PluginMigration, pending [
 	bestRank := 0
 	for i := range p.Pods {
 		pod := &p.Pods[i]
-		if pod.Namespace != p.Namespace || pod.Ending || !p.toleratesFinish(pod, pod, migration, pending) {
+		if pod.Namespace != p.Namespace || pod.Ending || pod.Unusable != "" ||
+			!p.toleratesFinish(pod, pod, migration, pending) {
 			continue
 		}
 		rank := 1

@@ -3,7 +3,6 @@ package migrate
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,6 +40,10 @@ func (p *planner) planNextJob(migration *v1alpha1.PluginMigration) {
 		next = p.nextUp(migration)
 	default:
 		return
+	}
+	if p.Excluded {
+		next.start, next.blocker = nil, &blocker{v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf(
+			"kongdao does not work in namespace %q: its installation excludes the namespace", p.Namespace)}
 	}
 	if next.start != nil {
 		if other := p.otherJob(); other != nil {
@@ -87,17 +90,16 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 			strings.Join(edited, ". "), annotateCommand(migration, annotations.AcceptEdited, "true"))}}
 	}
 	next := nextJob{phase: v1alpha1.PhaseWaiting}
-	requiring := p.requiring[migration.Name]
-	at := slices.IndexFunc(requiring, func(pod *Pod) bool { return !pod.Ending })
-	if at < 0 {
-		next.blocker = &blocker{v1alpha1.ReasonNoPods, "No pod requires this migration"}
+	from, missing := p.podToMigrateWith(migration)
+	if from == nil {
+		next.blocker = missing
 		return next
 	}
 	if status.RetryTime != nil && p.Now.Before(status.RetryTime) {
 		next.retryAt = status.RetryTime
 		return next
 	}
-	start := JobStart{Migration: migration.Name, Step: stepUp, Finish: finishNone, From: *requiring[at]}
+	start := JobStart{Migration: migration.Name, Step: stepUp, Finish: finishNone, From: *from}
 	if p.mode(migration) == annotations.MigrationsAuto {
 		start.Finish, start.Pending, next.blocker = p.finishBeforeUp(migration)
 	}
@@ -105,6 +107,25 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 		next.start = &start
 	}
 	return next
+}
+
+// podToMigrateWith returns a pod whose container can run "up", or why there is none.
+func (p *planner) podToMigrateWith(migration *v1alpha1.PluginMigration) (*Pod, *blocker) {
+	var unusable []string
+	for _, pod := range p.requiring[migration.Name] {
+		switch {
+		case pod.Ending:
+		case pod.Unusable == "":
+			return pod, nil
+		default:
+			unusable = append(unusable, fmt.Sprintf("Pod %q: %s", pod.key(), pod.Unusable))
+		}
+	}
+	message := "No pod requires this migration"
+	if len(unusable) > 0 {
+		message = "No Job can be made from the pods that require this migration. " + oneLine(strings.Join(unusable, ". "))
+	}
+	return nil, &blocker{v1alpha1.ReasonNoPods, message}
 }
 
 // finishBeforeUp returns which pending migrations the "up" Job of a migration may finish first, or why the Job must
@@ -167,7 +188,7 @@ func (p *planner) mode(migration *v1alpha1.PluginMigration) annotations.Migratio
 		}
 	}
 	for _, pod := range p.requiring[migration.Name] {
-		if pod.Requirement.Mode == annotations.MigrationsUp {
+		if pod.Unusable == "" && pod.Requirement.Mode == annotations.MigrationsUp {
 			return annotations.MigrationsUp
 		}
 	}

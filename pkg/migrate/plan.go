@@ -25,6 +25,8 @@ type Plan struct {
 	StartJob *JobStart
 	// Prune are the names of the PluginMigrations to delete.
 	Prune []string
+	// Unusable are the pods of the namespace that require a migration, but that no Job may be made from.
+	Unusable []Pod
 	// RequeueAfter is when to plan again even if nothing changes. It is 0 if this is not necessary.
 	RequeueAfter time.Duration
 }
@@ -114,18 +116,26 @@ func (p *planner) indexPods() {
 	}
 	for i := range p.Pods {
 		pod := &p.Pods[i]
-		for _, plugin := range pod.Requirement.Plugins {
-			p.managed[plugin.Name] = true
+		if pod.Unusable == "" { // its injection record can be forged otherwise
+			for _, plugin := range pod.Requirement.Plugins {
+				p.managed[plugin.Name] = true
+			}
 		}
 		if name := pod.migrationName(); name != "" && pod.Namespace == p.Namespace {
 			p.requiring[name] = append(p.requiring[name], pod)
+			if pod.Unusable != "" {
+				p.plan.Unusable = append(p.plan.Unusable, *pod)
+			}
 		}
 	}
 }
 
 // createMigrations plans a PluginMigration for each requirement without one. Running pods count too: if you delete a
-// PluginMigration, the controller tries it again.
+// PluginMigration, the controller tries it again. Unusable pods do not count.
 func (p *planner) createMigrations() {
+	if p.Excluded {
+		return
+	}
 	known := map[string]bool{}
 	for _, migration := range p.migrations {
 		known[migration.Name] = true
@@ -133,7 +143,7 @@ func (p *planner) createMigrations() {
 	for i := range p.Pods {
 		pod := &p.Pods[i]
 		name := pod.migrationName()
-		if name == "" || pod.Namespace != p.Namespace || pod.Ending || known[name] {
+		if name == "" || pod.Namespace != p.Namespace || pod.Ending || pod.Unusable != "" || known[name] {
 			continue
 		}
 		known[name] = true

@@ -75,6 +75,64 @@ func annotate(name, value string) func(*v1alpha1.PluginMigration) {
 	return func(migration *v1alpha1.PluginMigration) { migration.Annotations = map[string]string{name: value} }
 }
 
+// unusable changes the pod that was added last to one that no Job may be made from.
+func (b *builder) unusable() *builder {
+	b.Pods[len(b.Pods)-1].Unusable = "it is a mirror pod"
+	return b
+}
+
+// TestPlanWithUnusablePods proves that pods which did not pass admission cause no PluginMigration and no Job, but use
+// the database.
+func TestPlanWithUnusablePods(t *testing.T) {
+	one, two := first().MigrationName(), second().MigrationName()
+	excluded := newBuilder().pod("ready", second()).pod("gated", first()).migration(second(), migrated, next)
+	excluded.Excluded = true
+	forgedMode := newBuilder().pod("ready", second()).pod("ready", manual()).unusable().migration(second(), migrated, next)
+	forgedMode.Pods[1].Namespace = "kong"
+	forgedPlugin := newBuilder().pod("ready", second()).migration(second(), migrated, "core: 023_360_to_370").
+		pod("gated", requirementOf(releaseWith("core", "000", "x"))).unusable()
+	for name, test := range map[string]planCase{
+		"no PluginMigration": {snapshot: newBuilder().pod("ready", first()).unusable(), want: ""},
+		"no Job": {
+			snapshot: newBuilder().pod("gated", first()).unusable().migration(first(), ""), want: "",
+			of: first, phase: waiting,
+			message: `No Job can be made from the pods that require this migration. Pod "kong/pod-1": it is a mirror pod`,
+		},
+		"another pod": {
+			snapshot: newBuilder().pod("gated", first()).unusable().pod("gated", first()).migration(first(), ""),
+			want:     "start up of " + one + " from pod-2, finish all",
+		},
+		"no finish": {
+			snapshot: newBuilder().pod("ready", second()).unusable().migration(second(), migrated, next), want: "",
+			of: second, phase: migrated, message: `"kong migrations finish" needs a pod that has these migrations`,
+		},
+		"still an older pod": {
+			snapshot: newBuilder().pod("ready", second()).pod("ready", first()).unusable().
+				migration(first(), finished).migration(second(), migrated, next),
+			of: second, phase: migrated, message: `"kong/pod-2"`,
+			reason: "its Kong uses the database",
+		},
+		"forged annotation": {snapshot: forgedMode, want: "start finish of " + two + " from pod-1, finish named"},
+		"forged plugin": {
+			snapshot: forgedPlugin, want: "start finish of " + two + " from pod-1, finish named",
+			reason: "the migrations of Kong itself belong to no plugin: the record is forged",
+		},
+		"gate of a migrated pod": {
+			snapshot: newBuilder().pod("gated", first()).unusable().migration(first(), finished), want: "ungate pod-1",
+		},
+		"excluded namespace": {
+			snapshot: excluded, want: "", of: second, phase: migrated,
+			message: `kongdao does not work in namespace "kong"`,
+		},
+	} {
+		t.Run(name, test.check)
+	}
+	plan := newBuilder().pod("gated", first()).unusable().pod("gated", first()).Plan()
+	if len(plan.Unusable) != 1 || plan.Unusable[0].Name != "pod-1" {
+		t.Errorf("the plan reports the pods %+v, want pod-1", plan.Unusable)
+	}
+}
+
 // TestPlanUp proves when `kong migrations up` starts, and what a migration waits for.
 func TestPlanUp(t *testing.T) {
 	one, two := first().MigrationName(), second().MigrationName()

@@ -21,6 +21,8 @@ type Snapshot struct {
 	Jobs []Job
 	// HistoryLimit is the number of migrations to keep that no pod requires.
 	HistoryLimit int
+	// Excluded reports whether kongdao does not work in the namespace. No Job starts then.
+	Excluded bool
 }
 
 // Pod is what a plan needs to know about a pod.
@@ -32,6 +34,9 @@ type Pod struct {
 	// Migration is the name of the PluginMigration that the pod requires. It is empty if the pod requires none. If it is
 	// empty although the pod requires one, each plan computes it.
 	Migration string
+	// Unusable says why no Job may be made from the pod: see CanRunJob. It is empty if one may. An unusable pod causes no
+	// PluginMigration, but its Kong uses the database.
+	Unusable string
 	// Plugins are all plugins that Kong in the pod loads. It is nil if only Kong knows.
 	Plugins []string
 	// Gated reports whether the pod waits for its migration.

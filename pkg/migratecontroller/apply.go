@@ -24,6 +24,7 @@ import (
 func (c *Controller) apply(
 	ctx context.Context, key clusterstate.DatabaseKey, snapshot migrate.Snapshot, plan migrate.Plan,
 ) error {
+	c.reportUnusable(plan.Unusable)
 	errs := []error{c.ungate(ctx, plan.Ungate), c.create(ctx, key, plan.Create)}
 	if plan.StartJob != nil {
 		if err := c.startJob(ctx, snapshot, plan); err != nil {
@@ -87,11 +88,11 @@ func (c *Controller) startJob(ctx context.Context, snapshot migrate.Snapshot, pl
 	at := slices.IndexFunc(snapshot.Migrations, func(migration v1alpha1.PluginMigration) bool {
 		return migration.Name == start.Migration
 	})
-	var pod corev1.Pod
-	if err := c.Live.Get(ctx, client.ObjectKey{Namespace: start.From.Namespace, Name: start.From.Name}, &pod); err != nil {
-		return fmt.Errorf("read the pod whose container the Job runs: %w", err)
+	pod, err := c.readJobPod(ctx, &start.From)
+	if err != nil {
+		return err
 	}
-	job, err := migrate.NewJob(&snapshot.Migrations[at], start, &pod, c.Settings)
+	job, err := migrate.NewJob(&snapshot.Migrations[at], start, pod, c.Settings)
 	if err != nil {
 		return err
 	}
@@ -103,6 +104,26 @@ func (c *Controller) startJob(ctx context.Context, snapshot migrate.Snapshot, pl
 	c.Metrics.jobs.WithLabelValues(string(start.Step)).Inc()
 	plan.RecordJobStart(job.Name, snapshot.Now)
 	return nil
+}
+
+// readJobPod returns the pod of a plan as it is now. The pod must still be the same, and a Job must be allowed.
+func (c *Controller) readJobPod(ctx context.Context, planned *migrate.Pod) (*corev1.Pod, error) {
+	key := client.ObjectKey{Namespace: planned.Namespace, Name: planned.Name}
+	pod := &corev1.Pod{}
+	if err := c.Live.Get(ctx, key, pod); err != nil {
+		return nil, fmt.Errorf("read the pod whose container the Job runs: %w", err)
+	}
+	now, hasDatabase, err := clusterstate.MigrationPod(pod)
+	switch {
+	case err != nil:
+		return nil, err
+	case !hasDatabase || now.UID != planned.UID || now.Migration != planned.Migration ||
+		now.Requirement.Container != planned.Requirement.Container:
+		return nil, fmt.Errorf("pod %q, whose container the Job runs, has changed", key.String())
+	case now.Unusable != "":
+		return nil, fmt.Errorf("no Job can be made from pod %q: %s", key.String(), now.Unusable)
+	}
+	return pod, nil
 }
 
 // prune deletes migrations.

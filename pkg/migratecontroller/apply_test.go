@@ -1,8 +1,11 @@
 package migratecontroller
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
@@ -12,15 +15,15 @@ import (
 // withPlugin changes an injected pod to one that requires the migrations of another plugin.
 func withPlugin(test *reconcileTest, pod int, plugin string) {
 	test.Helper()
-	changed := test.live.pods[pod].DeepCopy()
-	for name, value := range changed.Annotations {
-		changed.Annotations[name] = strings.ReplaceAll(value, "dao-test", plugin)
+	text, err := json.Marshal(test.live.pods[pod])
+	if err != nil {
+		test.Fatal(err)
 	}
-	variables := changed.Spec.Containers[0].Env
-	for i := range variables {
-		variables[i].Value = strings.ReplaceAll(variables[i].Value, "dao-test", plugin)
+	var changed corev1.Pod
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(string(text), "dao-test", plugin)), &changed); err != nil {
+		test.Fatal(err)
 	}
-	test.live.pods[pod], test.cached.pods[pod] = *changed, *changed
+	test.live.pods[pod], test.cached.pods[pod] = changed, changed
 	index, err := clusterstate.StaticInjectedPods(podPointers(test.live.pods)...)
 	if err != nil {
 		test.Fatal(err)
@@ -40,7 +43,8 @@ func TestUnpatchablePod(t *testing.T) {
 	wantError := func(test *reconcileTest) {
 		t.Helper()
 		_, err := test.controller.Reconcile(t.Context(), test.key)
-		if err == nil || !strings.Contains(err.Error(), `remove gate "`+annotations.MigrationsGate+`" from pod "kong/kong-0"`) {
+		want := `remove gate "` + annotations.MigrationsGate + `" from pod "kong/kong-0"`
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want the one of kong-0", err)
 		}
 	}

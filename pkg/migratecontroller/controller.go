@@ -27,17 +27,20 @@ type Controller struct {
 	// Client reads from the cache and writes to the API server.
 	Client client.Client
 	// Live reads from the API server.
-	Live     client.Reader
-	Pods     *clusterstate.InjectedPods
-	Sources  *clusterstate.Sources
-	Settings migrate.Settings
-	Events   *events.Recorder
-	Metrics  *Metrics
-	Log      logr.Logger
+	Live    client.Reader
+	Pods    *clusterstate.InjectedPods
+	Sources *clusterstate.Sources
+	// Exclusions are the namespaces in which no Job starts.
+	Exclusions clusterstate.Exclusions
+	Settings   migrate.Settings
+	Events     *events.Recorder
+	Metrics    *Metrics
+	Log        logr.Logger
 
 	waitingReasons waitingReasons
 	livePlans      livePlans
 	ungater        clusterstate.Ungater
+	unusable       unusablePods
 }
 
 const (

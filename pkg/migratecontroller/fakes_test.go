@@ -134,9 +134,13 @@ func kongPods(t *testing.T, count int, ready bool) []corev1.Pod {
 					annotations.Plugins: "dao-test", annotations.InjectionRecord: string(record),
 				},
 			},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{
+			Spec: corev1.PodSpec{ServiceAccountName: "kong", Volumes: pluginVolumes(), Containers: []corev1.Container{{
 				Name: "proxy", Image: "kong:3.9", Env: []corev1.EnvVar{
 					{Name: "KONG_PG_HOST", Value: "postgres"}, {Name: "KONG_PLUGINS", Value: "bundled,dao-test"},
+				},
+				VolumeMounts: []corev1.VolumeMount{
+					{Name: "kongdao-dao-test", MountPath: "/opt/kong/plugins/dao-test"},
+					{Name: "kongdao-migrations", MountPath: "/opt/kong/plugins/dao-test/migrations", SubPath: "dao-test"},
 				},
 			}}},
 		}
@@ -147,6 +151,21 @@ func kongPods(t *testing.T, count int, ready bool) []corev1.Pod {
 		pods[i].Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	}
 	return pods
+}
+
+// pluginVolumes returns the volumes of an injected pod.
+func pluginVolumes() []corev1.Volume {
+	volume := func(name, file string) corev1.Volume {
+		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			Sources: []corev1.VolumeProjection{{ConfigMap: &corev1.ConfigMapProjection{
+				LocalObjectReference: corev1.LocalObjectReference{Name: "dao-test"},
+				Items:                []corev1.KeyToPath{{Key: "file", Path: file}},
+			}}},
+		}}}
+	}
+	return []corev1.Volume{
+		volume("kongdao-dao-test", "handler.lua"), volume("kongdao-migrations", "dao-test/000_base.lua"),
+	}
 }
 
 // reconcileTest is a controller with a cache and an API server.

@@ -44,6 +44,10 @@ func (c *Controller) readSnapshot(
 	ctx context.Context, reader client.Reader, key clusterstate.DatabaseKey, results bool,
 ) (migrate.Snapshot, error) {
 	snapshot := migrate.Snapshot{Namespace: key.Namespace, Now: metav1.Now(), HistoryLimit: c.Settings.HistoryLimit}
+	var err error
+	if snapshot.Excluded, err = c.Exclusions.Excludes(ctx, key.Namespace); err != nil {
+		return snapshot, err
+	}
 	selected := func() *client.ListOptions {
 		options := &client.ListOptions{}
 		client.InNamespace(key.Namespace).ApplyToList(options)

@@ -24,6 +24,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/scope"
 )
 
 // Controller writes the webhook configuration for policies and the statuses of PluginPolicies.
@@ -34,6 +35,8 @@ type Controller struct {
 	Live client.Reader
 	// Pods are the pods to count. The controller runs them when the first policy gives plugins.
 	Pods *clusterstate.KongPods
+	// Scope is the namespaces to count.
+	Scope scope.Scope
 	// WebhookConfiguration is the name of the installation's MutatingWebhookConfiguration.
 	WebhookConfiguration string
 	// KeepCABundle keeps the caBundle of the webhook for policies, because pkg/certs writes it.

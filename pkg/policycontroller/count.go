@@ -17,6 +17,7 @@ import (
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
+	"kongdao.io/kongdao/pkg/scope"
 )
 
 // counts are the numbers of one policy's status.
@@ -29,18 +30,23 @@ type counts struct {
 // counter counts namespaces and pods for all valid policies.
 type counter struct {
 	policies *clusterstate.PolicySet
+	scope    scope.Scope
 	// namespaces and pods select the objects that API servers call the webhook for. Others get no plugins.
 	namespaces, pods labels.Selector
 	byPolicy         map[string]*counts
 }
 
-func newCounter(policies *clusterstate.PolicySet, webhook *admissionregistrationv1.MutatingWebhook) (*counter, error) {
+func newCounter(
+	policies *clusterstate.PolicySet, inScope scope.Scope, webhook *admissionregistrationv1.MutatingWebhook,
+) (*counter, error) {
 	namespaces, errNamespaces := metav1.LabelSelectorAsSelector(webhook.NamespaceSelector)
 	pods, errPods := metav1.LabelSelectorAsSelector(cmp.Or(webhook.ObjectSelector, &metav1.LabelSelector{}))
 	if err := errors.Join(errNamespaces, errPods); err != nil {
 		return nil, fmt.Errorf("read the selectors of webhook %q: %w", webhook.Name, err)
 	}
-	counter := &counter{policies: policies, namespaces: namespaces, pods: pods, byPolicy: map[string]*counts{}}
+	counter := &counter{
+		policies: policies, scope: inScope, namespaces: namespaces, pods: pods, byPolicy: map[string]*counts{},
+	}
 	for name := range policies.Valid {
 		counter.byPolicy[name] = &counts{toRestart: map[v1alpha1.WorkloadReference]bool{}}
 	}
@@ -51,7 +57,7 @@ func newCounter(policies *clusterstate.PolicySet, webhook *admissionregistration
 func (c *Controller) count(
 	ctx context.Context, policies *clusterstate.PolicySet, webhook *admissionregistrationv1.MutatingWebhook,
 ) (map[string]*counts, error) {
-	counter, err := newCounter(policies, webhook)
+	counter, err := newCounter(policies, c.Scope, webhook)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +80,7 @@ func (c *Controller) count(
 
 // addNamespace counts a namespace and returns the policies that select it.
 func (c *counter) addNamespace(namespace *corev1.Namespace) []*policy.Policy {
-	if !c.namespaces.Matches(labels.Set(namespace.Labels)) {
+	if c.scope.Excludes(namespace.Name, namespace.Labels) || !c.namespaces.Matches(labels.Set(namespace.Labels)) {
 		return nil
 	}
 	selecting := c.policies.Of(namespace.Name, namespace.Labels)

@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -8,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"kongdao.io/kongdao/pkg/scope"
 )
 
 // TestWebhooksCallTheService proves that both webhooks call an existing port of the Service, and that only
@@ -59,6 +62,47 @@ func TestWebhooksExcludeOwnNamespaces(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestOneDefinitionOfExcludedNamespaces proves that the webhooks and the controllers work in the same namespaces, with
+// each operator of a selector.
+func TestOneDefinitionOfExcludedNamespaces(t *testing.T) {
+	check := func(t *testing.T, set string, objects []*unstructured.Unstructured) {
+		t.Helper()
+		flag := ""
+		for _, argument := range findArguments(t, objects) {
+			if text, found := strings.CutPrefix(argument, "--namespace-selector="); found {
+				flag = text
+			}
+		}
+		controllers, err := scope.New(releaseNamespace, flag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		webhook := findMainConfiguration(t, objects).Webhooks[0]
+		selector, err := metav1.LabelSelectorAsSelector(webhook.NamespaceSelector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, namespace := range []string{"kube-system", releaseNamespace, "kong"} {
+			for _, set := range []labels.Set{
+				{}, {"team": "gateways"}, {"team": "gateways", "kongdao.example.com/off": ""}, {"team": "other"},
+				{"stage": "test", "team": "gateways"}, {"stage": "live", "team": "gateways", "on": "yes"},
+			} {
+				set[corev1.LabelMetadataName] = namespace
+				if called := selector.Matches(set); called == controllers.Excludes(namespace, set) {
+					t.Errorf("a namespace with the labels %v: the webhook is called: %v, but the controllers differ", set, called)
+				}
+			}
+		}
+		if (flag != "") != (set == "full") {
+			t.Errorf("the selector of the controllers is %q", flag)
+		}
+	}
+	forEachSet(t, check)
+	check(t, "full", render(t, "--set-json", `webhook.namespaceSelector={"matchExpressions":[`+
+		`{"key":"stage","operator":"NotIn","values":["test","old"]},{"key":"team","operator":"In","values":["gateways"]},`+
+		`{"key":"on","operator":"Exists"},{"key":"kongdao.example.com/off","operator":"DoesNotExist"}]}`))
 }
 
 // TestNamespaceSelectorNarrows proves that webhook.namespaceSelector narrows the selection, and cannot widen it.

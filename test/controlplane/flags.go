@@ -42,7 +42,8 @@ func (c *ControlPlane) etcdFlags() flags {
 }
 
 // apiServerFlags configure admission and authorization as in a real cluster. All default admission plugins are enabled,
-// for example ServiceAccount.
+// for example ServiceAccount. NodeRestriction is not among them, but kubeadm and other installers enable it: it limits
+// what kubelets can do (fact P4).
 func (c *ControlPlane) apiServerFlags() flags {
 	return flags{
 		"etcd-servers":        c.ports.etcd.url("http"),
@@ -55,6 +56,7 @@ func (c *ControlPlane) apiServerFlags() flags {
 		"endpoint-reconciler-type":         "none",
 		"service-cluster-ip-range":         "10.0.0.0/24",
 		"authorization-mode":               "Node,RBAC",
+		"enable-admission-plugins":         "NodeRestriction",
 		"allow-privileged":                 "true",
 		"client-ca-file":                   c.pki.caFile(),
 		"tls-cert-file":                    c.pki.servingCertFile(),

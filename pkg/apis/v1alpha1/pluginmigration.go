@@ -151,6 +151,8 @@ const (
 	ReasonPodsNotReady = "PodsNotReady"
 	// ReasonNoPods: there is no pod that the Job could be made from.
 	ReasonNoPods = "NoPods"
+	// ReasonNamespaceExcluded: the installation of kongdao excludes the namespace.
+	ReasonNamespaceExcluded = "NamespaceExcluded"
 	// ReasonManualFinish: the annotation kongdao.io/migrations leaves "kong migrations finish" to you.
 	ReasonManualFinish = "ManualFinish"
 	// ReasonDatabaseUnreachable: the database did not answer in time. The controller tries again.

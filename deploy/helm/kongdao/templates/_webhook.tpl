@@ -38,3 +38,23 @@ objectSelector:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/*
+kongdao.namespaceSelector is webhook.namespaceSelector as text, for the controllers. It is empty with watchNamespaces,
+which lists the namespaces.
+*/}}
+{{- define "kongdao.namespaceSelector" -}}
+{{- $terms := list -}}
+{{- if not .Values.watchNamespaces -}}
+{{- range $name, $value := .Values.webhook.namespaceSelector.matchLabels -}}
+{{- $terms = append $terms (printf "%s=%s" $name $value) -}}
+{{- end -}}
+{{- range .Values.webhook.namespaceSelector.matchExpressions -}}
+{{- $values := join "," (.values | default list) -}}
+{{- $term := dict "In" (printf "%s in (%s)" .key $values) "NotIn" (printf "%s notin (%s)" .key $values)
+  "Exists" .key "DoesNotExist" (printf "!%s" .key) -}}
+{{- $terms = append $terms (get $term .operator) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $terms -}}
+{{- end }}
