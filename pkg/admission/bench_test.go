@@ -16,10 +16,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/policy"
 	"kongdao.io/kongdao/test/configmaps"
 	"kongdao.io/kongdao/test/goldens"
 )
@@ -119,6 +122,43 @@ func BenchmarkPods(b *testing.B) {
 				b.Fatalf("got response %s", recorded.Body)
 			}
 			measure(b, handlers[name], body)
+		})
+	}
+}
+
+// BenchmarkLibrary measures an admission of a pod that gets a plugin with 20 files from a library. Other versions in the
+// library must cost almost nothing.
+func BenchmarkLibrary(b *testing.B) {
+	c := goldenCase(b, chartCase)
+	body := chartReview(b, c)
+	required := v1alpha1.PolicyPlugin{Name: "dao-test", Version: "1.0.0"}
+	compiled, err := policy.Compile(&v1alpha1.PluginPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "library"},
+		Spec:       v1alpha1.PluginPolicySpec{Library: "plugins", Plugins: []v1alpha1.PolicyPlugin{required}},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	index := &policy.Index{}
+	index.Put(compiled)
+	for _, versions := range []int{1, 200} {
+		var sources []*corev1.ConfigMap
+		for i := range versions {
+			source := configmaps.Source("plugins", fmt.Sprintf("dao-test-%d", i), "dao-test")
+			for file := range 18 {
+				source.Data[fmt.Sprintf("file-%d.lua", file)] = "return {}"
+			}
+			sources = append(sources, configmaps.Versioned(source, fmt.Sprintf("1.0.%d", i)))
+		}
+		handler := quietPods(b, cached(sources...))
+		handler.Cluster.Policies = &Policies{Index: index, Namespaces: fakeLabels{}}
+		b.Run(fmt.Sprintf("versions=%d", versions), func(b *testing.B) {
+			recorded := httptest.NewRecorder()
+			handler.ServeHTTP(recorded, newRequest(body))
+			if response := parse(b, recorded.Body.Bytes()); !strings.Contains(string(response.Patch), "kongdao-copy-") {
+				b.Fatalf("got response %s", recorded.Body)
+			}
+			measure(b, handler, body)
 		})
 	}
 }

@@ -73,27 +73,44 @@ func (o *Outcome) Finder(namespace string, lookup ReleaseLookup) catalog.Finder 
 		if !hasLibraries {
 			return lookup(namespace, plugin)
 		}
-		releases := origin.releases(namespace, plugin, lookup)
+		releases, libraries := origin.releases(plugin, lookup)
 		if len(releases) == 0 && !origin.Only {
 			return lookup(namespace, plugin)
 		}
-		return []*catalog.Release{origin.choose(requested[plugin], releases)}
+		chosen := origin.choose(requested[plugin], releases)
+		if len(chosen.Denials) > 0 {
+			return []*catalog.Release{chosen}
+		}
+		library := origin.Libraries[0]
+		if libraries != nil {
+			library = libraries[chosen]
+		}
+		// Only the chosen release is copied: a library can have hundreds of versions.
+		if library != namespace {
+			chosen = chosen.CopiedFrom(library)
+		}
+		return []*catalog.Release{chosen}
 	}
 }
 
-// releases returns the releases that the libraries have of a plugin, as pods in this namespace get them. A version that
-// two libraries have with different files becomes a release that is denied.
-func (o Origin) releases(namespace, plugin string, lookup ReleaseLookup) []*catalog.Release {
+// releases returns the releases that the libraries have of a plugin, sorted by version, and the library of each. A
+// version that two libraries have with different files becomes a release that is denied, without a library. With only
+// one library, the map is nil.
+func (o Origin) releases(
+	plugin string, lookup ReleaseLookup,
+) (releases []*catalog.Release, libraries map[*catalog.Release]string) {
+	if len(o.Libraries) == 1 {
+		return lookup(o.Libraries[0], plugin), nil
+	}
 	byVersion := map[string]*catalog.Release{}
+	libraries = map[*catalog.Release]string{}
 	for _, library := range o.Libraries {
 		for _, release := range lookup(library, plugin) {
-			if library != namespace {
-				release = release.CopiedFrom(library)
-			}
 			other, exists := byVersion[release.Version]
 			switch {
 			case !exists:
 				byVersion[release.Version] = release
+				libraries[release] = library
 			case other.Digest != release.Digest:
 				ref := annotations.PluginRef{Name: plugin, Version: release.Version}
 				byVersion[release.Version] = denied(ref, denial.ConflictingSources,
@@ -101,11 +118,11 @@ func (o Origin) releases(namespace, plugin string, lookup ReleaseLookup) []*cata
 			}
 		}
 	}
-	releases := make([]*catalog.Release, 0, len(byVersion))
+	releases = make([]*catalog.Release, 0, len(byVersion))
 	for _, version := range slices.Sorted(maps.Keys(byVersion)) {
 		releases = append(releases, byVersion[version])
 	}
-	return releases
+	return releases, libraries
 }
 
 // choose returns the release of the libraries that is requested. If there is none, it returns a release whose denial

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -111,6 +112,35 @@ func TestFinder(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 			}
 		})
+	}
+}
+
+// TestFinderCopiesOneRelease checks that the cost of an admission does not grow with the files of all versions in a
+// library. Finder used to make a copy of each version.
+func TestFinderCopiesOneRelease(t *testing.T) {
+	allocations := func(versions int) float64 {
+		var releases []*catalog.Release
+		for version := range versions {
+			files := make([]catalog.File, 20)
+			for i := range files {
+				files[i].Path = fmt.Sprintf("file-%d.lua", i)
+			}
+			releases = append(releases, &catalog.Release{
+				Plugin: "a", Version: fmt.Sprintf("1.%03d", version), Digest: "x", Files: files,
+			})
+		}
+		outcome := Outcome{
+			Request: annotations.Request{Plugins: []annotations.PluginRef{{Name: "a", Version: "1.000"}}},
+			Origins: map[string]Origin{"a": {Libraries: []string{"l"}}},
+		}
+		find := outcome.Finder("kong", func(string, string) []*catalog.Release { return releases })
+		if found := find("a"); len(found) != 1 || found[0].Library != "l" || len(found[0].Copies) != 1 {
+			t.Fatalf("found %+v; want one release that is copied from the library", found)
+		}
+		return testing.AllocsPerRun(10, func() { find("a") })
+	}
+	if one, hundred := allocations(1), allocations(100); hundred > 2*one {
+		t.Errorf("%v allocations with 100 versions, %v with one", hundred, one)
 	}
 }
 
