@@ -49,8 +49,8 @@ type Options struct {
 
 	// WatchNamespaces are the namespaces to work in. If it is empty, the webhook works in all namespaces.
 	WatchNamespaces []string
-	// NamespaceSelector is the label selector of the webhooks for namespaces, as text. If it is empty, the webhook works in
-	// all namespaces except kube-system and its own.
+	// NamespaceSelector is the label selector of the webhooks for namespaces, as text. If it is empty, the webhook works
+	// in all namespaces except kube-system and its own.
 	NamespaceSelector string
 	// Migrations enables the controller that runs migrations.
 	Migrations bool

@@ -45,6 +45,9 @@ const (
 	// AcceptEdited with the value "true" accepts an edited migration as executed. Kong compares migrations by name
 	// only and never runs an edited migration again (fact K9).
 	AcceptEdited = "kongdao.io/accept-edited"
+	// IgnoreForeignPods with the value "true" lets "kong migrations finish" run although pods in other namespaces use the
+	// database and may need what it removes.
+	IgnoreForeignPods = "kongdao.io/ignore-foreign-pods"
 )
 
 // Labels on PluginMigrations, their Jobs and the Jobs' pods.

@@ -117,7 +117,8 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 	}
 	result := migrate.Pod{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
-		Gated: view.HasGate(annotations.MigrationsGate), Ready: isReady(pod), Ending: pod.DeletionTimestamp != nil,
+		Gated: view.HasGate(annotations.MigrationsGate), Started: hasStarted(pod), Ready: isReady(pod),
+		Ending: pod.DeletionTimestamp != nil,
 	}
 	request, _ := annotations.Parse(view.Annotations)
 	container := mutate.KongContainer(view, request)
@@ -139,6 +140,15 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 		Database: database, Image: container.Image, Container: container.Name,
 	}
 	return result, hasDatabase, nil
+}
+
+// hasStarted reports whether a pod has a node and a container of it runs or ran. Kubelet reports this.
+func hasStarted(pod *corev1.Pod) bool {
+	started := func(status corev1.ContainerStatus) bool {
+		return status.State.Running != nil || status.State.Terminated != nil || status.LastTerminationState.Terminated != nil
+	}
+	return pod.Spec.NodeName != "" && (slices.ContainsFunc(pod.Status.ContainerStatuses, started) ||
+		slices.ContainsFunc(pod.Status.InitContainerStatuses, started))
 }
 
 func isReady(pod *corev1.Pod) bool {

@@ -99,9 +99,9 @@ func (h policyHandler) put(object any) {
 	h.index.Put(compiled)
 }
 
-// update ignores changes of the status: they are frequent, and a policy does not depend on its status. A policy that was
-// deleted and created again while the watch was interrupted also arrives as an update. It can have the same generation,
-// but it has another UID.
+// update ignores changes of the status: they are frequent, and a policy does not depend on its status. A policy that
+// was deleted and created again while the watch was interrupted also arrives as an update. It can have the same
+// generation, but it has another UID.
 func (h policyHandler) update(before, after any) {
 	old, okOld := before.(*v1alpha1.PluginPolicy)
 	item, okNew := after.(*v1alpha1.PluginPolicy)

@@ -28,8 +28,8 @@ func (f *fakePatch) Patch(_ context.Context, object client.Object, patch client.
 	return errors.Join(err, f.answer)
 }
 
-// TestRemoveGateOfTheRightPod proves that the patch applies to one pod only. A pod that is gone is no error, also if
-// another pod has its name. test/controllers proves that these are the answers of an API server.
+// TestRemoveGateOfTheRightPod proves that the patch applies to one pod only. RemoveGate ignores a pod that is
+// gone, also if another pod has its name. test/controllers proves that these are the answers of an API server.
 func TestRemoveGateOfTheRightPod(t *testing.T) {
 	pods := schema.GroupResource{Resource: "pods"}
 	invalid := func(path *field.Path) error {

@@ -61,6 +61,14 @@ func (b *builder) pod(state string, requirement Requirement) *builder {
 	return b
 }
 
+// foreign adds a pod of another namespace. It has started.
+func (b *builder) foreign(state string, requirement Requirement) *builder {
+	b.pod(state, requirement)
+	pod := &b.Pods[len(b.Pods)-1]
+	pod.Namespace, pod.Started = "staging", true
+	return b
+}
+
 // migration adds the PluginMigration of a requirement. In the phases after "up" it is migrated.
 func (b *builder) migration(requirement Requirement, phase v1alpha1.Phase, pending ...string) *builder {
 	created := metav1.NewTime(noon().Add(time.Duration(len(b.Migrations)-100) * time.Minute))

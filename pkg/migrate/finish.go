@@ -1,9 +1,11 @@
 package migrate
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/denial"
 )
@@ -16,23 +18,61 @@ func (p *planner) canFinish(migration *v1alpha1.PluginMigration, pending []strin
 	if from == nil {
 		return nil, &blocker{v1alpha1.ReasonNoPods, "\"kong migrations finish\" needs a pod that has these migrations"}
 	}
-	var older, unready []string
+	var older, unready blockingPods
+	ignoresForeign := migration.Annotations[annotations.IgnoreForeignPods] == "true"
 	for _, pod := range p.running {
+		isForeign := pod.Namespace != p.Namespace
 		switch {
+		case isForeign && ignoresForeign:
 		case !p.toleratesFinish(pod, from, migration, pending):
-			older = append(older, pod.key())
+			older.add(pod, isForeign)
 		case !pod.Ready && !pod.Ending:
-			unready = append(unready, pod.key())
+			unready.add(pod, isForeign)
 		}
 	}
 	switch {
-	case len(older) > 0:
+	case !older.empty():
 		return nil, &blocker{v1alpha1.ReasonOlderPods,
-			"Pods without these migrations still run. Restart their workloads with the new release: " + denial.QuoteNames(older)}
-	case len(unready) > 0:
-		return nil, &blocker{v1alpha1.ReasonPodsNotReady, "Pods are not ready: " + denial.QuoteNames(unready)}
+			"Pods without these migrations still run. Restart their workloads with the new release: " +
+				older.describe(migration)}
+	case !unready.empty():
+		return nil, &blocker{v1alpha1.ReasonPodsNotReady, "Pods are not ready: " + unready.describe(migration)}
 	}
 	return from, nil
+}
+
+// blockingPods are pods that "finish" waits for.
+type blockingPods struct {
+	// names are those of the pods in the namespace of the migration.
+	names []string
+	// foreign is the number of the pods in other namespaces. Users of one namespace may not see the names in others.
+	foreign int
+}
+
+func (b *blockingPods) add(pod *Pod, isForeign bool) {
+	if isForeign {
+		b.foreign++
+		return
+	}
+	b.names = append(b.names, pod.key())
+}
+
+func (b *blockingPods) empty() bool { return len(b.names) == 0 && b.foreign == 0 }
+
+// describe returns the pods as a part of a sentence, and how to ignore those in other namespaces.
+func (b *blockingPods) describe(migration *v1alpha1.PluginMigration) string {
+	if b.foreign == 0 {
+		return denial.QuoteNames(b.names)
+	}
+	foreign := fmt.Sprintf("%d pods in other namespaces", b.foreign)
+	if b.foreign == 1 {
+		foreign = "1 pod in another namespace"
+	}
+	if len(b.names) > 0 {
+		foreign = denial.QuoteNames(b.names) + " and " + foreign
+	}
+	return fmt.Sprintf("%s. If pods in other namespaces do not need the database any more, run %q", foreign,
+		annotateCommand(migration, annotations.IgnoreForeignPods, "true"))
 }
 
 // podToFinishWith returns a pod whose container can finish pending migrations, or nil. It prefers pods that require the

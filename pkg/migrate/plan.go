@@ -89,6 +89,7 @@ func (s Snapshot) Plan() Plan {
 
 func newPlanner(s Snapshot) *planner {
 	p := &planner{Snapshot: s, plan: Plan{StatusUpdates: map[string]v1alpha1.PluginMigrationStatus{}}}
+	p.ignoreForeignPods()
 	for i := range s.Migrations {
 		migration := s.Migrations[i].DeepCopy()
 		migration.Status.ObservedGeneration = migration.Generation
@@ -104,6 +105,15 @@ func newPlanner(s Snapshot) *planner {
 		}
 	}
 	return p
+}
+
+// ignoreForeignPods removes pods of other namespaces that never ran from the snapshot. Anyone who can create pods in any
+// namespace could otherwise block a database with a pod that is never scheduled.
+func (p *planner) ignoreForeignPods() {
+	ignored := func(pod Pod) bool { return pod.Namespace != p.Namespace && !pod.Started }
+	if slices.ContainsFunc(p.Pods, ignored) {
+		p.Pods = slices.DeleteFunc(slices.Clone(p.Pods), ignored)
+	}
 }
 
 // indexPods sets p.requiring and p.managed, so that a plan does not go through all pods for each migration.

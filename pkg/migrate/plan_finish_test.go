@@ -75,13 +75,50 @@ func TestPlanFinish(t *testing.T) {
 			reason: "Kong must finish the second release first",
 		},
 		"older pod in another namespace": {
+			snapshot: newBuilder().foreign("ready", first()).pod("ready", second()).migration(second(), migrated, next),
+			of:       second, phase: migrated,
+			message: "Restart their workloads with the new release: 1 pod in another namespace. If pods in other namespaces " +
+				`do not need the database any more, run "kubectl annotate pluginmigration ` + two +
+				` -n kong kongdao.io/ignore-foreign-pods=true"`,
+			reason: "it uses the same database, but users of this namespace do not see its name",
+		},
+		"older pods here and in other namespaces": {
+			snapshot: newBuilder().foreign("ready", first()).foreign("ending", first()).pod("ready", first()).
+				pod("ready", second()).migration(first(), finished).migration(second(), migrated, next),
+			of: second, phase: migrated, message: `"kong/pod-3" and 2 pods in other namespaces.`,
+		},
+		"unready pod in another namespace": {
+			snapshot: newBuilder().foreign("starting", second()).pod("ready", second()).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: "Pods are not ready: 1 pod in another namespace.",
+		},
+		"pod in another namespace that never ran": {
 			snapshot: func() *builder {
-				b := newBuilder().pod("ready", first()).pod("ready", second()).migration(second(), migrated, next)
-				b.Pods[0].Namespace = "staging"
+				b := newBuilder().foreign("starting", first()).pod("ready", second()).migration(second(), migrated, next)
+				b.Pods[0].Started = false
 				return b
 			}(),
-			of: second, phase: migrated, message: `"staging/pod-1"`,
-			reason: "it uses the same database",
+			want:   "start finish of " + two + " from pod-2, finish named",
+			reason: "anyone who can create pods in any namespace could otherwise block the database",
+		},
+		"pod in another namespace that never ran, with a forged plugin": {
+			snapshot: func() *builder {
+				b := newBuilder().foreign("gated", requirementOf(releaseWith("core", "000", "x"))).pod("ready", second()).
+					migration(second(), migrated, "core: 023_360_to_370")
+				b.Pods[0].Started = false
+				return b
+			}(),
+			want:   "start finish of " + two + " from pod-2, finish named",
+			reason: "its injection record could otherwise claim migrations of Kong itself",
+		},
+		"ignored pods in other namespaces": {
+			snapshot: newBuilder().foreign("ready", first()).foreign("starting", second()).pod("ready", second()).
+				migration(second(), migrated, next).change(annotate(annotations.IgnoreForeignPods, "true")),
+			want: "start finish of " + two + " from pod-3, finish named",
+		},
+		"ignored pods in other namespaces, and an older pod here": {
+			snapshot: newBuilder().foreign("ready", first()).pod("ready", first()).pod("ready", second()).
+				migration(first(), finished).migration(second(), migrated, next).change(annotate(annotations.IgnoreForeignPods, "true")),
+			of: second, phase: migrated, message: `"kong/pod-2"`,
 		},
 		"pod that does not load the plugin": {
 			snapshot: func() *builder {

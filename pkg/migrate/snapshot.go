@@ -41,6 +41,9 @@ type Pod struct {
 	Plugins []string
 	// Gated reports whether the pod waits for its migration.
 	Gated bool
+	// Started reports whether the pod has a node and a container of it has started. Pods of other namespaces count only
+	// then.
+	Started bool
 	// Ready reports whether the pod serves requests.
 	Ready bool
 	// Ending reports whether the pod was deleted and is shutting down.

@@ -14,8 +14,8 @@ import (
 // RecordMismatches returns how a container differs from what an injection of the recorded releases leaves. It returns
 // nil for every container that runs Kong in a pod that was really injected. Each release must be in KONG_PLUGINS, and
 // its folders must be mounted. A volume that kongdao manages must have only ConfigMaps that the record names. If the
-// container mounts another volume there, an injection keeps it. If it has the migrations, which a Job runs, it must come
-// from an API object, as the volumes of Kong's chart do.
+// container mounts another volume there, an injection keeps it. If it has the migrations, which a Job runs, it must
+// come from an API object, as the volumes of Kong's chart do.
 func RecordMismatches(pod Pod, container *Container, record InjectionRecord) []string {
 	var mismatches []string
 	for _, release := range record.Releases {

@@ -105,11 +105,24 @@ func makeReady(t *testing.T, pods ...*corev1.Pod) {
 				return fmt.Errorf("pod %s cannot run: it has the gates %v", pod.Name, pod.Spec.SchedulingGates)
 			}
 			pod.Status.Phase = corev1.PodRunning
+			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+				Name: pod.Spec.Containers[0].Name, Image: pod.Spec.Containers[0].Image, Ready: true,
+				State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}},
+			}}
 			pod.Status.Conditions = []corev1.PodCondition{
 				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()},
 			}
 			return webhook.Admin.Status().Update(ctx, pod)
 		})
+	}
+}
+
+// schedule gives a pod without gates a node. It is then deleted only with a grace period of 0, because no kubelet runs.
+func schedule(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	node := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "a-node"}}
+	if err := webhook.Admin.SubResource("binding").Create(t.Context(), pod, node); err != nil {
+		t.Fatal(err)
 	}
 }
 

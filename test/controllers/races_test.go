@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -107,14 +108,68 @@ func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 	older, newer := sharedPod(one, "older", "dao-test@1.0.0"), sharedPod(other, "newer", "dao-test@1.1.0")
 	shared.Create(t, older)
 	endJob(t, runningJob(t, one, "up"), done())
+	wantUngated(t, older)
+	schedule(t, older)
 	makeReady(t, older)
 	shared.Create(t, newer)
 	endJob(t, runningJob(t, other, "up"), pending())
 	makeReady(t, newer)
-	wantMessage(t, other, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, `"`+one+`/older"`)
-	remove(t, older)
+	wantMessage(t, other, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, "1 pod in another namespace")
+	if err := webhook.Admin.Delete(t.Context(), older, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
 	endJob(t, runningJob(t, other, "finish"), done())
 	migrationInPhase(t, other, "dao-test@1.1.0", v1alpha1.PhaseFinished)
+}
+
+// TestForeignPods proves that "finish" waits for pods of other namespaces that run, and does not name them. An annotation
+// on the PluginMigration ignores them.
+func TestForeignPods(t *testing.T) {
+	t.Parallel()
+	ns, attacker := shared.CreateNamespace(t), shared.CreateNamespace(t)
+	daoTest(t, ns)
+	unscheduled, runs := foreignPod(attacker, "unscheduled", ns), foreignPod(attacker, "runs", ns)
+	shared.Create(t, unscheduled, runs)
+	schedule(t, runs)
+	makeReady(t, runs)
+	newer := pod(ns, "newer", "dao-test@1.1.0")
+	shared.Create(t, newer)
+	endJob(t, runningJob(t, ns, "up"), pending())
+	makeReady(t, newer)
+	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOlderPods, "1 pod in another namespace")
+	migration := migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseMigrated)
+	if strings.Contains(migration.Status.Message, attacker) {
+		t.Errorf("the message names a pod of another namespace: %s", migration.Status.Message)
+	}
+	kubectl(t, ns, "annotate", "pluginmigration", migration.Name, annotations.IgnoreForeignPods+"=true")
+	endJob(t, runningJob(t, ns, "finish"), done())
+	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
+}
+
+// TestUnscheduledForeignPod proves that "finish" does not wait for a pod that another namespace never ran.
+func TestUnscheduledForeignPod(t *testing.T) {
+	t.Parallel()
+	ns, attacker := shared.CreateNamespace(t), shared.CreateNamespace(t)
+	daoTest(t, ns)
+	shared.Create(t, foreignPod(attacker, "unscheduled", ns))
+	newer := pod(ns, "newer", "dao-test@1.1.0")
+	shared.Create(t, newer)
+	endJob(t, runningJob(t, ns, "up"), pending())
+	makeReady(t, newer)
+	endJob(t, runningJob(t, ns, "finish"), done())
+	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
+}
+
+// foreignPod returns a pod that uses the database of another namespace. It loads dao-test, and its author labelled it as
+// injected.
+func foreignPod(namespace, name, database string) *corev1.Pod {
+	user := pod(namespace, name, "")
+	delete(user.Annotations, annotations.Plugins)
+	user.Labels = map[string]string{annotations.Injected: "true"}
+	user.Spec.Containers[0].Env = []corev1.EnvVar{
+		{Name: "KONG_PG_HOST", Value: "postgres." + database}, {Name: "KONG_PLUGINS", Value: "dao-test"},
+	}
+	return user
 }
 
 // TestPodOfDeletedJobStillRuns proves that no second Job starts while the pod of a deleted Job still runs. When the pod
