@@ -126,8 +126,8 @@ func BenchmarkPods(b *testing.B) {
 	}
 }
 
-// BenchmarkLibrary measures an admission of a pod that gets a plugin with 20 files from a library. Other versions in the
-// library must cost almost nothing.
+// BenchmarkLibrary measures an admission of a pod that gets a plugin with 20 files from a library. Other versions in
+// the library must cost almost nothing.
 func BenchmarkLibrary(b *testing.B) {
 	c := goldenCase(b, chartCase)
 	body := chartReview(b, c)

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -58,7 +59,10 @@ func (c *Cluster) admit(ctx context.Context, pod decision.Pod, facts decision.Cl
 	if err != nil || len(cached.NotFound) == 0 {
 		return cached, err
 	}
-	notFound := cached.NotFound // the function below must not keep the whole decision in memory
+	notFound := c.readable(cached.NotFound) // the function below must not keep the whole decision in memory
+	if len(notFound) == 0 {
+		return cached, nil
+	}
 	keys := keysOf(notFound)
 	c.confirmed.follow(c.Sources)
 	if c.confirmed.hold(ctx, keys) {
@@ -77,6 +81,13 @@ func (c *Cluster) admit(ctx context.Context, pod decision.Pod, facts decision.Cl
 		return c.Sources.Releases(namespace, plugin)
 	}
 	return decision.Admit(pod, facts)
+}
+
+// readable returns the plugins, given by namespace, that a read from the API server can find. In a namespace over its
+// limits, the read would find too much.
+func (c *Cluster) readable(plugins map[string]sets.Set[string]) map[string]sets.Set[string] {
+	maps.DeleteFunc(plugins, func(namespace string, _ sets.Set[string]) bool { return c.Sources.IsOverLimit(namespace) })
+	return plugins
 }
 
 // readSources reads the sources of plugins from the API server. The plugins are given by namespace.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -274,4 +275,20 @@ type emptyCache struct{ client.Reader }
 
 func (emptyCache) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
 	return apierrors.NewNotFound(corev1.Resource("namespaces"), key.Name)
+}
+
+// TestNoLiveReadOverLimits checks that pods in a namespace over its limits are denied without a read: it would find too
+// much.
+func TestNoLiveReadOverLimits(t *testing.T) {
+	const hostile = 5001
+	var sources []*corev1.ConfigMap
+	for i := range hostile {
+		name := fmt.Sprintf("plugin-%d", i)
+		sources = append(sources, configmaps.Source("kong", name, name))
+	}
+	h := newHarness(t, cached(sources...))
+	got := h.post(t, podReviewOf(t, kongPod("plugin-1"), "kong"))
+	if got.response.Allowed || !strings.Contains(string(got.body), "has 5001 ConfigMaps") {
+		t.Errorf("got %s; want a denial that names the limit", got.body)
+	}
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func assembleRelease(plugin, version string, sources []Source) *Release {
 	slices.SortFunc(sources, func(a, b Source) int {
 		return cmp.Or(compareBools(b.Immutable, a.Immutable), strings.Compare(a.Name, b.Name))
 	})
-	release := &Release{Plugin: plugin, Version: version}
+	release := &assembledRelease{Release: &Release{Plugin: plugin, Version: version}}
 	if version != "" {
 		if err := annotations.ValidateVersion(version); err != nil {
 			release.deny(denial.BrokenPlugin, "%s of its ConfigMaps: %v", annotations.PluginVersion, err)
@@ -39,11 +40,40 @@ func assembleRelease(plugin, version string, sources []Source) *Release {
 		release.Sources = append(release.Sources, SourceRef{Name: source.Name, Immutable: source.Immutable})
 	}
 	slices.SortFunc(release.Sources, func(a, b SourceRef) int { return strings.Compare(a.Name, b.Name) })
+	if release.denyExcess(sources) {
+		return release.Release
+	}
 	release.Files = release.collectFiles(sources)
 	release.Digest = digestOf(release.Files)
 	release.MigrationsDigest = release.migrationsDigest()
 	release.validate(sources)
-	return release
+	release.denyOmitted()
+	return release.Release
+}
+
+// assembledRelease is a release while it is assembled.
+type assembledRelease struct {
+	*Release
+	omittedDenials int
+}
+
+// deny adds a denial. Of many denials, it keeps the first ones, and counts the others.
+func (r *assembledRelease) deny(reason denial.Reason, format string, args ...any) {
+	if len(r.Denials) == maxReleaseDenials {
+		r.omittedDenials++
+		return
+	}
+	ref := annotations.PluginRef{Name: r.Plugin, Version: r.Version}
+	r.Denials = append(r.Denials, denial.New(reason, "plugin %q: %s", ref, fmt.Sprintf(format, args...)))
+}
+
+// denyOmitted adds a denial that says how many others are omitted.
+func (r *assembledRelease) denyOmitted() {
+	if r.omittedDenials > 0 {
+		ref := annotations.PluginRef{Name: r.Plugin, Version: r.Version}
+		r.Denials = append(r.Denials, denial.New(r.Denials.Reason(),
+			"plugin %q: there are %d more problems; fix these first", ref, r.omittedDenials))
+	}
 }
 
 func compareBools(a, b bool) int {
@@ -58,7 +88,7 @@ func compareBools(a, b bool) int {
 
 // collectFiles maps every key to its file, and denies sources that contradict each other. It returns the files sorted
 // by path.
-func (r *Release) collectFiles(sources []Source) []File {
+func (r *assembledRelease) collectFiles(sources []Source) []File {
 	byPath := map[string]File{}
 	paths := newKeyPaths(sources)
 	for _, source := range sources {

@@ -38,7 +38,7 @@ func (r *Release) CopiedFrom(library string) *Release {
 	size := 0
 	for i, file := range r.Files {
 		key := copiedKey(i, file.Path)
-		if last == nil || size+len(key)+file.Size > maxCopyBytes {
+		if last == nil || size+len(key)+file.Size > maxCopyBytes || len(last.Keys) == MaxKeys {
 			name := base
 			if len(copied.Copies) > 0 {
 				name = fmt.Sprintf("%s-%d", base, len(copied.Copies)+1)

@@ -30,8 +30,11 @@ type Release struct {
 	// Copies are the ConfigMaps that carry the files of a library's release to the namespace of the pod. It is nil for
 	// other releases.
 	Copies []Copy
-	// Denials says why no pod can get the release. It is empty for a valid release.
+	// Denials says why no pod can get the release. It is empty for a valid release. A release has at most a few dozen.
 	Denials denial.List
+	// AllVersions is true if the release stands for all versions of the plugin, because its sources are over a limit. It
+	// has one denial.
+	AllVersions bool
 }
 
 // SourceRef refers to a ConfigMap of a release.
@@ -81,11 +84,6 @@ func (r *Release) file(path string) *File {
 		return nil
 	}
 	return &r.Files[i]
-}
-
-func (r *Release) deny(reason denial.Reason, format string, args ...any) {
-	ref := annotations.PluginRef{Name: r.Plugin, Version: r.Version}
-	r.Denials = append(r.Denials, denial.New(reason, "plugin %q: %s", ref, fmt.Sprintf(format, args...)))
 }
 
 // DigestOf returns the digest of a directory, given as contents by path. Directories with the same digest have the same

@@ -35,7 +35,7 @@ func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*
 			"plugin %q: no ConfigMap in namespace %q has the label %s=%s; create one with \"kubectl kongdao pack\"",
 			ref.Name, namespace, annotations.Plugin, ref.Name)
 	}
-	if ref.Version == "" {
+	if ref.Version == "" || releases[0].AllVersions {
 		if len(releases) == 1 {
 			return releases[0], denial.Denial{}
 		}

@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -23,8 +25,17 @@ type Source struct {
 	Immutable bool
 	// Folder is the value of the annotation kongdao.io/path, or nil without it.
 	Folder *string
-	// Keys holds the keys of data and binaryData, sorted by name.
+	// Keys holds the keys of data and binaryData, sorted by name. It is nil for a source with Excess, for an Incomplete
+	// source, and for a ConfigMap that is neither a source nor a copy.
 	Keys []Key
+	// Excess says which limit the ConfigMap exceeds: "has 60000 keys, but …". It is "" for other sources.
+	Excess string
+	// Incomplete is true if the keys were dropped because the sources of the namespace need too much memory.
+	Incomplete bool
+	// Bytes is the approximate memory that the source needs in the catalog, in bytes, with its keys.
+	Bytes int
+	// Revision identifies this state of the ConfigMap, from its UID and resourceVersion.
+	Revision string
 }
 
 // Key is one entry of a ConfigMap.
@@ -44,46 +55,87 @@ type List struct {
 	// compute the list, and Names is nil.
 	Literal bool
 	Names   []string
+	// excess says which limit the file exceeds, "" for none. The list is then not literal.
+	excess string
 }
 
 // isEmpty reports whether the list is certainly empty.
 func (l *List) isEmpty() bool { return l != nil && l.Literal && len(l.Names) == 0 }
 
 // NewSource reduces a ConfigMap to a Source. The result does not keep the memory of the ConfigMap's contents. Without
-// the label kongdao.io/plugin, Plugin is empty and the ConfigMap is not a source.
+// the label kongdao.io/plugin, Plugin is empty and the ConfigMap is not a source. A source that exceeds a limit has no
+// keys.
 func NewSource(configMap *corev1.ConfigMap) Source {
 	source := Source{
 		Namespace: configMap.Namespace,
 		Name:      configMap.Name,
 		Plugin:    configMap.Labels[annotations.Plugin],
 		Version:   configMap.Labels[annotations.PluginVersion],
-		Digest:    configMap.Annotations[annotations.Digest],
 		Immutable: configMap.Immutable != nil && *configMap.Immutable,
-		Keys:      make([]Key, 0, len(configMap.Data)+len(configMap.BinaryData)),
+		Revision:  string(configMap.UID) + "/" + configMap.ResourceVersion,
 	}
-	if source.Version == "" {
-		source.Version = configMap.Annotations[annotations.PluginVersion]
+	source.readAnnotations(configMap.Annotations)
+	keys := len(configMap.Data) + len(configMap.BinaryData)
+	switch {
+	case keys > MaxKeys:
+		source.Excess = fmt.Sprintf("has %d keys, but the limit is %d; split it, or delete files that Kong does not load",
+			keys, MaxKeys)
+	case source.Excess == "" && (source.Plugin != "" || strings.HasPrefix(source.Name, CopyPrefix)):
+		source.addKeys(configMap)
 	}
-	if folder, ok := configMap.Annotations[annotations.Path]; ok {
-		source.Folder = &folder
+	source.Bytes = source.countBytes()
+	return source
+}
+
+// readAnnotations keeps what releases need of the annotations of a ConfigMap.
+func (s *Source) readAnnotations(all map[string]string) {
+	read := func(name string) string {
+		value, excess := limitValue(name, all[name])
+		if excess != "" {
+			s.Excess = excess
+		}
+		return value
 	}
+	s.Digest = read(annotations.Digest)
+	if s.Version == "" {
+		s.Version = read(annotations.PluginVersion)
+	}
+	if _, ok := all[annotations.Path]; ok {
+		folder := read(annotations.Path)
+		s.Folder = &folder
+	}
+}
+
+// addKeys adds the keys of a ConfigMap, sorted by name.
+func (s *Source) addKeys(configMap *corev1.ConfigMap) {
+	s.Keys = make([]Key, 0, len(configMap.Data)+len(configMap.BinaryData))
 	for name, content := range configMap.Data {
-		source.Keys = append(source.Keys, newKey(name, content))
+		s.Keys = append(s.Keys, newKey(name, content))
 	}
 	for name, content := range configMap.BinaryData {
-		source.Keys = append(source.Keys, newKey(name, string(content)))
+		s.Keys = append(s.Keys, newKey(name, string(content)))
 	}
-	slices.SortFunc(source.Keys, compareKeys)
-	return source
+	slices.SortFunc(s.Keys, compareKeys)
 }
 
 func newKey(name, content string) Key {
 	key := Key{Name: name, Size: len(content), Digest: contentDigest(content)}
 	if canBeList(name) {
-		names, literal := luasource.ReturnedStrings([]byte(content))
-		key.List = &List{Literal: literal, Names: names}
+		key.List = newList(content)
 	}
 	return key
+}
+
+// newList reads a list, unless it is over a limit.
+func newList(content string) *List {
+	if len(content) > maxListBytes {
+		return &List{excess: fmt.Sprintf("has %d bytes, but the limit for a list is %d", len(content), maxListBytes)}
+	}
+	names, literal := luasource.ReturnedStrings([]byte(content), maxListedNames)
+	if len(names) > maxListedNames {
+		return &List{excess: fmt.Sprintf("lists more than %d migrations, which is the limit", maxListedNames)}
+	}
+	return &List{Literal: literal, Names: names}
 }
 
 // contentDigest returns the SHA-256 of a string without copying it. At startup, a gigabyte of strings passes through

@@ -9,7 +9,7 @@ import (
 )
 
 // validate denies everything in the release that makes Kong or the kubelet fail.
-func (r *Release) validate(sources []Source) {
+func (r *assembledRelease) validate(sources []Source) {
 	r.validateFolders()
 	// Kong does not start without the handler or the schema (fact K7).
 	for _, file := range []string{HandlerFile, schemaFile} {
@@ -39,21 +39,30 @@ func (r *Release) migrationsList() *File {
 }
 
 // validateMigrations denies a list that names a missing file, because Kong then does not start (fact K6).
-func (r *Release) validateMigrations(list *File) {
-	if list == nil || list.list == nil || !list.list.Literal {
+func (r *assembledRelease) validateMigrations(list *File) {
+	if list == nil || list.list == nil {
 		return
 	}
+	if list.list.excess != "" {
+		r.deny(denial.LimitExceeded, "%s %s; let it require modules that return parts of the list",
+			list.Path, list.list.excess)
+		return
+	}
+	if !list.list.Literal {
+		return
+	}
+	names := r.sourceNames()
 	for _, name := range list.list.Names {
 		if r.migrationFile(name) == nil {
 			r.deny(denial.BrokenPlugin, "%s lists %s, but there is no %s in %s; add the file, or remove the name from the list",
-				list.Path, denial.Quote(name), denial.Quote(migrationPath(name)+LuaSuffix), r.sourceNames())
+				list.Path, denial.Quote(name), denial.Quote(migrationPath(name)+LuaSuffix), names)
 		}
 	}
 }
 
 // validateFolders denies a path that is both a file and a directory, because no volume can hold it. It also denies a
 // file named "migrations": under a nested mount, the kubelet replaces that entry by an empty directory (fact V5).
-func (r *Release) validateFolders() {
+func (r *assembledRelease) validateFolders() {
 	for _, file := range r.Files {
 		if file.Path == annotations.MigrationsFolder {
 			r.deny(denial.BrokenPlugin, "%s is a file in the place of the migrations directory; rename the key", file)
@@ -70,7 +79,7 @@ func (r *Release) validateFolders() {
 
 // validateDigest compares the files with the digests in the sources' annotations. It denies a release that lacks a part
 // or mixes two packings, so that no gateway loads half a plugin.
-func (r *Release) validateDigest(sources []Source) {
+func (r *assembledRelease) validateDigest(sources []Source) {
 	var packed, unpacked []string
 	digests := map[string]bool{}
 	for _, source := range sources {

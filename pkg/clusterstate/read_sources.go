@@ -16,8 +16,8 @@ import (
 // sourcePageSize limits the ConfigMaps in one read. Each can have 1 MiB.
 const sourcePageSize = 10
 
-// ReadSources reads the sources of some plugins in a namespace into an index, page by page. The reader should read the
-// API server, not a cache.
+// ReadSources reads the sources of some plugins in a namespace into an index, page by page. It stops when the namespace
+// is over a limit of the index. The reader should read the API server, not a cache.
 func ReadSources(
 	ctx context.Context, reader client.Reader, index *catalog.Index, namespace string, plugins []string,
 ) error {
@@ -36,7 +36,7 @@ func ReadSources(
 		for i := range page.Items {
 			index.Put(catalog.NewSource(&page.Items[i]))
 		}
-		if page.Continue == "" {
+		if page.Continue == "" || index.IsOverLimit(namespace) {
 			return nil
 		}
 	}

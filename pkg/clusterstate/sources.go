@@ -93,6 +93,9 @@ func (s *Sources) Releases(namespace, plugin string) []*catalog.Release {
 	return s.index.Releases(namespace, plugin)
 }
 
+// IsOverLimit reports whether the sources in a namespace are over a limit, so that all of its plugins are denied.
+func (s *Sources) IsOverLimit(namespace string) bool { return s.index.IsOverLimit(namespace) }
+
 // cachedSource is what the cache keeps of a ConfigMap. The metadata is the minimum that an informer needs to
 // distinguish objects and their versions.
 type cachedSource struct {

@@ -28,6 +28,8 @@ const (
 	BrokenPlugin Reason = "BrokenPlugin"
 	// ConflictingSources: ConfigMaps of one release contradict each other.
 	ConflictingSources Reason = "ConflictingSources"
+	// LimitExceeded: the sources are more or larger than the catalog keeps.
+	LimitExceeded Reason = "LimitExceeded"
 	// NoKongContainer: no container of the pod runs Kong.
 	NoKongContainer Reason = "NoKongContainer"
 	// UnknownContainer: a requested container does not exist in the pod, or does not run Kong.

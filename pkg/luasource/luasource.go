@@ -14,8 +14,9 @@ import (
 const maxFileBytes = 256 << 10
 
 // ReturnedStrings returns the strings of a file that returns a literal list of strings. The list of migrations has this
-// form (fact K2): return { "000_base", "001_next" }. It returns false for every other file, and for invalid Lua.
-func ReturnedStrings(text []byte) ([]string, bool) {
+// form (fact K2): return { "000_base", "001_next" }. It returns false for every other file, and for invalid Lua. It
+// reads at most one string more than limit.
+func ReturnedStrings(text []byte, limit int) ([]string, bool) {
 	chunk := parseChunk(text)
 	if len(chunk) != 1 {
 		return nil, false
@@ -28,8 +29,9 @@ func ReturnedStrings(text []byte) ([]string, bool) {
 	if !ok {
 		return nil, false
 	}
-	values := make([]string, 0, len(table.Fields))
-	for _, field := range table.Fields {
+	fields := table.Fields[:min(len(table.Fields), limit+1)]
+	values := make([]string, 0, len(fields))
+	for _, field := range fields {
 		value, ok := field.Value.(*ast.StringExpr)
 		if !ok || field.Key != nil {
 			return nil, false

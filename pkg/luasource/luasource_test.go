@@ -25,11 +25,15 @@ func TestReturnedStrings(t *testing.T) {
 		"separators": {
 			`return { "a", 'b'; "c", };`, []string{"a", "b", "c"}, true, "both separators, a trailing separator, a semicolon",
 		},
-		"long strings":    {"return { [[a]], [==[b]==] }", []string{"a", "b"}, true, "every form of string"},
-		"escapes":         {`return { "a\98c\"" }`, []string{`abc"`}, true, "escapes are decoded"},
-		"parentheses":     {`return ({ ("a") })`, []string{"a"}, true, "parentheses change nothing"},
-		"empty list":      {`return {}`, []string{}, true, "an empty list is a list"},
-		"order, twice":    {`return { "b", "a", "b" }`, []string{"b", "a", "b"}, true, "order and duplicates stay"},
+		"long strings": {"return { [[a]], [==[b]==] }", []string{"a", "b"}, true, "every form of string"},
+		"escapes":      {`return { "a\98c\"" }`, []string{`abc"`}, true, "escapes are decoded"},
+		"parentheses":  {`return ({ ("a") })`, []string{"a"}, true, "parentheses change nothing"},
+		"empty list":   {`return {}`, []string{}, true, "an empty list is a list"},
+		"order, twice": {`return { "b", "a", "b" }`, []string{"b", "a", "b"}, true, "order and duplicates stay"},
+		"at the limit": {`return { "a", "b", "c" }`, []string{"a", "b", "c"}, true, "the limit is three"},
+		"over the limit": {
+			`return { "a", "b", "c", "d", "e", f }`, []string{"a", "b", "c", "d"}, true, "one more shows that there are more",
+		},
 		"no list":         {`return "a"`, nil, false, "a string is not a list"},
 		"two values":      {`return { "a" }, { "b" }`, nil, false, "require uses one value"},
 		"keys":            {`return { a = "a" }`, nil, false, "a table with keys is not a list"},
@@ -70,7 +74,7 @@ func TestReturnedStrings(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, ok := luasource.ReturnedStrings([]byte(test.text))
+			got, ok := luasource.ReturnedStrings([]byte(test.text), 3)
 			if diff := cmp.Diff(test.want, got); ok != test.ok || diff != "" {
 				t.Errorf("ok = %v, want %v: %s (-want +got):\n%s", ok, test.ok, test.reason, diff)
 			}
@@ -123,7 +127,7 @@ func FuzzLuasource(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		before := string(text)
-		values, ok := luasource.ReturnedStrings(text)
+		values, ok := luasource.ReturnedStrings(text, 1000)
 		if ok != (values != nil) {
 			t.Errorf("ReturnedStrings(%q) = %q, %v; want strings only with true", text, values, ok)
 		}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/denial"
 )
 
@@ -21,7 +22,7 @@ import (
 func (p *packer) fillConfigMaps(groups []group) []corev1.ConfigMap {
 	var configMaps []corev1.ConfigMap
 	for _, group := range groups {
-		free := 0
+		free, keys := 0, 0
 		for i, entry := range group.entries {
 			content := p.files[entry.path]
 			size := len(entry.key) + len(content)
@@ -30,9 +31,9 @@ func (p *packer) fillConfigMaps(groups []group) []corev1.ConfigMap {
 					denial.Quote(entry.path), len(content), maxConfigMapBytes-len(entry.key))
 				continue
 			}
-			if i == 0 || size > free || len(configMaps) == 0 {
+			if i == 0 || size > free || keys == catalog.MaxKeys || len(configMaps) == 0 {
 				configMaps = append(configMaps, newConfigMap(group.folder))
-				free = maxConfigMapBytes
+				free, keys = maxConfigMapBytes, 0
 			}
 			last := &configMaps[len(configMaps)-1]
 			if hasKey(configMaps, last.Annotations[annotations.Path], entry.key) {
@@ -40,7 +41,7 @@ func (p *packer) fillConfigMaps(groups []group) []corev1.ConfigMap {
 					"rename one of them, or pack without --flat", denial.QuoteNames(p.filesWithKey(entry.key)))
 				continue
 			}
-			free -= size
+			free, keys = free-size, keys+1
 			setKey(last, entry.key, content)
 		}
 	}

@@ -136,6 +136,32 @@ func TestPack(t *testing.T) {
 	}
 }
 
+// TestPackManyFiles checks that a ConfigMap gets no more keys than the catalog reads. The catalog also limits the files
+// of a release.
+func TestPackManyFiles(t *testing.T) {
+	files := plugin(nil)
+	for i := range 1400 {
+		files[fmt.Sprintf("lib/f%04d.lua", i)] = []byte{}
+	}
+	packed, denied := Pack("p", files, Options{})
+	var keys []int
+	for i := range packed.ConfigMaps {
+		keys = append(keys, len(packed.ConfigMaps[i].Data))
+	}
+	if diff := cmp.Diff([]int{1000, 405}, keys); diff != "" || len(denied) > 0 {
+		t.Errorf("denied: %v; keys of the ConfigMaps (-want +got):\n%s", denied, diff)
+	}
+	for i := range 1400 {
+		files[fmt.Sprintf("lib/g%04d.lua", i)] = []byte{}
+	}
+	_, denied = Pack("p", files, Options{})
+	want := `folder "p": its ConfigMaps have 2805 keys together, but the limit of a release is 2000; ` +
+		`delete files that Kong does not load, or put some of them into Kong's image`
+	if diff := cmp.Diff(want, denied.Error()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestPackDenies(t *testing.T) {
 	cases := map[string]struct {
 		reason  string

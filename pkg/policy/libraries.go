@@ -133,9 +133,13 @@ func (o Origin) choose(ref annotations.PluginRef, releases []*catalog.Release) *
 			"a policy requires it from %s, where no ConfigMap has the label %s=%s; "+
 				"publish it there with \"kubectl kongdao pack\"", o, annotations.Plugin, ref.Name)
 	}
+	overLimit := slices.IndexFunc(releases, func(r *catalog.Release) bool { return r.AllVersions })
 	if ref.Version == "" {
 		if len(releases) == 1 {
 			return releases[0]
+		}
+		if overLimit >= 0 {
+			return releases[overLimit]
 		}
 		latest := annotations.PluginRef{Name: ref.Name, Version: releases[len(releases)-1].Version}
 		return denied(ref, denial.AmbiguousVersion,
@@ -146,6 +150,9 @@ func (o Origin) choose(ref annotations.PluginRef, releases []*catalog.Release) *
 		if release.Version == ref.Version {
 			return release
 		}
+	}
+	if overLimit >= 0 {
+		return releases[overLimit]
 	}
 	return denied(ref, denial.UnknownVersion,
 		"%s %s; request an existing version, or publish this one there", o.have(), catalog.DescribeVersions(releases))

@@ -9,6 +9,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/denial"
 )
 
 // lookupIn returns a lookup of releases that are written as namespace@version:digest.
@@ -18,7 +19,12 @@ func lookupIn(releases []string) ReleaseLookup {
 		for _, text := range releases {
 			ref, digest, _ := strings.Cut(text, ":")
 			if in, version, _ := strings.Cut(ref, "@"); in == namespace {
-				found = append(found, &catalog.Release{Plugin: plugin, Version: version, Digest: digest})
+				release := &catalog.Release{Plugin: plugin, Version: version, Digest: digest}
+				if version == "limit" {
+					release.Version, release.AllVersions = "", true
+					release.Denials = denial.List{{Reason: denial.LimitExceeded, Message: "over the limit"}}
+				}
+				found = append(found, release)
 			}
 		}
 		return found
@@ -74,6 +80,14 @@ func TestFinder(t *testing.T) {
 		},
 		"requested version": {
 			origin: onlyLibrary, version: "2", releases: []string{"l@2:x", "l@3:x"}, want: []string{"2 copied from l"},
+		},
+		"over a limit": {
+			origin: onlyLibrary, version: "2", releases: []string{"l@limit:x"}, want: []string{` over the limit`},
+			reason: "the denial applies to all versions",
+		},
+		"one library over a limit": {
+			origin: Origin{Libraries: []string{"k", "l"}}, version: "2", releases: []string{"k@limit:x", "l@2:y"},
+			want: []string{"2 copied from l"}, reason: "the other library has the version",
 		},
 		"in the library itself": {
 			origin: onlyLibrary, namespace: "l", releases: []string{"l@1:x"}, want: []string{"1"}, reason: "it needs no copy",
