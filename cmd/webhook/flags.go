@@ -67,6 +67,8 @@ func (o *Options) addFeatureFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.MigrationTimeout, "migration-timeout", o.MigrationTimeout, "time limit of one migration")
 	flags.DurationVar(&o.MigrationDeadline, "migration-deadline", o.MigrationDeadline,
 		"how long a Job retries while the database is unreachable or locked")
+	flags.DurationVar(&o.FinishDelay, "finish-delay", o.FinishDelay,
+		"how long all pods must allow \"kong migrations finish\" before it starts")
 	flags.IntVar(&o.MigrationHistory, "migration-history", o.MigrationHistory,
 		"how many PluginMigrations that no pod needs to keep for each database")
 	flags.DurationVar(&o.JobRetention, "job-retention", o.JobRetention, "how long to keep a finished Job")

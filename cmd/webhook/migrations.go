@@ -54,5 +54,6 @@ func migrationSettings(options Options) migrate.Settings {
 		PodLabels:       options.JobLabels,
 		PodAnnotations:  options.JobAnnotations,
 		HistoryLimit:    options.MigrationHistory,
+		FinishDelay:     options.FinishDelay,
 	}
 }

@@ -57,6 +57,8 @@ type Options struct {
 	// MigrationTimeout limits one migration, MigrationDeadline limits one Job. JobRetention is how long a finished Job is
 	// kept.
 	MigrationTimeout, MigrationDeadline, JobRetention time.Duration
+	// FinishDelay is how long "kong migrations finish" must be possible before it starts.
+	FinishDelay time.Duration
 	// MigrationHistory is how many PluginMigrations that no pod needs are kept for each database.
 	MigrationHistory int
 	// JobLabels and JobAnnotations are for the pods of Jobs.
@@ -93,6 +95,7 @@ func DefaultOptions() Options {
 
 		MigrationTimeout:  10 * time.Minute,
 		MigrationDeadline: 30 * time.Minute,
+		FinishDelay:       5 * time.Second,
 		MigrationHistory:  10,
 		JobRetention:      24 * time.Hour,
 		CopyRetention:     10 * time.Minute,

@@ -48,6 +48,7 @@ func TestFlags(t *testing.T) {
 		"migrations":         {"true", func(o *Options) { o.Migrations = true }},
 		"migration-timeout":  {"1m", func(o *Options) { o.MigrationTimeout = time.Minute }},
 		"migration-deadline": {"2h", func(o *Options) { o.MigrationDeadline = 2 * time.Hour }},
+		"finish-delay":       {"9s", func(o *Options) { o.FinishDelay = 9 * time.Second }},
 		"migration-history":  {"3", func(o *Options) { o.MigrationHistory = 3 }},
 		"job-retention":      {"1h", func(o *Options) { o.JobRetention = time.Hour }},
 		"job-labels":         {"a=b,c=d", func(o *Options) { o.JobLabels = map[string]string{"a": "b", "c": "d"} }},

@@ -161,6 +161,9 @@ func (o *Options) validateMigrations() problems {
 		found.add("--migration-deadline %v: must be at least --migration-timeout (%v)", o.MigrationDeadline,
 			o.MigrationTimeout)
 	}
+	if o.FinishDelay < 0 {
+		found.add("--finish-delay %v: must be at least 0s", o.FinishDelay)
+	}
 	if o.MigrationHistory < 0 {
 		found.add("--migration-history %d: must be at least 0", o.MigrationHistory)
 	}

@@ -97,6 +97,8 @@ func TestValidate(t *testing.T) {
 			"--migration-deadline 1m0s: must be at least --migration-timeout (10m0s)"},
 		"job retention 0": {func(o *Options) { migrating(o).JobRetention = 0 },
 			"--job-retention 0s: must be at least 1s"},
+		"negative finish delay": {func(o *Options) { migrating(o).FinishDelay = -time.Second },
+			"--finish-delay -1s: must be at least 0s"},
 		"negative history": {func(o *Options) { migrating(o).MigrationHistory = -1 },
 			"--migration-history -1: must be at least 0"},
 		"invalid label": {func(o *Options) { migrating(o).JobLabels = map[string]string{"a b": "c"} },

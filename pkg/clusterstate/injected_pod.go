@@ -51,6 +51,10 @@ func reducePod(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
+	return reduce(pod)
+}
+
+func reduce(pod *corev1.Pod) (*InjectedPod, error) {
 	reduced := &InjectedPod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
@@ -64,6 +68,13 @@ func reducePod(object any) (any, error) {
 	var err error
 	reduced.Migration, reduced.migrates, err = MigrationPod(pod)
 	return reduced, err
+}
+
+// ReadPod returns what the index would keep of a pod, which does not need to be injected. It returns false for a pod
+// that does not matter for migrations.
+func ReadPod(pod *corev1.Pod) (*InjectedPod, bool, error) {
+	reduced, err := reduce(pod)
+	return reduced, reduced.migrates, err
 }
 
 // readLibraries reads Libraries, LibraryReleases and Copies from the pod's injection record. It ignores a malformed

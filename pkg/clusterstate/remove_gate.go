@@ -16,8 +16,8 @@ import (
 )
 
 // RemoveGate removes a scheduling gate from a pod. A strategic merge patch removes only this gate, and keeps those of
-// other controllers (fact K35). The patch has the pod's UID, so the API server rejects it for another pod (fact P5). The
-// next pod of a StatefulSet has the same name. RemoveGate ignores a pod that no longer exists.
+// other controllers (fact K35). The patch has the pod's UID, so the API server rejects it for another pod (fact P5).
+// The next pod of a StatefulSet has the same name. RemoveGate ignores a pod that no longer exists.
 func RemoveGate(ctx context.Context, writer client.Writer, pod GatedPod, gate string) error {
 	patch, err := gatePatch(pod.UID, gate)
 	if err != nil {
@@ -39,8 +39,8 @@ func gatePatch(uid types.UID, gate string) ([]byte, error) {
 	})
 }
 
-// isOtherUID reports whether the API server rejected a patch because the object has another UID. The field is immutable,
-// and it can be a precondition.
+// isOtherUID reports whether the API server rejected a patch because the object has another UID. The field is
+// immutable, and it can be a precondition.
 func isOtherUID(err error) bool {
 	if apierrors.IsConflict(err) {
 		return strings.Contains(err.Error(), "UID in precondition")

@@ -93,6 +93,19 @@ func (b *builder) change(change func(*v1alpha1.PluginMigration)) *builder {
 	return b
 }
 
+func (b *builder) finishDelay(delay time.Duration) *builder {
+	b.FinishDelay = delay
+	return b
+}
+
+// finishableFor makes earlier plans have allowed to finish the migration that was added last.
+func (b *builder) finishableFor(duration time.Duration) *builder {
+	b.FinishableSince = map[string]metav1.Time{
+		b.Migrations[len(b.Migrations)-1].Name: metav1.NewTime(noon().Add(-duration)),
+	}
+	return b
+}
+
 // running adds the first Job of the migration that was added last.
 func (b *builder) running(step Step) *builder {
 	migration := &b.Migrations[len(b.Migrations)-1]

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/denial"
@@ -41,6 +43,22 @@ func (p *planner) canFinish(migration *v1alpha1.PluginMigration, pending []strin
 	return from, nil
 }
 
+// waitToFinish returns why a "finish" that the pods allow does not start yet, or nil.
+func (p *planner) waitToFinish(migration *v1alpha1.PluginMigration) *blocker {
+	p.plan.Finishable = append(p.plan.Finishable, migration.Name)
+	since, known := p.FinishableSince[migration.Name]
+	if !known {
+		since = p.Now
+	}
+	start := since.Add(p.FinishDelay)
+	if !p.Now.Time.Before(start) {
+		return nil
+	}
+	p.requeueAt(metav1.NewTime(start))
+	return &blocker{v1alpha1.ReasonSettling, fmt.Sprintf(
+		"\"kong migrations finish\" starts if all pods can use its result for %v", p.FinishDelay)}
+}
+
 // blockingPods are pods that "finish" waits for.
 type blockingPods struct {
 	// names are those of the pods in the namespace of the migration.
@@ -71,7 +89,7 @@ func (b *blockingPods) describe(migration *v1alpha1.PluginMigration) string {
 	if len(b.names) > 0 {
 		foreign = denial.QuoteNames(b.names) + " and " + foreign
 	}
-	return fmt.Sprintf("%s. If pods in other namespaces do not need the database any more, run %q", foreign,
+	return fmt.Sprintf("%s. If pods in other namespaces no longer need the database, run %q", foreign,
 		annotateCommand(migration, annotations.IgnoreForeignPods, "true"))
 }
 
@@ -127,12 +145,12 @@ func (p *planner) toleratesFinish(pod, from *Pod, migration *v1alpha1.PluginMigr
 }
 
 // hasMigrations reports whether a release has migrations, by their names. If the names are unknown, the release must
-// have exactly the migrations of the PluginMigration.
+// have exactly the migrations of the PluginMigration. Kong may list further ones as pending, which a newer release has.
 func hasMigrations(own v1alpha1.PluginMigrations, migration *v1alpha1.PluginMigration, names []string) bool {
-	if slices.ContainsFunc(migration.Spec.Plugins, func(other v1alpha1.PluginMigrations) bool {
-		return other.Name == own.Name && other.MigrationsDigest == own.MigrationsDigest
-	}) {
-		return true
+	if len(own.Migrations) == 0 {
+		return slices.ContainsFunc(migration.Spec.Plugins, func(other v1alpha1.PluginMigrations) bool {
+			return other.Name == own.Name && other.MigrationsDigest == own.MigrationsDigest
+		})
 	}
 	return !slices.ContainsFunc(names, func(name string) bool {
 		return !slices.ContainsFunc(own.Migrations, func(file v1alpha1.Migration) bool { return file.Name == name })

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +34,8 @@ type Settings struct {
 	TTLSeconds int32
 	// HistoryLimit is the number of PluginMigrations of a database to keep that no pod requires.
 	HistoryLimit int
+	// FinishDelay is how long "kong migrations finish" must be possible before it starts.
+	FinishDelay time.Duration
 	// PodLabels and PodAnnotations are added to the pods of Jobs.
 	PodLabels, PodAnnotations map[string]string
 }

@@ -18,7 +18,7 @@ func (m *model) event() {
 	case 0, 1:
 		m.createPod(modelSet(m.random.IntN(3), m.random.IntN(3)-1))
 	case 2:
-		m.changeAnyPod(func(pod *Pod) { pod.Ready = !pod.Gated })
+		m.changeAnyPod(func(pod *Pod) { pod.Ready, pod.Started = !pod.Gated, !pod.Gated })
 	case 3:
 		m.changeAnyPod(func(pod *Pod) { pod.Ending, pod.Ready = true, false })
 	case 4:
@@ -86,6 +86,12 @@ func (m *model) createPod(set PluginSet) {
 	}
 	if migration, ok := m.migrations[requirement.MigrationName()]; ok && IsMigrated(&migration) {
 		pod.Gated = false
+	}
+	switch m.random.IntN(10) {
+	case 0:
+		pod.Unusable = "it is a mirror pod"
+	case 1:
+		pod.Namespace, pod.Gated = "staging", false
 	}
 	m.pods[pod.Name] = pod
 	m.logf("pod %s requires %s (%s), gated %v", pod.Name, set.request(), requirement.MigrationName(), pod.Gated)

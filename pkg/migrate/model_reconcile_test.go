@@ -13,8 +13,11 @@ import (
 
 // reconcile applies a plan. The controller may stop before it writes statuses.
 func (m *model) reconcile() {
-	plan := m.snapshot().Plan()
+	snapshot := m.snapshot()
+	plan := snapshot.Plan()
+	m.checkOrigin(snapshot, plan)
 	stops := m.random.IntN(8) == 0
+	m.rememberFinishable(plan)
 	for _, requirement := range plan.Create {
 		m.lastID++
 		m.migrations[requirement.MigrationName()] = v1alpha1.PluginMigration{
@@ -47,6 +50,21 @@ func (m *model) reconcile() {
 	for _, name := range plan.Prune {
 		m.logf("%s is pruned", name)
 		delete(m.migrations, name)
+	}
+}
+
+// rememberFinishable does what the controller does between plans. A new leader knows nothing.
+func (m *model) rememberFinishable(plan Plan) {
+	before := m.finishable
+	m.finishable = map[string]metav1.Time{}
+	if m.random.IntN(20) == 0 {
+		return
+	}
+	for _, name := range plan.Finishable {
+		m.finishable[name] = metav1.NewTime(m.now)
+		if since, known := before[name]; known {
+			m.finishable[name] = since
+		}
 	}
 }
 
@@ -87,9 +105,35 @@ func (m *model) startJob(plan Plan) {
 	plan.RecordJobStart(job.Name, metav1.NewTime(m.now))
 }
 
+// checkOrigin fails if a pod that no Job may be made from causes a PluginMigration or a Job, or if a Job finishes
+// migrations too early.
+func (m *model) checkOrigin(snapshot Snapshot, plan Plan) {
+	for _, requirement := range plan.Create {
+		if !slices.ContainsFunc(snapshot.Pods, func(pod Pod) bool {
+			return pod.Namespace == modelNamespace && pod.Unusable == "" && pod.migrationName() == requirement.MigrationName()
+		}) {
+			m.fatalf("no usable pod requires %s", requirement.MigrationName())
+		}
+	}
+	start := plan.StartJob
+	if start == nil {
+		return
+	}
+	if start.From.Namespace != modelNamespace || start.From.Unusable != "" {
+		m.fatalf("the Job runs a container of %s/%s: %s", start.From.Namespace, start.From.Name, start.From.Unusable)
+	}
+	since, known := snapshot.FinishableSince[start.Migration]
+	if start.Finish == finishNamed && (!known || m.now.Sub(since.Time) < modelFinishDelay) {
+		m.fatalf("%s is finished after %v", start.Migration, m.now.Sub(since.Time))
+	}
+}
+
 // checkNoOlderPods fails if a Job may finish a migration while a pod runs that loads the plugin without the migration.
 func (m *model) checkNoOlderPods(start JobStart) {
 	for _, pod := range m.pods {
+		if pod.Namespace != modelNamespace && !pod.Started {
+			continue
+		}
 		for key := range m.pending {
 			plugin, name, _ := strings.Cut(key, ": ")
 			for _, own := range pod.Requirement.Plugins {

@@ -56,6 +56,7 @@ type model struct {
 	pods              map[string]Pod
 	migrations        map[string]v1alpha1.PluginMigration
 	jobs              map[string]*modelJob
+	finishable        map[string]metav1.Time
 	lastID            int
 	history           []string
 }
@@ -75,7 +76,10 @@ func newModel(t *testing.T, seed uint64) *model {
 	}
 }
 
-const modelNamespace = "kong"
+const (
+	modelNamespace   = "kong"
+	modelFinishDelay = 30 * time.Second
+)
 
 func (m *model) logf(format string, args ...any) {
 	m.history = append(m.history, fmt.Sprintf(format, args...))
@@ -88,7 +92,10 @@ func (m *model) fatalf(format string, args ...any) {
 
 // snapshot returns the current state, as a controller without a cache reads it.
 func (m *model) snapshot() Snapshot {
-	snapshot := Snapshot{Namespace: modelNamespace, Now: metav1.NewTime(m.now), HistoryLimit: 2}
+	snapshot := Snapshot{
+		Namespace: modelNamespace, Now: metav1.NewTime(m.now), HistoryLimit: 2,
+		FinishDelay: modelFinishDelay, FinishableSince: m.finishable,
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.migrations)) {
 		migration := m.migrations[name]
 		snapshot.Migrations = append(snapshot.Migrations, *migration.DeepCopy())
@@ -142,13 +149,13 @@ func TestModel(t *testing.T) {
 // settle runs the model without failures until nothing changes.
 func (m *model) settle() {
 	m.logf("no more events")
-	for range 40 {
+	for range 80 {
 		m.now = m.now.Add(10 * time.Minute)
 		for name, pod := range m.pods {
 			if pod.Ending {
 				delete(m.pods, name)
 			} else if !pod.Gated {
-				pod.Ready = true
+				pod.Ready, pod.Started = true, true
 				m.pods[name] = pod
 			}
 		}
@@ -158,7 +165,7 @@ func (m *model) settle() {
 	for name, pod := range m.pods {
 		migration, ok := m.migrations[pod.Requirement.MigrationName()]
 		stuck := migration.Status.Phase == v1alpha1.PhaseMigrating || IsMigrated(&migration)
-		if pod.Gated && (!ok || migration.Status.Message == "" || stuck) {
+		if pod.Gated && pod.Unusable == "" && (!ok || migration.Status.Message == "" || stuck) {
 			m.fatalf("pod %s waits without a message: %+v", name, migration.Status)
 		}
 	}

@@ -145,7 +145,11 @@ func (p *planner) finishBeforeUp(migration *v1alpha1.PluginMigration) (FinishMod
 	if len(blockedBy) == 0 {
 		return finishNone, nil, nil
 	}
-	if _, cannot := p.canFinish(migration, blockedBy); cannot != nil {
+	_, cannot := p.canFinish(migration, blockedBy)
+	if cannot == nil {
+		cannot = p.waitToFinish(migration)
+	}
+	if cannot != nil {
 		return finishNone, nil, &blocker{cannot.reason, fmt.Sprintf(
 			"Pending migrations must be finished first: %s. %s", joinLines(blockedBy), cannot.message)}
 	}
@@ -170,6 +174,9 @@ func (p *planner) nextFinish(migration *v1alpha1.PluginMigration) nextJob {
 			annotations.Migrations, annotateCommand(migration, annotations.Migrations, string(annotations.MigrationsAuto))))
 	}
 	from, cannot := p.canFinish(migration, status.Pending)
+	if cannot == nil {
+		cannot = p.waitToFinish(migration)
+	}
 	if cannot != nil {
 		return wait(cannot.reason, cannot.message)
 	}

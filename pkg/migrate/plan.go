@@ -25,6 +25,8 @@ type Plan struct {
 	StartJob *JobStart
 	// Prune are the names of the PluginMigrations to delete.
 	Prune []string
+	// Finishable are the names of the migrations that "kong migrations finish" may finish now, or after FinishDelay.
+	Finishable []string
 	// Unusable are the pods of the namespace that require a migration, but that no Job may be made from.
 	Unusable []Pod
 	// RequeueAfter is when to plan again even if nothing changes. It is 0 if this is not necessary.
@@ -107,8 +109,8 @@ func newPlanner(s Snapshot) *planner {
 	return p
 }
 
-// ignoreForeignPods removes pods of other namespaces that never ran from the snapshot. Anyone who can create pods in any
-// namespace could otherwise block a database with a pod that is never scheduled.
+// ignoreForeignPods removes pods of other namespaces that never ran from the snapshot. Anyone who can create pods in
+// any namespace could otherwise block a database with a pod that is never scheduled.
 func (p *planner) ignoreForeignPods() {
 	ignored := func(pod Pod) bool { return pod.Namespace != p.Namespace && !pod.Started }
 	if slices.ContainsFunc(p.Pods, ignored) {

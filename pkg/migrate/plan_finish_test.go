@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"testing"
+	"time"
 
 	"kongdao.io/kongdao/pkg/annotations"
 )
@@ -15,6 +16,12 @@ func TestPlanFinish(t *testing.T) {
 				migration(second(), migrating).ended(stepUp, outcomePending, next),
 			want: "ungate pod-2", of: second, phase: migrated,
 			message: `Pods without these migrations still run. Restart their workloads with the new release: "kong/pod-1"`,
+		},
+		"older pod of the same PluginMigration": {
+			snapshot: newBuilder().pod("ready", second()).pod("ready", third()).migration(third(), finished).
+				migration(second(), migrated, "dao-test: 001_next, 002_last"),
+			of: second, phase: migrated, message: `"kong/pod-1"`,
+			reason: "a Job with the container of a newer pod found more pending migrations",
 		},
 		"older pod is shutting down": {
 			snapshot: newBuilder().pod("ending", first()).pod("ready", second()).
@@ -34,6 +41,31 @@ func TestPlanFinish(t *testing.T) {
 			snapshot: newBuilder().pod("ready", withoutPlugins()).pod("ready", second()).migration(second(), migrated, next),
 			of:       second, phase: migrated, message: `"kong/pod-1"`,
 			reason: "its Kong loads the plugin from elsewhere, without these migrations",
+		},
+		"just possible": {
+			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).migration(second(), migrated, next),
+			of:       second, phase: migrated, message: `starts if all pods can use its result for 5s`,
+			reason: "an event about another pod may be late",
+		},
+		"possible for some time": {
+			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).migration(second(), migrated, next).
+				finishableFor(4 * time.Second),
+			of: second, phase: migrated, message: "for 5s",
+		},
+		"possible for long enough": {
+			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).migration(second(), migrated, next).
+				finishableFor(5 * time.Second),
+			want: "start finish of " + two + " from pod-1, finish named",
+		},
+		"before up, just possible": {
+			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).pod("gated", third()).
+				migration(third(), waiting).change(blockedBy(next)),
+			want: "create dao-test", of: third, phase: waiting, message: "for 5s",
+		},
+		"before up, possible for long enough": {
+			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).pod("gated", third()).
+				migration(third(), waiting).change(blockedBy(next)).finishableFor(5 * time.Second),
+			want: "create dao-test; start up of " + third().MigrationName() + " from pod-2, finish named",
 		},
 		"up has just ended": {
 			snapshot: newBuilder().pod("ready", second()).
@@ -77,8 +109,8 @@ func TestPlanFinish(t *testing.T) {
 		"older pod in another namespace": {
 			snapshot: newBuilder().foreign("ready", first()).pod("ready", second()).migration(second(), migrated, next),
 			of:       second, phase: migrated,
-			message: "Restart their workloads with the new release: 1 pod in another namespace. If pods in other namespaces " +
-				`do not need the database any more, run "kubectl annotate pluginmigration ` + two +
+			message: "Restart their workloads with the new release: 1 pod in another namespace. If pods in other " +
+				`namespaces no longer need the database, run "kubectl annotate pluginmigration ` + two +
 				` -n kong kongdao.io/ignore-foreign-pods=true"`,
 			reason: "it uses the same database, but users of this namespace do not see its name",
 		},
@@ -117,7 +149,8 @@ func TestPlanFinish(t *testing.T) {
 		},
 		"ignored pods in other namespaces, and an older pod here": {
 			snapshot: newBuilder().foreign("ready", first()).pod("ready", first()).pod("ready", second()).
-				migration(first(), finished).migration(second(), migrated, next).change(annotate(annotations.IgnoreForeignPods, "true")),
+				migration(first(), finished).migration(second(), migrated, next).
+				change(annotate(annotations.IgnoreForeignPods, "true")),
 			of: second, phase: migrated, message: `"kong/pod-2"`,
 		},
 		"pod that does not load the plugin": {
@@ -131,5 +164,22 @@ func TestPlanFinish(t *testing.T) {
 		},
 	} {
 		t.Run(name, test.check)
+	}
+}
+
+// TestFinishDelay proves when a plan asks to be made again, and what the controller must remember.
+func TestFinishDelay(t *testing.T) {
+	allowed := newBuilder().finishDelay(5*time.Second).pod("ready", second()).migration(second(), migrated, next)
+	plan := allowed.Plan()
+	if len(plan.Finishable) != 1 || plan.RequeueAfter != 6*time.Second {
+		t.Errorf("finishable are %q, and the next plan is after %v", plan.Finishable, plan.RequeueAfter)
+	}
+	plan = allowed.finishableFor(5 * time.Second).Plan()
+	if len(plan.Finishable) != 1 || plan.RequeueAfter != 0 {
+		t.Errorf("at the start, finishable are %q, and the next plan is after %v", plan.Finishable, plan.RequeueAfter)
+	}
+	plan = allowed.pod("ready", first()).Plan()
+	if len(plan.Finishable) != 0 || plan.RequeueAfter != 0 || plan.StartJob != nil {
+		t.Errorf("an older pod runs, but finishable are %q, and the plan starts %+v", plan.Finishable, plan.StartJob)
 	}
 }

@@ -75,6 +75,10 @@ func annotate(name, value string) func(*v1alpha1.PluginMigration) {
 	return func(migration *v1alpha1.PluginMigration) { migration.Annotations = map[string]string{name: value} }
 }
 
+func blockedBy(lines ...string) func(*v1alpha1.PluginMigration) {
+	return func(migration *v1alpha1.PluginMigration) { migration.Status.BlockedBy = lines }
+}
+
 // unusable changes the pod that was added last to one that no Job may be made from.
 func (b *builder) unusable() *builder {
 	b.Pods[len(b.Pods)-1].Unusable = "it is a mirror pod"

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,6 +22,10 @@ type Snapshot struct {
 	Jobs []Job
 	// HistoryLimit is the number of migrations to keep that no pod requires.
 	HistoryLimit int
+	// FinishDelay is how long "kong migrations finish" must be possible before it starts, because events about pods can be
+	// late. FinishableSince says, by the name of the migration, since when all plans of the controller have allowed it.
+	FinishDelay     time.Duration
+	FinishableSince map[string]metav1.Time
 	// Excluded reports whether kongdao does not work in the namespace. No Job starts then.
 	Excluded bool
 }

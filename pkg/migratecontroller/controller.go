@@ -41,6 +41,7 @@ type Controller struct {
 	livePlans      livePlans
 	ungater        clusterstate.Ungater
 	unusable       unusablePods
+	finishable     finishable
 }
 
 const (

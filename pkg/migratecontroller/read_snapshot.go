@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,19 +22,19 @@ func (c *Controller) readCached(ctx context.Context, key clusterstate.DatabaseKe
 	return c.readSnapshot(ctx, c.Client, key, false)
 }
 
-// readLive returns the snapshot of a database from the API server, and the unwatched pods if they are needed. It reads
-// all of them at the same time: each request can take long while the API server is busy.
+// readLive returns the snapshot of a database from the API server, and the live pods if they are needed. It reads all
+// of them at the same time: each request can take long while the API server is busy.
 func (c *Controller) readLive(
-	ctx context.Context, key clusterstate.DatabaseKey, needsUnwatched bool,
-) (snapshot migrate.Snapshot, unwatched *migrate.Snapshot, err error) {
+	ctx context.Context, key clusterstate.DatabaseKey, needsPods bool,
+) (snapshot migrate.Snapshot, pods *livePods, err error) {
 	var reads sync.WaitGroup
-	var errUnwatched error
-	if needsUnwatched {
-		reads.Go(func() { unwatched, errUnwatched = c.readUnwatchedPods(ctx, key) })
+	var errPods error
+	if needsPods {
+		reads.Go(func() { pods, errPods = c.readLivePods(ctx, key) })
 	}
 	snapshot, err = c.readSnapshot(ctx, c.Live, key, true)
 	reads.Wait()
-	return snapshot, unwatched, errors.Join(err, errUnwatched)
+	return snapshot, pods, errors.Join(err, errPods)
 }
 
 // readSnapshot returns the snapshot of a database. It reads PluginMigrations and Jobs through reader, pods from the
@@ -43,7 +42,10 @@ func (c *Controller) readLive(
 func (c *Controller) readSnapshot(
 	ctx context.Context, reader client.Reader, key clusterstate.DatabaseKey, results bool,
 ) (migrate.Snapshot, error) {
-	snapshot := migrate.Snapshot{Namespace: key.Namespace, Now: metav1.Now(), HistoryLimit: c.Settings.HistoryLimit}
+	snapshot := migrate.Snapshot{
+		Namespace: key.Namespace, Now: metav1.Now(), HistoryLimit: c.Settings.HistoryLimit,
+		FinishDelay: c.Settings.FinishDelay, FinishableSince: c.finishable.get(key),
+	}
 	var err error
 	if snapshot.Excluded, err = c.Exclusions.Excludes(ctx, key.Namespace); err != nil {
 		return snapshot, err
@@ -77,16 +79,15 @@ func (c *Controller) readSnapshot(
 		}
 		snapshot.Jobs = append(snapshot.Jobs, job)
 	}
-	snapshot.Pods = c.readPods(key.Database)
+	snapshot.Pods = c.withNames(c.Pods.OfDatabase(key.Database))
 	return snapshot, nil
 }
 
-// readPods returns the pods of a database from the index, with the names of their migrations. It looks up these names
-// once for all pods with the same release: a database can have thousands of pods, and they have few releases.
-func (c *Controller) readPods(database string) []migrate.Pod {
+// withNames returns pods with the names of their migrations. It looks up these names once for all pods with the same
+// release: a database can have thousands of pods, and they have few releases.
+func (c *Controller) withNames(injected []*clusterstate.InjectedPod) []migrate.Pod {
 	type key struct{ namespace, plugin, digest string }
 	names := map[key][]v1alpha1.Migration{}
-	injected := c.Pods.OfDatabase(database)
 	pods := make([]migrate.Pod, len(injected))
 	for i, pod := range injected {
 		pods[i] = pod.Migration
@@ -102,45 +103,4 @@ func (c *Controller) readPods(database string) []migrate.Pod {
 		pods[i].Requirement.Plugins = pod.Migration.Requirement.Plugins.WithNames(find)
 	}
 	return pods
-}
-
-// readUnwatchedPods returns the pods of a namespace that no watch reports: pods that were never injected, and pods of
-// Jobs that were deleted.
-func (c *Controller) readUnwatchedPods(
-	ctx context.Context, key clusterstate.DatabaseKey,
-) (*migrate.Snapshot, error) {
-	unwatched := &migrate.Snapshot{}
-	for pod, err := range clusterstate.PodsIn(ctx, c.Live, key.Namespace) {
-		if err != nil {
-			return nil, fmt.Errorf("read the pods that may use database %q in namespace %q: %w",
-				key.Database, key.Namespace, err)
-		}
-		if err := addUnwatchedPod(pod, key, unwatched); err != nil {
-			return nil, err
-		}
-	}
-	return unwatched, nil
-}
-
-func addUnwatchedPod(pod *corev1.Pod, key clusterstate.DatabaseKey, snapshot *migrate.Snapshot) error {
-	switch {
-	case pod.Labels[annotations.Injected] == "true":
-		return nil // the index of injected pods has it
-	case isRunner(pod, key):
-		snapshot.Jobs = append(snapshot.Jobs, migrate.Job{
-			Step: migrate.Step(pod.Labels[annotations.Step]), OrphanedPod: pod.Name,
-		})
-		return nil
-	}
-	read, hasDatabase, err := clusterstate.MigrationPod(pod)
-	if err == nil && hasDatabase && read.Requirement.Database.Key == key.Database {
-		snapshot.Pods = append(snapshot.Pods, read)
-	}
-	return err
-}
-
-// isRunner reports whether a pod belongs to one of our Jobs on a database and has not ended.
-func isRunner(pod *corev1.Pod, key clusterstate.DatabaseKey) bool {
-	return pod.Labels[annotations.Database] == key.Database && pod.Labels[annotations.Step] != "" &&
-		!clusterstate.HasEnded(pod)
 }

@@ -56,30 +56,30 @@ func (c *Controller) Reconcile(ctx context.Context, key clusterstate.DatabaseKey
 func (c *Controller) reconcileLive(
 	ctx context.Context, key clusterstate.DatabaseKey, startsJob bool,
 ) (reconcile.Result, error) {
-	snapshot, unwatched, err := c.readLive(ctx, key, startsJob)
+	snapshot, pods, err := c.readLive(ctx, key, startsJob)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	plan := snapshot.Plan()
 	blocked := false
 	if plan.StartJob != nil {
-		if unwatched == nil {
-			if unwatched, err = c.readUnwatchedPods(ctx, key); err != nil {
+		if pods == nil {
+			if pods, err = c.readLivePods(ctx, key); err != nil {
 				return reconcile.Result{}, err
 			}
 		}
-		snapshot.Jobs = append(snapshot.Jobs, unwatched.Jobs...)
-		snapshot.Pods = append(snapshot.Pods, unwatched.Pods...)
+		pods.replaceIn(&snapshot)
 		plan = snapshot.Plan()
 		blocked = plan.StartJob == nil
 	}
 	return c.applyPlan(ctx, key, snapshot, plan, blocked)
 }
 
-// applyPlan does what a plan says. Set blocked if unwatched pods prevent a Job from starting.
+// applyPlan does what a plan says. Set blocked if live pods prevent a Job from starting that the index allows.
 func (c *Controller) applyPlan(
 	ctx context.Context, key clusterstate.DatabaseKey, snapshot migrate.Snapshot, plan migrate.Plan, blocked bool,
 ) (reconcile.Result, error) {
+	c.finishable.set(key, plan.Finishable, snapshot.Now)
 	if err := c.apply(ctx, key, snapshot, plan); err != nil {
 		if clusterstate.IsConflict(err) {
 			c.Log.V(1).Info("Another client changed an object first. The controller tries again",
@@ -117,8 +117,8 @@ func withoutMessages(status *v1alpha1.PluginMigrationStatus) *v1alpha1.PluginMig
 	return stripped
 }
 
-// requeueAfter returns when to reconcile again even if no watch reports a change. Set blocked if unwatched pods prevent
-// a Job from starting.
+// requeueAfter returns when to reconcile again even if no watch reports a change. Set blocked if live pods prevent a
+// Job from starting that the index allows.
 func requeueAfter(snapshot migrate.Snapshot, plan migrate.Plan, blocked bool) time.Duration {
 	unwatched := blocked || slices.ContainsFunc(snapshot.Jobs, func(job migrate.Job) bool { return !job.Done })
 	if unwatched && (plan.RequeueAfter == 0 || resyncInterval < plan.RequeueAfter) {

@@ -73,7 +73,7 @@ func installWebhook(ctx context.Context) error {
 	}
 	features := []string{"migrations", "policies"}
 	webhook, err = installation.StartWithFeatures(
-		ctx, plane, shared.Program, shared.Dir, system, features, "--copy-retention=2s")
+		ctx, plane, shared.Program, shared.Dir, system, features, "--copy-retention=2s", "--finish-delay=1s")
 	shared.Webhook = webhook
 	return err
 }

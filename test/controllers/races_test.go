@@ -122,8 +122,8 @@ func TestTwoNamespacesOnOneDatabase(t *testing.T) {
 	migrationInPhase(t, other, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
-// TestForeignPods proves that "finish" waits for pods of other namespaces that run, and does not name them. An annotation
-// on the PluginMigration ignores them.
+// TestForeignPods proves that "finish" waits for pods of other namespaces that run, and does not name them. An
+// annotation on the PluginMigration ignores them.
 func TestForeignPods(t *testing.T) {
 	t.Parallel()
 	ns, attacker := shared.CreateNamespace(t), shared.CreateNamespace(t)
@@ -160,8 +160,8 @@ func TestUnscheduledForeignPod(t *testing.T) {
 	migrationInPhase(t, ns, "dao-test@1.1.0", v1alpha1.PhaseFinished)
 }
 
-// foreignPod returns a pod that uses the database of another namespace. It loads dao-test, and its author labelled it as
-// injected.
+// foreignPod returns a pod that uses the database of another namespace. It loads dao-test, and its author labelled it
+// as injected.
 func foreignPod(namespace, name, database string) *corev1.Pod {
 	user := pod(namespace, name, "")
 	delete(user.Annotations, annotations.Plugins)

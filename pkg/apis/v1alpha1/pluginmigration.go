@@ -149,6 +149,8 @@ const (
 	ReasonOlderPods = "OlderPods"
 	// ReasonPodsNotReady: pods that have the migrations are not ready.
 	ReasonPodsNotReady = "PodsNotReady"
+	// ReasonSettling: "kong migrations finish" starts soon, if the pods allow it until then.
+	ReasonSettling = "Settling"
 	// ReasonNoPods: there is no pod that the Job could be made from.
 	ReasonNoPods = "NoPods"
 	// ReasonNamespaceExcluded: the installation of kongdao excludes the namespace.
