@@ -45,6 +45,10 @@ func (p *process) exclusions() clusterstate.Exclusions {
 	}
 }
 
+// abandonedAfter is how long the PluginMigrations of a database stay that no pod uses. A gateway that is turned off for
+// a long holiday still finds them.
+const abandonedAfter = 30 * 24 * time.Hour
+
 func migrationSettings(options Options) migrate.Settings {
 	seconds := func(duration time.Duration) int64 { return int64(duration / time.Second) }
 	return migrate.Settings{
@@ -55,5 +59,6 @@ func migrationSettings(options Options) migrate.Settings {
 		PodAnnotations:  options.JobAnnotations,
 		HistoryLimit:    options.MigrationHistory,
 		FinishDelay:     options.FinishDelay,
+		AbandonedAfter:  abandonedAfter,
 	}
 }

@@ -81,6 +81,7 @@ func (b *builder) migration(requirement Requirement, phase v1alpha1.Phase, pendi
 		migration.Status.MigratedTime = &migration.CreationTimestamp
 		meta.SetStatusCondition(&migration.Status.Conditions, metav1.Condition{
 			Type: v1alpha1.ConditionMigrated, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonVerified,
+			LastTransitionTime: created,
 		})
 	}
 	b.Migrations = append(b.Migrations, migration)
@@ -90,6 +91,11 @@ func (b *builder) migration(requirement Requirement, phase v1alpha1.Phase, pendi
 // change changes the migration that was added last.
 func (b *builder) change(change func(*v1alpha1.PluginMigration)) *builder {
 	change(&b.Migrations[len(b.Migrations)-1])
+	return b
+}
+
+func (b *builder) abandonedAfter(after time.Duration) *builder {
+	b.AbandonedAfter = after
 	return b
 }
 

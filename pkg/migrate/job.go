@@ -34,6 +34,8 @@ type Settings struct {
 	TTLSeconds int32
 	// HistoryLimit is the number of PluginMigrations of a database to keep that no pod requires.
 	HistoryLimit int
+	// AbandonedAfter is how long to keep the PluginMigrations of a database that no pod uses. If it is 0, they stay.
+	AbandonedAfter time.Duration
 	// FinishDelay is how long "kong migrations finish" must be possible before it starts.
 	FinishDelay time.Duration
 	// PodLabels and PodAnnotations are added to the pods of Jobs.

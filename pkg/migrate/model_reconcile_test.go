@@ -49,6 +49,9 @@ func (m *model) reconcile() {
 	}
 	for _, name := range plan.Prune {
 		m.logf("%s is pruned", name)
+		if migration := m.migrations[name]; len(migration.Status.Pending) > 0 {
+			m.fatalf("%s is pruned, but is not finished", name)
+		}
 		delete(m.migrations, name)
 	}
 }

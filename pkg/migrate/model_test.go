@@ -79,6 +79,8 @@ func newModel(t *testing.T, seed uint64) *model {
 const (
 	modelNamespace   = "kong"
 	modelFinishDelay = 30 * time.Second
+	// modelAbandonedAfter is short enough that it passes while events happen.
+	modelAbandonedAfter = 10 * time.Minute
 )
 
 func (m *model) logf(format string, args ...any) {
@@ -94,7 +96,7 @@ func (m *model) fatalf(format string, args ...any) {
 func (m *model) snapshot() Snapshot {
 	snapshot := Snapshot{
 		Namespace: modelNamespace, Now: metav1.NewTime(m.now), HistoryLimit: 2,
-		FinishDelay: modelFinishDelay, FinishableSince: m.finishable,
+		AbandonedAfter: modelAbandonedAfter, FinishDelay: modelFinishDelay, FinishableSince: m.finishable,
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.migrations)) {
 		migration := m.migrations[name]

@@ -66,6 +66,8 @@ type planner struct {
 	requiring map[string][]*Pod
 	// managed are the plugins from our sources: those that a migration or a pod has. Other plugins are a part of Kong.
 	managed map[string]bool
+	// used reports whether pods of the namespace use the database.
+	used bool
 	// running are the pods without our gate, and those whose gate this plan removes.
 	running []*Pod
 	// activeJob names the Job that runs on the database. It is empty if none does.
@@ -128,6 +130,7 @@ func (p *planner) indexPods() {
 	}
 	for i := range p.Pods {
 		pod := &p.Pods[i]
+		p.used = p.used || pod.Namespace == p.Namespace
 		if pod.Unusable == "" { // its injection record can be forged otherwise
 			for _, plugin := range pod.Requirement.Plugins {
 				p.managed[plugin.Name] = true

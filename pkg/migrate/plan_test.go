@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -226,8 +227,40 @@ func TestPlanPrune(t *testing.T) {
 				migration(requirementOf(releaseWith("third", "000", "x")), finished),
 			reason: "only they know which files Kong executed",
 		},
+		"abandoned": {
+			snapshot: newBuilder().abandonedAfter(time.Hour).migration(first(), finished).migration(second(), failed),
+			want:     "prune " + first().MigrationName() + "; prune " + second().MigrationName(),
+			reason:   "the last change was more than an hour ago",
+		},
+		"abandoned later": {
+			snapshot: newBuilder().abandonedAfter(3*time.Hour).migration(first(), finished),
+		},
+		"changed lately": {
+			snapshot: newBuilder().abandonedAfter(time.Hour).migration(first(), finished).
+				change(func(migration *v1alpha1.PluginMigration) { migration.Status.FinishedTime = new(noon()) }),
+		},
+		"no pod requires it, but one uses the database": {
+			snapshot: newBuilder().abandonedAfter(time.Hour).pod("ready", withoutPlugins()).migration(first(), finished),
+			reason:   "the plugin may come back",
+		},
+		"a pod of another namespace uses the database": {
+			snapshot: newBuilder().abandonedAfter(time.Hour).foreign("ready", first()).migration(first(), finished),
+			want:     "prune " + first().MigrationName(),
+			reason:   "each namespace has its own PluginMigrations",
+		},
+		"abandoned, but pending": {
+			snapshot: newBuilder().abandonedAfter(time.Hour).migration(second(), migrated, next),
+			reason:   "the database is in a state that a person must know about",
+		},
+		"abandoned, but a Job runs": {
+			snapshot: newBuilder().abandonedAfter(time.Hour).migration(first(), migrating).running(stepUp),
+		},
 	} {
 		t.Run(name, test.check)
+	}
+	later := newBuilder().abandonedAfter(3*time.Hour).migration(first(), finished).Plan()
+	if want := 80*time.Minute + time.Second; later.RequeueAfter != want {
+		t.Errorf("the plan is made again after %v, want %v: 100 minutes of 3 hours have passed", later.RequeueAfter, want)
 	}
 }
 

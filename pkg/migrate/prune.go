@@ -1,27 +1,39 @@
 package migrate
 
-import "kongdao.io/kongdao/pkg/apis/v1alpha1"
+import (
+	"time"
 
-// prune plans to delete the oldest migrations that no pod requires, until HistoryLimit of them remain.
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+)
+
+// prune plans to delete the migrations of an abandoned database, and the oldest migrations that no pod requires, until
+// HistoryLimit of them remain.
 func (p *planner) prune() {
 	var unused []*v1alpha1.PluginMigration
 	for _, migration := range p.migrations {
-		if len(p.requiring[migration.Name]) == 0 && p.canDelete(migration) {
+		switch {
+		case p.isAbandoned(migration):
+			p.pruneMigration(migration)
+		case len(p.requiring[migration.Name]) == 0 && p.canDelete(migration):
 			unused = append(unused, migration)
 		}
 	}
 	for _, migration := range unused[:max(len(unused)-p.HistoryLimit, 0)] {
-		p.plan.Prune = append(p.plan.Prune, migration.Name)
-		delete(p.plan.StatusUpdates, migration.Name)
+		p.pruneMigration(migration)
 	}
 }
 
-// canDelete reports whether nothing is lost if a migration is deleted. No Job of it may run, and nothing may be
-// pending. If it was migrated, a later one must know which files Kong executed.
+func (p *planner) pruneMigration(migration *v1alpha1.PluginMigration) {
+	p.plan.Prune = append(p.plan.Prune, migration.Name)
+	delete(p.plan.StatusUpdates, migration.Name)
+}
+
+// canDelete reports whether nothing is lost if a migration is deleted. If it was migrated, a later one must know which
+// files Kong executed.
 func (p *planner) canDelete(migration *v1alpha1.PluginMigration) bool {
-	phase := migration.Status.Phase
-	if phase == v1alpha1.PhaseMigrating || phase == v1alpha1.PhaseFinishing || len(migration.Status.Pending) > 0 ||
-		p.plan.StartJob != nil && p.plan.StartJob.Migration == migration.Name {
+	if !p.isIdle(migration) {
 		return false
 	}
 	if !IsMigrated(migration) {
@@ -35,4 +47,43 @@ func (p *planner) canDelete(migration *v1alpha1.PluginMigration) bool {
 		}
 	}
 	return true
+}
+
+// isIdle reports whether no Job of a migration runs, and nothing is pending.
+func (p *planner) isIdle(migration *v1alpha1.PluginMigration) bool {
+	phase := migration.Status.Phase
+	return phase != v1alpha1.PhaseMigrating && phase != v1alpha1.PhaseFinishing && len(migration.Status.Pending) == 0 &&
+		(p.plan.StartJob == nil || p.plan.StartJob.Migration != migration.Name)
+}
+
+// isAbandoned reports whether a migration has not changed for AbandonedAfter, and no pod of the namespace uses the
+// database. The controller then no longer needs to know which files Kong executed. If pods come back, a new Job finds
+// that they were executed.
+func (p *planner) isAbandoned(migration *v1alpha1.PluginMigration) bool {
+	if p.AbandonedAfter == 0 || p.used || !p.isIdle(migration) {
+		return false
+	}
+	at := lastChange(p.stored(migration)).Add(p.AbandonedAfter)
+	if p.Now.Time.Before(at) {
+		p.requeueAt(metav1.NewTime(at))
+		return false
+	}
+	return true
+}
+
+// lastChange returns when a migration was created, or when its status last changed in more than messages.
+func lastChange(migration *v1alpha1.PluginMigration) time.Time {
+	last := migration.CreationTimestamp.Time
+	status := &migration.Status
+	for _, at := range []*metav1.Time{status.StartTime, status.MigratedTime, status.FinishedTime, status.RetryTime} {
+		if at != nil && at.After(last) {
+			last = at.Time
+		}
+	}
+	for i := range status.Conditions {
+		if at := status.Conditions[i].LastTransitionTime.Time; at.After(last) {
+			last = at
+		}
+	}
+	return last
 }

@@ -22,6 +22,9 @@ type Snapshot struct {
 	Jobs []Job
 	// HistoryLimit is the number of migrations to keep that no pod requires.
 	HistoryLimit int
+	// AbandonedAfter is how long to keep migrations that do not change while no pod of the namespace uses the database. If
+	// it is 0, they stay.
+	AbandonedAfter time.Duration
 	// FinishDelay is how long "kong migrations finish" must be possible before it starts, because events about pods can be
 	// late. FinishableSince says, by the name of the migration, since when all plans of the controller have allowed it.
 	FinishDelay     time.Duration

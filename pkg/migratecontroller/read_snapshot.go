@@ -44,7 +44,8 @@ func (c *Controller) readSnapshot(
 ) (migrate.Snapshot, error) {
 	snapshot := migrate.Snapshot{
 		Namespace: key.Namespace, Now: metav1.Now(), HistoryLimit: c.Settings.HistoryLimit,
-		FinishDelay: c.Settings.FinishDelay, FinishableSince: c.finishable.get(key),
+		AbandonedAfter: c.Settings.AbandonedAfter,
+		FinishDelay:    c.Settings.FinishDelay, FinishableSince: c.finishable.get(key),
 	}
 	var err error
 	if snapshot.Excluded, err = c.Exclusions.Excludes(ctx, key.Namespace); err != nil {
