@@ -53,15 +53,16 @@ func (p *process) addPolicies(ctx context.Context) error {
 // addPolicyControllers adds the controllers for policies and libraries.
 func (p *process) addPolicyControllers(policies *admission.Policies, policyMetrics *policycontroller.Metrics) error {
 	library := &librarycontroller.Controller{
-		Client:    p.manager.GetClient(),
-		Live:      p.manager.GetAPIReader(),
-		Pods:      p.injectedPods,
-		Policies:  policies,
-		Sources:   p.cluster.Sources,
-		Events:    p.events,
-		Log:       ctrl.Log.WithName("library"),
-		Now:       time.Now,
-		Retention: p.options.CopyRetention,
+		Client:     p.manager.GetClient(),
+		Live:       p.manager.GetAPIReader(),
+		Pods:       p.injectedPods,
+		Policies:   policies,
+		Exclusions: p.exclusions(),
+		Sources:    p.cluster.Sources,
+		Events:     p.events,
+		Log:        ctrl.Log.WithName("library"),
+		Now:        time.Now,
+		Retention:  p.options.CopyRetention,
 	}
 	live, err := client.NewWithWatch(p.manager.GetConfig(), client.Options{
 		HTTPClient: p.manager.GetHTTPClient(), Scheme: p.manager.GetScheme(), Mapper: p.manager.GetRESTMapper(),

@@ -39,9 +39,11 @@ type Controller struct {
 	Pods     *clusterstate.InjectedPods
 	Sources  *clusterstate.Sources
 	Policies Policies
-	Events   *events.Recorder
-	Log      logr.Logger
-	Now      func() time.Time
+	// Exclusions are the namespaces that get no copies.
+	Exclusions clusterstate.Exclusions
+	Events     *events.Recorder
+	Log        logr.Logger
+	Now        func() time.Time
 	// Retention is how long a copy stays after nothing needs it: a pod that needs it may not be created yet.
 	Retention time.Duration
 

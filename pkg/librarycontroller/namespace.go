@@ -47,9 +47,13 @@ func (c *Controller) reconcileNamespace(ctx context.Context, key namespaceKey) (
 	if len(users) == 0 {
 		return reconcile.Result{}, nil
 	}
-	policies, err := c.Policies.Of(ctx, string(key))
-	if err != nil {
+	excluded, errExcluded := c.Exclusions.Excludes(ctx, string(key))
+	policies, errPolicies := c.Policies.Of(ctx, string(key))
+	if err := errors.Join(errExcluded, errPolicies); err != nil {
 		return reconcile.Result{}, err
+	}
+	if excluded {
+		return reconcile.Result{RequeueAfter: c.report(excludedPods(users))}, nil
 	}
 	provider := copyProvider{controller: c, namespace: string(key), policies: policies, provided: map[string]error{}}
 	var ready []clusterstate.GatedPod
@@ -68,8 +72,20 @@ func (c *Controller) reconcileNamespace(ctx context.Context, key namespaceKey) (
 				"namespace", pod.Namespace, "pod", pod.Name, "error", err.Error())
 		}
 	}
-	_, err = c.ungater.Ungate(ctx, c.Client, annotations.LibraryGate, ready, c.Now())
+	_, err := c.ungater.Ungate(ctx, c.Client, annotations.LibraryGate, ready, c.Now())
 	return reconcile.Result{RequeueAfter: c.report(waiting)}, err
+}
+
+// excludedPods returns the pods that wait for copies in an excluded namespace.
+func excludedPods(users []*clusterstate.InjectedPod) []waitingPod {
+	var waiting []waitingPod
+	for _, pod := range users {
+		if pod.AwaitsCopies {
+			waiting = append(waiting, waitingPod{pod, fmt.Errorf(
+				"kongdao does not work in namespace %q: its installation excludes the namespace", pod.Namespace)})
+		}
+	}
+	return waiting
 }
 
 // synced reports whether the caches are complete. Otherwise pods or releases that exist could seem to be missing.

@@ -20,6 +20,7 @@ import (
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/scope"
 )
 
 // namespaceTest is a controller for namespace "kong" and a library "plugins" with the plugin "quiet".
@@ -209,5 +210,22 @@ func TestOnePodCannotBePatched(t *testing.T) {
 	}
 	if _, err = test.reconcile(map[string]int{getConfigMap: 1, patchPod: 1}); err == nil {
 		t.Error("no error for the pod that cannot be patched")
+	}
+}
+
+// TestExcludedNamespace proves that a namespace that the installation excludes gets no copies, and that its pods are
+// told why they wait.
+func TestExcludedNamespace(t *testing.T) {
+	test := newNamespaceTest(t, usersOf(t, libraryRelease().Digest, 2, 1))
+	own, err := scope.New("kong", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	test.controller.Exclusions = clusterstate.Exclusions{Scope: own}
+	if _, err := test.reconcile(map[string]int{}); err != nil {
+		t.Error(err)
+	}
+	if len(test.events) != 1 || !strings.Contains(test.events[0], `kongdao does not work in namespace "kong"`) {
+		t.Errorf("the Events are %q, want one that says that the namespace is excluded", test.events)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
 )
@@ -18,6 +19,14 @@ func TestFinishReadsPods(t *testing.T) {
 	older := kongPods(t, 2, true)[1]
 	older.Annotations[annotations.InjectionRecord] = strings.ReplaceAll(
 		older.Annotations[annotations.InjectionRecord], "sha256:migrations", "sha256:older")
+	database := newReconcileTest(t, kongPods(t, 1, true), nil).key.Database
+	runner := func(annotation string) corev1.Pod {
+		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "kong", Name: "runner", Annotations: map[string]string{annotation: ""},
+			Labels: map[string]string{annotations.Database: database, annotations.Step: "up"},
+		}}
+		return pod
+	}
 	for name, test := range map[string]struct {
 		change func(*fakeServer)
 		starts int
@@ -26,6 +35,13 @@ func TestFinishReadsPods(t *testing.T) {
 		"the index is right": {func(*fakeServer) {}, 1, ""},
 		"an older pod":       {func(live *fakeServer) { live.pods = append(live.pods, older) }, 0, "it is on the API server"},
 		"no pod":             {func(live *fakeServer) { live.pods = nil }, 0, "no pod can run the Job"},
+		"a pod of a deleted Job": {
+			func(live *fakeServer) { live.pods = append(live.pods, runner("")) }, 0, "it may still run a migration",
+		},
+		"a mirror pod with the labels of a Job": {
+			func(live *fakeServer) { live.pods = append(live.pods, runner(corev1.MirrorPodAnnotationKey)) }, 1,
+			"a kubelet could otherwise block every database",
+		},
 		"a pod that is not ready": {
 			func(live *fakeServer) { live.pods[0].Status.Conditions = nil }, 0, "it may not work with the new release",
 		},
