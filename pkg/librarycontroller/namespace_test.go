@@ -213,8 +213,8 @@ func TestOnePodCannotBePatched(t *testing.T) {
 	}
 }
 
-// TestExcludedNamespace proves that a namespace that the installation excludes gets no copies, and that its pods are
-// told why they wait.
+// TestExcludedNamespace proves that a namespace that the installation excludes gets no copies, and that an
+// Event says why its pods wait.
 func TestExcludedNamespace(t *testing.T) {
 	test := newNamespaceTest(t, usersOf(t, libraryRelease().Digest, 2, 1))
 	own, err := scope.New("kong", "")
