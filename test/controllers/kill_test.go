@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,9 +15,9 @@ import (
 
 // step is a moment when the test kills the controller.
 type step struct {
-	// revoked is a permission that the controller needs to continue after this step. It is nil if the controller stops
-	// here anyway.
-	revoked *permission
+	// revoked are permissions that the controller needs to continue after this step. An error does not prevent the other
+	// parts of a plan, so a step can need several. It has none if the controller stops here anyway.
+	revoked []permission
 	// begin starts what leads to this step.
 	begin func()
 	// reached are checks that succeed at this step.
@@ -39,23 +40,35 @@ func TestKillAtEachStep(t *testing.T) {
 	type checks = []func(ctx context.Context) error
 	steps := []step{
 		{
-			revoked: &createMigrations, begin: func() { shared.Create(t, first) },
+			revoked: []permission{createMigrations}, begin: func() { shared.Create(t, first) },
 			reached: checks{hasGate(first, true), hasLogged(createMigrations.missingMessage())},
 		},
-		{revoked: &createJobs, reached: checks{phaseIs(ns, ""), hasLogged(createJobs.missingMessage())}},
-		{revoked: &updateStatus, reached: checks{phaseIs(ns, ""), jobsAre(ns, 1), hasLogged(updateStatus.missingMessage())}},
+		{
+			revoked: []permission{createJobs, updateStatus},
+			reached: checks{phaseIs(ns, ""), jobsAre(ns, 0), hasLogged(createJobs.missingMessage())},
+		},
+		{
+			revoked: []permission{updateStatus},
+			reached: checks{phaseIs(ns, ""), jobsAre(ns, 1), hasLogged(updateStatus.missingMessage())},
+		},
 		{
 			reached:   checks{phaseIs(ns, v1alpha1.PhaseMigrating), jobsAre(ns, 1)},
 			meanwhile: func() { endJob(t, runningJob(t, ns, "up"), pending()) },
 		},
-		{revoked: &removeGates, reached: checks{hasGate(first, true), hasLogged(removeGates.missingMessage())}},
 		{
-			revoked: &updateStatus, reached: checks{hasGate(first, false), phaseIs(ns, v1alpha1.PhaseMigrating)},
+			revoked: []permission{removeGates, updateStatus},
+			reached: checks{hasGate(first, true), hasLogged(removeGates.missingMessage())},
+		},
+		{
+			revoked: []permission{updateStatus}, reached: checks{hasGate(first, false), phaseIs(ns, v1alpha1.PhaseMigrating)},
 			meanwhile: func() { makeReady(t, first) },
 		},
 		// The result of "up" is written before "finish" starts.
-		{revoked: &createJobs, reached: checks{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 1)}},
-		{revoked: &updateStatus, reached: checks{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 2)}},
+		{
+			revoked: []permission{createJobs},
+			reached: checks{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 1), hasLogged(createJobs.missingMessage())},
+		},
+		{revoked: []permission{updateStatus}, reached: checks{phaseIs(ns, v1alpha1.PhaseMigrated), jobsAre(ns, 2)}},
 		{
 			reached:   checks{phaseIs(ns, v1alpha1.PhaseFinishing), jobsAre(ns, 2)},
 			meanwhile: func() { endJob(t, runningJob(t, ns, "finish"), done()) },
@@ -87,10 +100,15 @@ func TestKillAtEachStep(t *testing.T) {
 
 func (s step) revoke(t *testing.T) (grant func()) {
 	t.Helper()
-	if s.revoked == nil {
-		return func() {}
+	var grants []func()
+	for _, permission := range s.revoked {
+		grants = append(grants, permission.revoke(t))
 	}
-	return s.revoked.revoke(t)
+	return func() {
+		for _, grant := range slices.Backward(grants) { // each restores what the role had before it
+			grant()
+		}
+	}
 }
 
 // phaseIs returns a check that there is one PluginMigration, in a phase.
