@@ -85,7 +85,7 @@ func (r *assembledRelease) denyExcess(sources []Source) bool {
 	case len(excess) > 1:
 		r.deny(denial.LimitExceeded, "%s are over a limit; the first %s", denial.QuoteConfigMaps(excess), reason)
 	case keys > maxFiles:
-		r.deny(denial.LimitExceeded, "its ConfigMaps have %d keys together, but the limit of a release is %d; "+
+		r.deny(denial.LimitExceeded, "its ConfigMaps have %d keys, but the limit of a release is %d; "+
 			"delete files that Kong does not load, or put some of them into Kong's image", keys, maxFiles)
 	case len(incomplete) > 0:
 		r.deny(denial.LimitExceeded,

@@ -77,7 +77,7 @@ func TestLimits(t *testing.T) {
 		},
 		"files of a release": {
 			many(3, func(i int) map[string]string { return emptyKeys(fmt.Sprint("x", i), 1000) }), []string{
-				`plugin "p@1": its ConfigMaps have 3000 keys together, but the limit of a release is 2000; ` +
+				`plugin "p@1": its ConfigMaps have 3000 keys, but the limit of a release is 2000; ` +
 					`delete files that Kong does not load, or put some of them into Kong's image`,
 			}, "",
 		},

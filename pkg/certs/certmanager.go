@@ -100,8 +100,8 @@ func (p *certManagerProvider) readIssued(ctx context.Context) (*tls.Certificate,
 	return certificate, authorities, nil
 }
 
-// haveSameName returns a function that reports whether a CA has the name of one of the authorities. CAs with other names
-// do not belong to the webhook.
+// haveSameName returns a function that reports whether a CA has the name of one of the authorities. CAs with other
+// names do not belong to the webhook.
 func haveSameName(authorities []*x509.Certificate) func(*x509.Certificate) bool {
 	return func(ca *x509.Certificate) bool {
 		return slices.ContainsFunc(authorities, func(authority *x509.Certificate) bool {

@@ -155,7 +155,7 @@ func TestPackManyFiles(t *testing.T) {
 		files[fmt.Sprintf("lib/g%04d.lua", i)] = []byte{}
 	}
 	_, denied = Pack("p", files, Options{})
-	want := `folder "p": its ConfigMaps have 2805 keys together, but the limit of a release is 2000; ` +
+	want := `folder "p": its ConfigMaps have 2805 keys, but the limit of a release is 2000; ` +
 		`delete files that Kong does not load, or put some of them into Kong's image`
 	if diff := cmp.Diff(want, denied.Error()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

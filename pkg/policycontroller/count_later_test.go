@@ -10,7 +10,7 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// TestSpecChanged proves which updates of a policy the controller handles at once.
+// TestSpecChanged proves which updates of a policy the controller handles immediately.
 func TestSpecChanged(t *testing.T) {
 	version := func(uid types.UID, generation int64) *v1alpha1.PluginPolicy {
 		return &v1alpha1.PluginPolicy{ObjectMeta: metav1.ObjectMeta{Name: "stamp", UID: uid, Generation: generation}}
