@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"strings"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -78,5 +79,48 @@ func TestMirrorPods(t *testing.T) {
 		if migrations, err := migrationsIn(t.Context(), namespace); err != nil || len(migrations) != want {
 			t.Errorf("namespace %s has %d PluginMigrations, want %d: %v", namespace, len(migrations), want, err)
 		}
+	}
+}
+
+// TestKubeletChangesAnnotations proves what a kubelet can change in the pods of its node through their status. It can
+// change annotations, but not labels (NodeRestriction). A changed injection record gets it no PluginMigration, because
+// the record does not match the pod's mounts.
+func TestKubeletChangesAnnotations(t *testing.T) {
+	t.Parallel()
+	ns := shared.CreateNamespace(t)
+	daoTest(t, ns)
+	injected := pod(ns, "kong", "dao-test@1.0.0")
+	shared.Create(t, injected)
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, injected)
+	node2, node := kubelet(t, "node-2")
+	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node.Name}}
+	if err := webhook.Admin.SubResource("binding").Create(t.Context(), injected, binding); err != nil {
+		t.Fatal(err)
+	}
+	get(t, injected)
+
+	labelled := injected.DeepCopy()
+	labelled.Labels[annotations.Injected] = "false"
+	if err := node2.Status().Patch(t.Context(), labelled, client.MergeFrom(injected)); !apierrors.IsForbidden(err) {
+		t.Errorf("the kubelet can change labels: %v", err)
+	}
+	annotated := injected.DeepCopy()
+	annotated.Annotations[annotations.InjectionRecord] = strings.ReplaceAll(
+		injected.Annotations[annotations.InjectionRecord], "1.0.0", "1.1.0")
+	if err := node2.Status().Patch(t.Context(), annotated, client.MergeFrom(injected)); err != nil {
+		t.Fatal(err)
+	}
+	if get(t, injected); !strings.Contains(injected.Annotations[annotations.InjectionRecord], "1.1.0") {
+		t.Errorf("the annotations are %v, want the changed record", injected.Annotations)
+	}
+	// These steps need the controller several times after it has seen the changed record.
+	second := pod(ns, "second", "dao-test@1.0.0")
+	shared.Create(t, onDatabase(second, "second"))
+	endJob(t, runningJob(t, ns, "up"), done())
+	wantUngated(t, second)
+	wantJobs(t, ns, "up", "up")
+	if migrations, err := migrationsIn(t.Context(), ns); err != nil || len(migrations) != 2 {
+		t.Errorf("there are %d PluginMigrations, want those of the databases: %v", len(migrations), err)
 	}
 }
