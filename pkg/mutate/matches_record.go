@@ -14,8 +14,7 @@ import (
 // RecordMismatches returns how a container differs from what an injection of the recorded releases leaves. It returns
 // nil for every container that runs Kong in a pod that was really injected. Each release must be in KONG_PLUGINS, and
 // its folders must be mounted. A volume that kongdao manages must have only ConfigMaps that the record names. If the
-// container mounts another volume there, an injection keeps it. If it has the migrations, which a Job runs, it must
-// come from an API object, as the volumes of Kong's chart do.
+// container mounts another volume there, an injection keeps it, and the Job reports migrations that Kong does not list.
 func RecordMismatches(pod Pod, container *Container, record InjectionRecord) []string {
 	var mismatches []string
 	for _, release := range record.Releases {
@@ -63,15 +62,7 @@ func mountMismatch(pod Pod, container *Container, release ReleaseRecord, folder 
 		return fmt.Sprintf("is mounted from volume %q, which the pod does not have", mount.Name)
 	}
 	volume := pod.Volumes[at]
-	if !isManaged(volume.Name) {
-		isRoot := path.Dir(folder) == annotations.PluginsFolder
-		if isRoot || slices.Contains([]string{"configMap", "secret", "projected"}, volume.Source) {
-			return ""
-		}
-		return fmt.Sprintf("is mounted from volume %q of type %s; remove that mount, so that kongdao mounts the plugin",
-			volume.Name, volume.Source)
-	}
-	if !projectsOnly(volume, mount.SubPath, release.Sources) {
+	if isManaged(volume.Name) && !projectsOnly(volume, mount.SubPath, release.Sources) {
 		return fmt.Sprintf("is mounted from volume %q with files that are not from ConfigMaps of the release", volume.Name)
 	}
 	return ""

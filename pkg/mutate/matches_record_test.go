@@ -49,13 +49,12 @@ func TestInjectedPodsMatchTheirRecord(t *testing.T) {
 	}
 }
 
-// TestMountedMigrations proves from which volumes migrations can come that kongdao does not manage.
+// TestMountedMigrations proves that a container's own mount of the migrations matches, whatever its volume is. An
+// injection keeps such a mount.
 func TestMountedMigrations(t *testing.T) {
-	for source, want := range map[string]string{
-		`"configMap":{"name":"kong-plugin-dao-test-migrations"}`: "",
-		`"secret":{"secretName":"migrations"}`:                   "",
-		`"hostPath":{"path":"/"}`:                                `volume "migrations" of type hostPath`,
-		`"emptyDir":{}`:                                          `volume "migrations" of type emptyDir`,
+	for _, source := range []string{
+		`"configMap":{"name":"kong-plugin-dao-test-migrations"}`, `"secret":{"secretName":"migrations"}`,
+		`"hostPath":{"path":"/"}`, `"emptyDir":{}`,
 	} {
 		pod := decode(t, []byte(`{
 			"metadata":{"annotations":{"kongdao.io/injection":
@@ -64,9 +63,8 @@ func TestMountedMigrations(t *testing.T) {
 			"containers":[{"name":"proxy","image":"kong:3.9","env":[{"name":"KONG_PLUGINS","value":"dao-test"}],
 			"volumeMounts":[{"name":"root","mountPath":"/opt/kong/plugins/dao-test"},
 				{"name":"migrations","mountPath":"/opt/kong/plugins/dao-test/migrations"}]}]}}`))
-		found := mismatches(t, pod)
-		if len(found) == 0 != (want == "") || !strings.Contains(strings.Join(found, "\n"), want) {
-			t.Errorf("%s: the mismatches are %q, want %q", source, found, want)
+		if found := mismatches(t, pod); len(found) > 0 {
+			t.Errorf("%s: %q", source, found)
 		}
 	}
 }
