@@ -7,15 +7,13 @@ import (
 	"io"
 	"mime"
 	"net/http"
+
+	"kongdao.io/kongdao/pkg/webhookserver"
 )
 
 // maxBodyBytes limits the size of a review. It is the limit of controller-runtime (fact W4), and more than twice the
 // maximum size of a pod.
 const maxBodyBytes = 7 << 20
-
-// maxPreallocatedBytes limits the memory that is reserved for a review before it arrives. A client that only announces
-// a larger body does not get more.
-const maxPreallocatedBytes = 32 << 10
 
 // readBody reads the body of a review, and checks the method and the content type.
 func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error) {
@@ -42,15 +40,16 @@ func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error)
 	return body.Bytes(), nil
 }
 
-// readAll reads a body of an announced size. It reserves the memory for a large body only when the first part of it has
-// arrived. Then it reserves the whole size in one step: a buffer that grows step by step would need three times as
-// much.
+// readAll reads a body of an announced size. It allocates the memory for a large body only when the first byte over
+// webhookserver.UncountedBytes has arrived: then the body has its part of the server's budget. A client that only
+// announces a large body does not get the memory. The allocation is one step, because a buffer that grows step by step
+// needs three times as much.
 func readAll(into *bytes.Buffer, from io.Reader, size int64) error {
 	if size > 0 && size <= maxBodyBytes {
-		into.Grow(int(min(size, maxPreallocatedBytes)) + bytes.MinRead) // ReadFrom needs MinRead bytes to find the end
+		into.Grow(int(min(size, webhookserver.UncountedBytes)) + bytes.MinRead) // ReadFrom needs MinRead bytes to find the end
 	}
-	if size > maxPreallocatedBytes && size <= maxBodyBytes {
-		if _, err := into.ReadFrom(io.LimitReader(from, maxPreallocatedBytes)); err != nil {
+	if size > webhookserver.UncountedBytes && size <= maxBodyBytes {
+		if _, err := into.ReadFrom(io.LimitReader(from, webhookserver.UncountedBytes+1)); err != nil {
 			return err
 		}
 		into.Grow(int(size) - into.Len() + bytes.MinRead)

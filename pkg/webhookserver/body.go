@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// uncountedBytes is the size up to which a body needs no part of the budget. Most reviews are smaller. The number of
+// UncountedBytes is the size up to which a body needs no part of the budget. Most reviews are smaller. The number of
 // connections limits their memory, so large bodies do not delay them.
-const uncountedBytes = 32 << 10
+const UncountedBytes = 32 << 10
 
 // ErrOverloaded means that the server has no memory for the body of a request now.
 var ErrOverloaded = errors.New("too many large requests at the same time; try again")
@@ -35,13 +35,13 @@ type body struct {
 
 // Read implements io.Reader. It returns an error that wraps ErrOverloaded if the budget is used up.
 func (b *body) Read(p []byte) (int, error) {
-	if b.size > uncountedBytes && b.reserved == 0 {
-		if b.read == uncountedBytes {
+	if b.size > UncountedBytes && b.reserved == 0 {
+		if b.read == UncountedBytes {
 			if err := b.reserve(); err != nil {
 				return 0, err
 			}
 		} else {
-			p = p[:min(int64(len(p)), uncountedBytes-b.read)]
+			p = p[:min(int64(len(p)), UncountedBytes-b.read)]
 		}
 	}
 	n, err := b.from.Read(p)

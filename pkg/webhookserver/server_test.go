@@ -133,11 +133,11 @@ func TestBudget(t *testing.T) {
 		}
 		return fmt.Sprintf("%d %s", response.StatusCode, body)
 	}
-	if got, want := post(uncountedBytes), fmt.Sprintf("200 %d", uncountedBytes); got != want {
+	if got, want := post(UncountedBytes), fmt.Sprintf("200 %d", UncountedBytes); got != want {
 		t.Errorf("a small body: got %q, want %q", got, want)
 	}
 	waiting := make(chan string)
-	go func() { waiting <- post(uncountedBytes + 1) }()
+	go func() { waiting <- post(UncountedBytes + 1) }()
 	if _, err := io.WriteString(holder, " "); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestBudget(t *testing.T) {
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("the holder of the budget gets %s", response.Status)
 	}
-	if got, want := <-waiting, fmt.Sprintf("200 %d", uncountedBytes+1); got != want {
+	if got, want := <-waiting, fmt.Sprintf("200 %d", UncountedBytes+1); got != want {
 		t.Errorf("a body that waited for the budget: got %q, want %q", got, want)
 	}
 }
@@ -161,11 +161,11 @@ func TestOverload(t *testing.T) {
 		t.Fatal("the budget is used up at the start")
 	}
 	body := &body{
-		from: io.NopCloser(bytes.NewReader(make([]byte, 2*uncountedBytes))), connection: &connection{},
-		budget: server.budget, size: 2 * uncountedBytes, deadline: time.Now(),
+		from: io.NopCloser(bytes.NewReader(make([]byte, 2*UncountedBytes))), connection: &connection{},
+		budget: server.budget, size: 2 * UncountedBytes, deadline: time.Now(),
 	}
 	read, err := io.ReadAll(body)
-	if len(read) != uncountedBytes || !errors.Is(err, ErrOverloaded) {
+	if len(read) != UncountedBytes || !errors.Is(err, ErrOverloaded) {
 		t.Errorf("read %d bytes and got %v", len(read), err)
 	}
 	server.budget.Release(maxBodyBytes)
