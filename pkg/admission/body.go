@@ -46,7 +46,8 @@ func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error)
 // needs three times as much.
 func readAll(into *bytes.Buffer, from io.Reader, size int64) error {
 	if size > 0 && size <= maxBodyBytes {
-		into.Grow(int(min(size, webhookserver.UncountedBytes)) + bytes.MinRead) // ReadFrom needs MinRead bytes to find the end
+		// ReadFrom needs MinRead bytes to find the end.
+		into.Grow(int(min(size, webhookserver.UncountedBytes)) + bytes.MinRead)
 	}
 	if size > webhookserver.UncountedBytes && size <= maxBodyBytes {
 		if _, err := into.ReadFrom(io.LimitReader(from, webhookserver.UncountedBytes+1)); err != nil {
