@@ -24,13 +24,13 @@ help: ## Show this list
 		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/webhook and bin/kubectl-kongdao as static programs
+build: ## Build bin/webhook, bin/controller and bin/kubectl-kongdao as static programs
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ \
-		./cmd/webhook ./cmd/kubectl-kongdao
+		./cmd/webhook ./cmd/controller ./cmd/kubectl-kongdao
 
 .PHONY: image
-image: ## Build the webhook's image IMAGE as a file for `ctr images import` or `docker load` (set GOARCH to cross-build)
+image: ## Build the image IMAGE as a file for `ctr images import` or `docker load` (set GOARCH to cross-build)
 	@VERSION='$(VERSION)' hack/image/build.sh '$(IMAGE)'
 
 .PHONY: demo

@@ -2,70 +2,43 @@ package main
 
 import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/process"
+	"kongdao.io/kongdao/pkg/scope"
 )
 
-// cacheOptions returns which objects the manager's cache holds. The process has no rights to watch other objects.
+// cacheOptions returns which objects the manager's cache holds.
 func cacheOptions(options Options) (cache.Options, error) {
 	sources, err := clusterstate.SourcesCache(options.WatchNamespaces...)
 	if err != nil {
 		return cache.Options{}, err
 	}
-	byObject := map[client.Object]cache.ByObject{&corev1.ConfigMap{}: sources}
+	objects := process.CachedObjects{&corev1.ConfigMap{}: sources}
 	if options.CertProvider != providerFiles {
-		byObject[&corev1.Secret{}] = cache.ByObject{Namespaces: map[string]cache.Config{
-			options.Namespace: {FieldSelector: byName(options.CertSecret)},
+		objects[&corev1.Secret{}] = cache.ByObject{Namespaces: map[string]cache.Config{
+			options.Namespace: {FieldSelector: process.ByName(options.CertSecret)},
 		}}
-	}
-	if options.CertProvider != providerFiles || options.Policies {
-		byObject[&admissionregistrationv1.MutatingWebhookConfiguration{}] = cache.ByObject{
-			Field: byName(options.WebhookConfiguration),
+		objects[&admissionregistrationv1.MutatingWebhookConfiguration{}] = cache.ByObject{
+			Field: process.ByName(options.WebhookConfiguration),
 		}
-	}
-	if options.Migrations || options.Policies {
-		byObject[&corev1.Pod{}] = clusterstate.InjectedPodsCache(options.WatchNamespaces...)
 	}
 	if options.Migrations {
-		if byObject[&batchv1.Job{}], err = clusterstate.MigrationJobsCache(options.WatchNamespaces...); err != nil {
-			return cache.Options{}, err
-		}
-		byObject[&v1alpha1.PluginMigration{}] = clusterstate.MigrationsCache(options.WatchNamespaces...)
+		objects[&v1alpha1.PluginMigration{}] = clusterstate.MigrationsCache(options.WatchNamespaces...)
 	}
 	if options.Policies {
-		byObject[&v1alpha1.PluginPolicy{}] = cache.ByObject{}
+		objects[&v1alpha1.PluginPolicy{}] = cache.ByObject{}
+		objects[&corev1.Namespace{}] = clusterstate.NamespacesCache()
 	}
-	if options.Policies || options.NamespaceSelector != "" {
-		byObject[&corev1.Namespace{}] = clusterstate.NamespacesCache()
-	}
-	if err := excludeNamespaces(byObject, options); err != nil {
-		return cache.Options{}, err
-	}
-	return cache.Options{ByObject: byObject}, nil
-}
-
-// excludeNamespaces keeps the objects of excluded namespaces out of the caches of the controllers. Labels of namespaces
-// do not count here, because they can change.
-func excludeNamespaces(byObject map[client.Object]cache.ByObject, options Options) error {
-	scope, err := options.scope()
-	if err != nil || len(options.WatchNamespaces) > 0 {
-		return err
-	}
-	for object, selected := range byObject {
-		switch object.(type) {
-		case *corev1.Pod, *batchv1.Job, *v1alpha1.PluginMigration:
-			selected.Field = scope.Fields()
-			byObject[object] = selected
+	if len(options.WatchNamespaces) == 0 {
+		inScope, err := scope.New(options.Namespace, "")
+		if err != nil {
+			return cache.Options{}, err
 		}
+		objects.ExcludeNamespaces(inScope)
 	}
-	return nil
+	return cache.Options{ByObject: objects}, nil
 }
-
-// byName selects the object with a name.
-func byName(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"kongdao.io/kongdao/pkg/certs"
-	"kongdao.io/kongdao/pkg/policycontroller"
+	"kongdao.io/kongdao/pkg/policy"
 )
 
 // The values of --cert-provider.
@@ -72,5 +72,5 @@ func optionalConfigurations(options Options) []string {
 	if !options.Policies {
 		return nil
 	}
-	return []string{options.WebhookConfiguration + policycontroller.ConfigurationSuffix}
+	return []string{options.WebhookConfiguration + policy.ConfigurationSuffix}
 }

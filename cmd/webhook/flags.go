@@ -4,14 +4,14 @@ import "github.com/spf13/pflag"
 
 // AddFlags adds a flag for every option.
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
+	o.Options.AddFlags(flags)
 	o.addServingFlags(flags)
 	o.addCertificateFlags(flags)
-	o.addFeatureFlags(flags)
+	flags.BoolVar(&o.Migrations, "migrations", o.Migrations, "let pods wait for the migrations that the controller runs")
+	flags.BoolVar(&o.Policies, "policies", o.Policies, "apply PluginPolicies")
 }
 
 func (o *Options) addServingFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig,
-		"kubeconfig `file` of the cluster; if empty, the cluster that the process runs in")
 	flags.StringVar(&o.Host, "host", o.Host, "address to serve admissions on; if empty, all addresses")
 	flags.IntVar(&o.Port, "port", o.Port, "port to serve admissions on")
 	flags.DurationVar(&o.AdmissionTimeout, "admission-timeout", o.AdmissionTimeout,
@@ -20,13 +20,6 @@ func (o *Options) addServingFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.TLSMinVersion, "tls-min-version", o.TLSMinVersion, "minimum TLS `version`: 1.2 or 1.3")
 	flags.StringVar(&o.ClientCA, "client-ca", o.ClientCA,
 		"`file` in --cert-dir with a CA; if set, the webhook serves only clients with a certificate of this CA")
-	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress,
-		"`host:port` for Prometheus metrics; 0 disables them")
-	flags.StringVar(&o.HealthAddress, "health-address", o.HealthAddress,
-		"`host:port` for /healthz and /readyz; 0 disables them")
-	flags.StringVar(&o.ProfilingAddress, "profiling-address", o.ProfilingAddress,
-		"`host:port` for Go profiles; 0 disables them")
-	flags.StringVar(&o.LogLevel, "log-level", o.LogLevel, "log level: debug, info or error")
 	flags.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", o.ShutdownTimeout,
 		"how long to wait at shutdown for admissions in progress")
 }
@@ -40,8 +33,6 @@ func (o *Options) addCertificateFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.CertDir, "cert-dir", o.CertDir, "for files: `folder` with the serving certificate and its key")
 	flags.StringVar(&o.CertName, "cert-name", o.CertName, "for files: `file` in --cert-dir with the certificate")
 	flags.StringVar(&o.KeyName, "key-name", o.KeyName, "for files: `file` in --cert-dir with the key")
-	flags.StringVar(&o.Namespace, "namespace", o.Namespace,
-		"namespace of the webhook; by default the value of the environment variable POD_NAMESPACE")
 	flags.StringVar(&o.CertSecret, "cert-secret", o.CertSecret,
 		"for self and cert-manager: Secret in --namespace that stores the certificate")
 	flags.StringVar(&o.CertService, "cert-service", o.CertService,
@@ -54,26 +45,4 @@ func (o *Options) addCertificateFlags(flags *pflag.FlagSet) {
 		"for self and cert-manager: validity of the serving certificate; it is renewed when one third is left")
 	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", o.WebhookConfiguration,
 		"for self and cert-manager: MutatingWebhookConfiguration whose caBundle the webhook keeps up to date")
-}
-
-func (o *Options) addFeatureFlags(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces,
-		"namespaces to work in; if empty, all")
-	flags.StringVar(&o.NamespaceSelector, "namespace-selector", o.NamespaceSelector,
-		"label `selector` of the namespaces to work in, for example team=gateways; it must be that of the webhooks; "+
-			"kube-system and --namespace are always excluded")
-	flags.BoolVar(&o.Migrations, "migrations", o.Migrations,
-		"run the plugins' migrations in Jobs, and let pods wait for them")
-	flags.DurationVar(&o.MigrationTimeout, "migration-timeout", o.MigrationTimeout, "time limit of one migration")
-	flags.DurationVar(&o.MigrationDeadline, "migration-deadline", o.MigrationDeadline,
-		"how long a Job retries while the database is unreachable or locked")
-	flags.DurationVar(&o.FinishDelay, "finish-delay", o.FinishDelay,
-		"how long all pods must allow \"kong migrations finish\" before it starts")
-	flags.IntVar(&o.MigrationHistory, "migration-history", o.MigrationHistory,
-		"how many PluginMigrations that no pod needs to keep for each database")
-	flags.DurationVar(&o.JobRetention, "job-retention", o.JobRetention, "how long to keep a finished Job")
-	o.addJobMetadataFlags(flags)
-	flags.BoolVar(&o.Policies, "policies", o.Policies, "apply PluginPolicies")
-	flags.DurationVar(&o.CopyRetention, "copy-retention", o.CopyRetention,
-		"how long to keep a copy of a library's release that no pod and no policy needs")
 }

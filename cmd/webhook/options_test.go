@@ -2,66 +2,53 @@ package main
 
 import (
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"kongdao.io/kongdao/pkg/process"
 )
 
-// TestFlags checks that every option has one flag, and that the flag sets only this option. Labels and annotations of
-// Jobs have two.
+// TestFlags checks that every option has one flag, and that the flag sets only this option.
 func TestFlags(t *testing.T) {
-	const secondFlags = 2
 	tests := map[string]struct {
 		value string
 		set   func(*Options)
 	}{
-		"kubeconfig":         {"/tmp/config", func(o *Options) { o.Kubeconfig = "/tmp/config" }},
-		"host":               {"127.0.0.1", func(o *Options) { o.Host = "127.0.0.1" }},
-		"port":               {"8443", func(o *Options) { o.Port = 8443 }},
-		"cert-provider":      {"self", func(o *Options) { o.CertProvider = "self" }},
-		"cert-issuer":        {"Issuer/x", func(o *Options) { o.CertIssuer = "Issuer/x" }},
-		"namespace":          {"kongdao", func(o *Options) { o.Namespace = "kongdao" }},
-		"cert-secret":        {"secret", func(o *Options) { o.CertSecret = "secret" }},
-		"cert-service":       {"service", func(o *Options) { o.CertService = "service" }},
-		"cert-names":         {"a.example.com,b", func(o *Options) { o.CertNames = []string{"a.example.com", "b"} }},
-		"ca-lifetime":        {"48h", func(o *Options) { o.CALifetime = 48 * time.Hour }},
-		"cert-lifetime":      {"24h", func(o *Options) { o.CertLifetime = 24 * time.Hour }},
-		"cert-dir":           {"/certs", func(o *Options) { o.CertDir = "/certs" }},
-		"cert-name":          {"cert", func(o *Options) { o.CertName = "cert" }},
-		"key-name":           {"key", func(o *Options) { o.KeyName = "key" }},
-		"client-ca":          {"ca.crt", func(o *Options) { o.ClientCA = "ca.crt" }},
-		"tls-min-version":    {"1.3", func(o *Options) { o.TLSMinVersion = "1.3" }},
-		"metrics-address":    {"0", func(o *Options) { o.MetricsAddress = "0" }},
-		"health-address":     {"localhost:1", func(o *Options) { o.HealthAddress = "localhost:1" }},
-		"watch-namespaces":   {"kong,other", func(o *Options) { o.WatchNamespaces = []string{"kong", "other"} }},
-		"namespace-selector": {"team=a", func(o *Options) { o.NamespaceSelector = "team=a" }},
-		"admission-timeout":  {"9s", func(o *Options) { o.AdmissionTimeout = 9 * time.Second }},
-		"max-connections":    {"9", func(o *Options) { o.MaxConnections = 9 }},
-		"log-level":          {"debug", func(o *Options) { o.LogLevel = "debug" }},
-		"shutdown-timeout":   {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
+		"kubeconfig":        {"/tmp/config", func(o *Options) { o.Kubeconfig = "/tmp/config" }},
+		"host":              {"127.0.0.1", func(o *Options) { o.Host = "127.0.0.1" }},
+		"port":              {"8443", func(o *Options) { o.Port = 8443 }},
+		"cert-provider":     {"self", func(o *Options) { o.CertProvider = "self" }},
+		"cert-issuer":       {"Issuer/x", func(o *Options) { o.CertIssuer = "Issuer/x" }},
+		"namespace":         {"kongdao", func(o *Options) { o.Namespace = "kongdao" }},
+		"cert-secret":       {"secret", func(o *Options) { o.CertSecret = "secret" }},
+		"cert-service":      {"service", func(o *Options) { o.CertService = "service" }},
+		"cert-names":        {"a.example.com,b", func(o *Options) { o.CertNames = []string{"a.example.com", "b"} }},
+		"ca-lifetime":       {"48h", func(o *Options) { o.CALifetime = 48 * time.Hour }},
+		"cert-lifetime":     {"24h", func(o *Options) { o.CertLifetime = 24 * time.Hour }},
+		"cert-dir":          {"/certs", func(o *Options) { o.CertDir = "/certs" }},
+		"cert-name":         {"cert", func(o *Options) { o.CertName = "cert" }},
+		"key-name":          {"key", func(o *Options) { o.KeyName = "key" }},
+		"client-ca":         {"ca.crt", func(o *Options) { o.ClientCA = "ca.crt" }},
+		"tls-min-version":   {"1.3", func(o *Options) { o.TLSMinVersion = "1.3" }},
+		"metrics-address":   {"0", func(o *Options) { o.MetricsAddress = "0" }},
+		"health-address":    {"localhost:1", func(o *Options) { o.HealthAddress = "localhost:1" }},
+		"watch-namespaces":  {"kong,other", func(o *Options) { o.WatchNamespaces = []string{"kong", "other"} }},
+		"admission-timeout": {"9s", func(o *Options) { o.AdmissionTimeout = 9 * time.Second }},
+		"max-connections":   {"9", func(o *Options) { o.MaxConnections = 9 }},
+		"log-level":         {"debug", func(o *Options) { o.LogLevel = "debug" }},
+		"shutdown-timeout":  {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
 
-		"policies":           {"true", func(o *Options) { o.Policies = true }},
-		"copy-retention":     {"1h", func(o *Options) { o.CopyRetention = time.Hour }},
-		"migrations":         {"true", func(o *Options) { o.Migrations = true }},
-		"migration-timeout":  {"1m", func(o *Options) { o.MigrationTimeout = time.Minute }},
-		"migration-deadline": {"2h", func(o *Options) { o.MigrationDeadline = 2 * time.Hour }},
-		"finish-delay":       {"9s", func(o *Options) { o.FinishDelay = 9 * time.Second }},
-		"migration-history":  {"3", func(o *Options) { o.MigrationHistory = 3 }},
-		"job-retention":      {"1h", func(o *Options) { o.JobRetention = time.Hour }},
-		"job-labels":         {"a=b,c=d", func(o *Options) { o.JobLabels = map[string]string{"a": "b", "c": "d"} }},
-		"job-annotations":    {"a/b=c", func(o *Options) { o.JobAnnotations = map[string]string{"a/b": "c"} }},
-		"job-label":          {"a=b", func(o *Options) { o.JobLabels = map[string]string{"a": "b"} }},
-		"job-annotation": {`a/b=c="d,e",f=`, func(o *Options) {
-			o.JobAnnotations = map[string]string{"a/b": `c="d,e",f=`}
-		}},
+		"policies":   {"true", func(o *Options) { o.Policies = true }},
+		"migrations": {"true", func(o *Options) { o.Migrations = true }},
 
 		"profiling-address":     {":6060", func(o *Options) { o.ProfilingAddress = ":6060" }},
 		"webhook-configuration": {"other", func(o *Options) { o.WebhookConfiguration = "other" }},
 	}
-	if options := reflect.TypeFor[Options]().NumField(); len(tests) != options+secondFlags {
+	common := reflect.TypeFor[process.Options]().NumField() - 1 // without the embedded struct itself
+	if options := reflect.TypeFor[Options]().NumField() + common; len(tests) != options {
 		t.Errorf("%d flags are tested, but there are %d options", len(tests), options)
 	}
 	parse := func(arguments ...string) Options {
@@ -92,22 +79,5 @@ func TestFlags(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
-	}
-}
-
-// TestPairsOfJobs checks that the flags with one pair and with several pairs can be combined, and that a pair without
-// an equals sign is a mistake.
-func TestPairsOfJobs(t *testing.T) {
-	options := DefaultOptions()
-	flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)
-	options.AddFlags(flags)
-	if err := flags.Parse([]string{"--job-labels=a=1,b=2", "--job-label=c=3", "--job-label=d="}); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2", "c": "3", "d": ""}, options.JobLabels); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	if err := flags.Parse([]string{"--job-annotation=a"}); err == nil || !strings.Contains(err.Error(), "name=value") {
-		t.Errorf("a pair without a value: got %v", err)
 	}
 }

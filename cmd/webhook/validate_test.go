@@ -83,40 +83,12 @@ func TestValidate(t *testing.T) {
 		"profiling port without host": {func(o *Options) { o.ProfilingAddress = "6060" }, `--profiling-address "6060": `},
 		"invalid namespace": {func(o *Options) { o.WatchNamespaces = []string{"kong", "a.b"} },
 			`--watch-namespaces "a.b": invalid namespace`},
-		"invalid namespace selector": {func(o *Options) { o.NamespaceSelector = "team in (" },
-			`--namespace-selector: namespace selector "team in (": `},
-		"two definitions of namespaces": {func(o *Options) {
-			o.NamespaceSelector, o.WatchNamespaces = "team=a", []string{"kong"}
-		}, "--namespace-selector: cannot be used with --watch-namespaces"},
-		"namespace selector": {func(o *Options) { o.NamespaceSelector = "team=a,stage notin (test)" }, ""},
-		"unknown log level":  {func(o *Options) { o.LogLevel = "warn" }, `--log-level "warn": `},
-		"shutdown timeout 0": {func(o *Options) { o.ShutdownTimeout = 0 }, "--shutdown-timeout 0s: "},
-		"migration timeout 0": {func(o *Options) { migrating(o).MigrationTimeout = 0 },
-			"--migration-timeout 0s: must be at least 1s"},
-		"deadline before timeout": {func(o *Options) { migrating(o).MigrationDeadline = time.Minute },
-			"--migration-deadline 1m0s: must be at least --migration-timeout (10m0s)"},
-		"job retention 0": {func(o *Options) { migrating(o).JobRetention = 0 },
-			"--job-retention 0s: must be at least 1s"},
-		"negative finish delay": {func(o *Options) { migrating(o).FinishDelay = -time.Second },
-			"--finish-delay -1s: must be at least 0s"},
-		"negative history": {func(o *Options) { migrating(o).MigrationHistory = -1 },
-			"--migration-history -1: must be at least 0"},
-		"invalid label": {func(o *Options) { migrating(o).JobLabels = map[string]string{"a b": "c"} },
-			`--job-labels "a b=c": invalid label`},
-		"invalid annotation": {func(o *Options) { migrating(o).JobAnnotations = map[string]string{"/": "c"} },
-			`--job-annotations "/": invalid annotation name`},
-		"migrations need a namespace": {func(o *Options) { migrating(o).Namespace = "" },
-			`--namespace "": invalid namespace, and --migrations stores its Lease there`},
-		"migrations": {func(o *Options) { migrating(o) }, ""},
-		"policies need a namespace": {func(o *Options) { o.Policies = true },
-			`--namespace "": invalid namespace, and --policies stores its Lease there`},
+		"unknown log level":       {func(o *Options) { o.LogLevel = "warn" }, `--log-level "warn": `},
+		"shutdown timeout 0":      {func(o *Options) { o.ShutdownTimeout = 0 }, "--shutdown-timeout 0s: "},
+		"migrations and policies": {func(o *Options) { o.Migrations, o.Policies = true, true }, ""},
 		"policies in some namespaces": {func(o *Options) {
 			o.Policies, o.Namespace, o.WatchNamespaces = true, "x", []string{"kong"}
 		}, "--policies: cannot be used with --watch-namespaces"},
-		"copy retention 0": {func(o *Options) { o.Policies, o.Namespace, o.CopyRetention = true, "x", 0 },
-			"--copy-retention 0s: must be at least 1s"},
-		"policies":                 {func(o *Options) { o.Policies, o.Namespace = true, "x" }, ""},
-		"unused migration options": {func(o *Options) { o.MigrationTimeout, o.JobRetention = 0, 0 }, ""},
 		"admission timeout of Kubernetes' maximum": {func(o *Options) { o.AdmissionTimeout = 30 * time.Second }, ""},
 		"long admission timeout": {func(o *Options) { o.AdmissionTimeout = 31 * time.Second },
 			"--admission-timeout 31s: must be from 1s to 30s"},
@@ -134,16 +106,11 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// migrating changes options to those of a webhook that runs migrations.
-func migrating(options *Options) *Options {
-	options.Migrations, options.Namespace = true, "kongdao-system"
-	return options
-}
-
 // TestValidateReportsAllMistakes checks that all mistakes are reported together, sorted by flag.
 func TestValidateReportsAllMistakes(t *testing.T) {
-	options := Options{CertProvider: providerFiles, Kubeconfig: "/does/not/exist", CertName: "a", KeyName: "/b",
-		ClientCA: "c", CertDir: "/does/not/exist"}
+	options := Options{CertProvider: providerFiles, CertName: "a", KeyName: "/b", ClientCA: "c",
+		CertDir: "/does/not/exist"}
+	options.Kubeconfig = "/does/not/exist"
 	var flags []string
 	for mistake := range strings.SplitSeq(options.Validate().Error(), "\n") {
 		flag, _, _ := strings.Cut(strings.ReplaceAll(mistake, ":", " "), " ")

@@ -2,116 +2,67 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"kongdao.io/kongdao/pkg/admission"
 	"kongdao.io/kongdao/pkg/certs"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
-	"kongdao.io/kongdao/pkg/scope"
+	"kongdao.io/kongdao/pkg/process"
 )
 
-// process is what the parts of the process share.
-type process struct {
-	manager ctrl.Manager
-	options Options
-	scope   scope.Scope
-	events  *events.Recorder
-	// cluster is what the handlers read. The features add their parts to it.
-	cluster *admission.Cluster
-	// injectedPods is nil if no controller runs.
-	injectedPods   *clusterstate.InjectedPods
-	policiesSynced func() bool
-}
-
-// register adds the certificate, the handlers, the controllers and the probes to the manager.
+// register adds the certificate, the handlers and the probes to the manager.
 func register(
 	ctx context.Context, manager ctrl.Manager, options Options, certificate certs.Provider, draining *drainer,
 ) error {
 	if err := certificate.SetUp(manager); err != nil {
 		return err
 	}
-	p, err := newProcess(ctx, manager, options)
+	sources, err := clusterstate.NewSources(ctx, manager.GetCache())
 	if err != nil {
 		return err
 	}
+	cluster := &admission.Cluster{Sources: sources, Live: manager.GetAPIReader()}
 	if options.Migrations {
-		if err := p.addMigrations(ctx); err != nil {
-			return err
+		migrations, err := clusterstate.NewMigrations(ctx, manager.GetCache(), manager.GetClient())
+		if err != nil {
+			return process.ExplainMissingCRDs(err)
 		}
+		cluster.Migrations = migrations
 	}
+	policiesSynced := func() bool { return true }
 	if options.Policies {
-		if err := p.addPolicies(ctx); err != nil {
+		if policiesSynced, err = addPolicies(ctx, manager, cluster); err != nil {
 			return err
 		}
 	}
-	if err := p.addHandlers(draining); err != nil {
+	if err := addHandlers(manager, cluster, draining); err != nil {
 		return err
 	}
-	return serveHealth(ctx, manager, options.HealthAddress, []readinessCheck{
-		{"certificate", func(*http.Request) error { return certificate.Ready() }},
-		{"sources", checkSynced(p.cluster.Sources.Synced, "not all plugin sources have been read yet")},
-		{"pods", checkSynced(p.podsSynced, "not all injected pods have been read yet")},
-		{"policies", checkSynced(p.policiesSynced, "not all PluginPolicies have been read yet")},
-		{"webhook", manager.GetWebhookServer().StartedChecker()},
+	return process.ServeHealth(ctx, manager, options.HealthAddress, []process.ReadinessCheck{
+		{Name: "certificate", Check: func(*http.Request) error { return certificate.Ready() }},
+		{Name: "sources", Check: process.CheckSynced(sources.Synced, "not all plugin sources have been read yet")},
+		{Name: "policies", Check: process.CheckSynced(policiesSynced, "not all PluginPolicies have been read yet")},
+		{Name: "webhook", Check: manager.GetWebhookServer().StartedChecker()},
 	})
 }
 
-func newProcess(ctx context.Context, manager ctrl.Manager, options Options) (*process, error) {
-	inScope, err := options.scope()
-	if err != nil {
-		return nil, err
-	}
-	sources, err := clusterstate.NewSources(ctx, manager.GetCache())
-	if err != nil {
-		return nil, err
-	}
-	p := &process{
-		manager: manager, options: options, scope: inScope,
-		events:         events.NewRecorder(manager.GetEventRecorder("kongdao")),
-		cluster:        &admission.Cluster{Sources: sources, Live: manager.GetAPIReader()},
-		policiesSynced: func() bool { return true },
-	}
-	if options.needsLeader() != "" {
-		if p.injectedPods, err = clusterstate.NewInjectedPods(ctx, manager.GetCache()); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
-}
-
-// podsSynced reports whether the index of injected pods is complete. A replica without it could not lead.
-func (p *process) podsSynced() bool { return p.injectedPods == nil || p.injectedPods.Synced() }
-
 // addHandlers adds the admission handlers to the webhook server.
-func (p *process) addHandlers(draining *drainer) error {
+func addHandlers(manager ctrl.Manager, cluster *admission.Cluster, draining *drainer) error {
 	admissionMetrics, err := admission.NewMetrics(metrics.Registry)
 	if err != nil {
 		return err
 	}
 	pods := &admission.Pods{
-		Cluster: p.cluster, Metrics: admissionMetrics, Events: p.events, Log: ctrl.Log.WithName("pods"),
+		Cluster: cluster, Metrics: admissionMetrics, Log: ctrl.Log.WithName("pods"),
+		Events: events.NewRecorder(manager.GetEventRecorder("kongdao")),
 	}
-	workloads := &admission.Workloads{
-		Cluster: p.cluster, Metrics: admissionMetrics, Log: ctrl.Log.WithName("workloads"),
-	}
-	server := p.manager.GetWebhookServer()
+	workloads := &admission.Workloads{Cluster: cluster, Metrics: admissionMetrics, Log: ctrl.Log.WithName("workloads")}
+	server := manager.GetWebhookServer()
 	server.Register("/mutate/pods", draining.wrap(pods))
 	server.Register("/mutate/workloads", draining.wrap(workloads))
 	return nil
-}
-
-// checkSynced returns a check that fails with a message until a cache is synced.
-func checkSynced(synced func() bool, message string) healthz.Checker {
-	return func(*http.Request) error {
-		if !synced() {
-			return errors.New(message)
-		}
-		return nil
-	}
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# build.sh REFERENCE builds the webhook's image without a daemon or a registry, and prints the file's name. Progress
-# goes to stderr. It reads user, entry point and labels from the Dockerfile, so both ways build the same image. The base
+# build.sh REFERENCE builds the image of the webhook and the controller without a daemon or a registry, and prints the
+# file's name. Progress goes to stderr. It reads user, entry point and labels from the Dockerfile, so both ways build the same image. The base
 # image is empty.
 #
 #   GOARCH   the processor architecture of the image (default: this machine's)
-#   VERSION  the version of the program and of the image's label (default: the tag of REFERENCE)
+#   VERSION  the version of the programs and of the image's label (default: the tag of REFERENCE)
 set -euo pipefail
 
 die() {
@@ -49,7 +49,7 @@ GOARCH=$(go env GOARCH)
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 chmod 755 "$root" # mktemp lets only its owner read it, but the image runs as another user
-echo "image: compiling the webhook for $GOOS/$GOARCH" >&2
+echo "image: compiling the webhook and the controller for $GOOS/$GOARCH" >&2
 hack/image/compile.sh "$root${copy##* }"
 mkdir -p out/image
 file=out/image/kongdao-$GOARCH.tar

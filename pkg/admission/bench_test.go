@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/policy"
@@ -151,7 +152,7 @@ func BenchmarkLibrary(b *testing.B) {
 			sources = append(sources, configmaps.Versioned(source, fmt.Sprintf("1.0.%d", i)))
 		}
 		handler := quietPods(b, cached(sources...))
-		handler.Cluster.Policies = &Policies{Index: index, Namespaces: fakeLabels{}}
+		handler.Cluster.Policies = &clusterstate.NamespacePolicies{Index: index, Namespaces: fakeLabels{}}
 		b.Run(fmt.Sprintf("versions=%d", versions), func(b *testing.B) {
 			recorded := httptest.NewRecorder()
 			handler.ServeHTTP(recorded, newRequest(body))

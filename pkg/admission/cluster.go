@@ -18,7 +18,9 @@ type Cluster struct {
 	// Live reads the API server, not a cache.
 	Live client.Reader
 	// Policies is nil if PluginPolicies are disabled.
-	Policies *Policies
+	Policies *clusterstate.NamespacePolicies
+	// Effects may be nil.
+	Effects EffectsRecorder
 	// Migrations is nil if migrations are disabled. Then no pod waits for a migration.
 	Migrations MigrationReader
 

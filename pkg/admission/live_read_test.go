@@ -246,7 +246,7 @@ func TestLiveReadWithoutAnswer(t *testing.T) {
 		"sources": uncached,
 		"namespaces": func(live client.Reader) *Cluster {
 			cluster := cached(configmaps.Source("kong", "a", "dao-test"))
-			cluster.Policies = &Policies{
+			cluster.Policies = &clusterstate.NamespacePolicies{
 				Index:      policyIndex(t, 1, "dao-test"),
 				Namespaces: &clusterstate.Namespaces{Cached: emptyCache{}, Live: LiveReader{live}},
 			}

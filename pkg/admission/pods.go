@@ -69,8 +69,8 @@ func (p *Pods) admit(ctx context.Context, review *podReview) response {
 	if err != nil {
 		return failed(err)
 	}
-	if !review.dryRun {
-		p.Cluster.Policies.recordEffects(decision.Effects, review.owner())
+	if !review.dryRun && p.Cluster.Effects != nil {
+		p.Cluster.Effects.RecordEffects(decision.Effects, review.owner())
 	}
 	answer, err := newResponse(decision)
 	if err != nil {

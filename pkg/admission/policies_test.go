@@ -10,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/policy"
 	"kongdao.io/kongdao/test/goldens"
@@ -47,7 +48,7 @@ func policyIndex(t testing.TB, count int, plugins ...string) *policy.Index {
 func podsWithPolicies(t testing.TB, c goldens.Case, policies int) http.Handler {
 	t.Helper()
 	handler := quietPods(t, cached(c.Sources...))
-	handler.Cluster.Policies = &Policies{
+	handler.Cluster.Policies = &clusterstate.NamespacePolicies{
 		Index: policyIndex(t, policies, "dao-test"), Namespaces: fakeLabels{"team": "gateways"},
 	}
 	return handler
@@ -81,7 +82,7 @@ func TestUnreadableNamespaceIsAFailure(t *testing.T) {
 		"no policy": {0, http.StatusOK},
 	} {
 		h := newHarness(t, cached(c.Sources...))
-		h.cluster.Policies = &Policies{
+		h.cluster.Policies = &clusterstate.NamespacePolicies{
 			Index:      policyIndex(t, test.policies, "dao-test"),
 			Namespaces: failingLabels{errors.New("no such namespace")},
 		}
@@ -106,9 +107,10 @@ func TestEffectsAreRecorded(t *testing.T) {
 	} {
 		h := newHarness(t, cached(c.Sources...))
 		effects := &fakeEffects{}
-		h.cluster.Policies = &Policies{
-			Index: policyIndex(t, 1, "dao-test"), Namespaces: fakeLabels{"team": "gateways"}, Effects: effects,
+		h.cluster.Policies = &clusterstate.NamespacePolicies{
+			Index: policyIndex(t, 1, "dao-test"), Namespaces: fakeLabels{"team": "gateways"},
 		}
+		h.cluster.Effects = effects
 		got := h.post(t, test.edit(chartReview(t, c)))
 		recorded := ""
 		if effects.recorded {
@@ -148,7 +150,7 @@ func TestAuditIsRecordedOnController(t *testing.T) {
 	}{"created": {false, 1}, "dry run": {true, 0}} {
 		c := goldenCase(t, chartCase)
 		h := newHarness(t, cached(c.Sources...))
-		h.cluster.Policies = &Policies{Index: index, Namespaces: fakeLabels{}}
+		h.cluster.Policies = &clusterstate.NamespacePolicies{Index: index, Namespaces: fakeLabels{}}
 		body := bytes.Replace(chartReview(t, c), []byte(`"metadata":{`),
 			[]byte(`"metadata":{"ownerReferences":[{"kind":"ReplicaSet","name":"kong","controller":true}],`), 1)
 		if test.dryRun {

@@ -1,7 +1,6 @@
 package policycontroller
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/policyeffects"
 )
 
 func replicaSet(name string) v1alpha1.WorkloadReference {
@@ -24,50 +24,6 @@ func names(workloads []v1alpha1.WorkloadReference) []string {
 	return all
 }
 
-// TestDenialsAreReportedOnce proves when a replica reports a denied workload, and when it forgets one.
-func TestDenialsAreReportedOnce(t *testing.T) {
-	now := time.Unix(0, 0)
-	reporter := &DenialReporter{Now: func() time.Time { return now }}
-	want := func(when string, want map[string][]string) {
-		t.Helper()
-		got := reporter.takeUnreported()
-		if len(got) != len(want) {
-			t.Errorf("%s, the report is %v, want %v", when, got, want)
-		}
-		for policy, workloads := range want {
-			if !slices.Equal(names(got[policy]), workloads) {
-				t.Errorf("%s, the workloads of policy %s are %v, want %v", when, policy, got[policy], workloads)
-			}
-		}
-	}
-	want("before the first denial", nil)
-	reporter.Record([]string{"p"}, v1alpha1.WorkloadReference{})
-	want("after a denial without a controller", nil)
-	reporter.Record([]string{"p", "q"}, replicaSet("b"))
-	reporter.Record([]string{"p"}, replicaSet("a"))
-	want("after two denials", map[string][]string{"p": {"a", "b"}, "q": {"b"}})
-	now = now.Add(denialRefreshInterval)
-	reporter.Record([]string{"p"}, replicaSet("a"))
-	want("after the same denial soon", nil)
-	now = now.Add(denialRefreshInterval + time.Second)
-	reporter.Record([]string{"p"}, replicaSet("a"))
-	want("after the same denial later", map[string][]string{"p": {"a", "b"}})
-	now = now.Add(denialTTL - denialRefreshInterval)
-	reporter.Record([]string{"p"}, replicaSet("a"))
-	want("when the other denial is too old", map[string][]string{"p": {"a"}})
-}
-
-// TestDeniedWorkloadsAreLimited proves that a replica remembers a limited number of workloads for each policy.
-func TestDeniedWorkloadsAreLimited(t *testing.T) {
-	reporter := &DenialReporter{Now: time.Now}
-	for i := range maxDeniedWorkloads + 10 {
-		reporter.Record([]string{"p"}, replicaSet(fmt.Sprintf("kong-%03d", i)))
-	}
-	if got := len(reporter.takeUnreported()["p"]); got != maxDeniedWorkloads {
-		t.Errorf("the report has %d workloads, want %d", got, maxDeniedWorkloads)
-	}
-}
-
 // TestRecentDenials proves that old reports do not count, and that a workload counts once if two replicas report it.
 func TestRecentDenials(t *testing.T) {
 	now := time.Unix(10_000, 0)
@@ -79,7 +35,7 @@ func TestRecentDenials(t *testing.T) {
 		return denials
 	}
 	all := []v1alpha1.PolicyDenials{
-		entry("new", 0, "b", "a"), entry("recent", denialTTL, "a"), entry("old", denialTTL+time.Second, "c"),
+		entry("new", 0, "b", "a"), entry("recent", policyeffects.DenialTTL, "a"), entry("old", policyeffects.DenialTTL+time.Second, "c"),
 	}
 	recent := recentDenials(all, now)
 	if len(recent) != 2 || len(all) != 3 {

@@ -7,15 +7,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/policy"
 )
 
-// Metrics count the effects of policies on new pods, and show the statuses of policies. The labels are names of
-// policies, which administrators choose, and words of a small fixed set.
+// Metrics show the statuses of policies. The labels are names of policies, which administrators choose, and words of a
+// small fixed set.
 type Metrics struct {
-	admissions *prometheus.CounterVec
-	pods       *prometheus.Desc
-	denied     *prometheus.Desc
+	pods   *prometheus.Desc
+	denied *prometheus.Desc
 
 	mutex sync.Mutex
 	// statuses are the policies with their last statuses. Only the leader has them.
@@ -25,29 +23,16 @@ type Metrics struct {
 // NewMetrics returns registered metrics.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	metrics := &Metrics{
-		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "kongdao_policy_admissions_total",
-			Help: "Effects of policies on new pods, or with mode Audit the effects that they would have.",
-		}, []string{"policy", "effect"}),
 		pods: prometheus.NewDesc("kongdao_policy_pods",
 			"Kong pods that a policy selects, by whether they have its plugins.", []string{"policy", "state"}, nil),
 		denied: prometheus.NewDesc("kongdao_policy_denied_workloads",
 			"Workloads whose pods a policy denied in the last hour, or with mode Audit would have denied.",
 			[]string{"policy"}, nil),
 	}
-	for _, collector := range []prometheus.Collector{metrics.admissions, metrics} {
-		if err := registry.Register(collector); err != nil {
-			return nil, fmt.Errorf("register the metrics of policies: %w", err)
-		}
+	if err := registry.Register(metrics); err != nil {
+		return nil, fmt.Errorf("register the metrics of policies: %w", err)
 	}
 	return metrics, nil
-}
-
-// Count counts the effects of policies on a pod.
-func (m *Metrics) Count(effects policy.Effects) {
-	for _, effect := range effects {
-		m.admissions.WithLabelValues(effect.Policy, string(effect.Kind)).Inc()
-	}
 }
 
 // setStatuses sets the policies whose statuses are shown.

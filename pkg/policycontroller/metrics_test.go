@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/policy"
 )
 
 // values returns the values of a metric by its labels, such as "policy=a state=injected".
@@ -50,29 +49,6 @@ func newMetrics(t *testing.T) (*Metrics, *prometheus.Registry) {
 		t.Fatal(err)
 	}
 	return metrics, registry
-}
-
-// TestEffectsAreCounted proves that each effect of a policy is counted.
-func TestEffectsAreCounted(t *testing.T) {
-	metrics, registry := newMetrics(t)
-	of := func(name string, kind policy.EffectKind) policy.Effect {
-		return policy.Effect{Policy: name, Kind: kind}
-	}
-	for _, effects := range []policy.Effects{
-		nil,
-		{of("a", policy.Injected), of("b", policy.Injected), of("c", policy.OptedOut)},
-		{of("a", policy.Injected), of("d", policy.WouldChange)},
-		{of("b", policy.Denied), of("d", policy.WouldChange), of("e", policy.WouldDeny)},
-	} {
-		metrics.Count(effects)
-	}
-	want := map[string]float64{
-		"effect=injected policy=a": 2, "effect=injected policy=b": 1, "effect=denied policy=b": 1,
-		"effect=opted_out policy=c": 1, "effect=would_change policy=d": 2, "effect=would_deny policy=e": 1,
-	}
-	if diff := cmp.Diff(want, values(t, registry, "kongdao_policy_admissions_total")); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
 }
 
 type status = v1alpha1.PluginPolicyStatus

@@ -10,13 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-)
 
-// ConfigurationSuffix is the end of the name of the MutatingWebhookConfiguration for policies. The name begins with the
-// name of the installation's MutatingWebhookConfiguration. The installation creates both, the one for policies without
-// a webhook. So the controller does not need the right to create configurations, which RBAC cannot restrict to a name,
-// and the configuration is removed when policies are turned off.
-const ConfigurationSuffix = "-policies"
+	"kongdao.io/kongdao/pkg/policy"
+)
 
 const (
 	// podsWebhook is the name of the installation's webhook for pods.
@@ -54,7 +50,7 @@ func (c *Controller) webhook() webhookConfiguration {
 // ensure adds the webhook to the configuration if a policy needs it, and removes it otherwise. So a cluster without
 // policies that give plugins has no additional calls.
 func (w webhookConfiguration) ensure(ctx context.Context, needed bool) error {
-	name := w.installed + ConfigurationSuffix
+	name := w.installed + policy.ConfigurationSuffix
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	if err := w.live.Get(ctx, client.ObjectKey{Name: name}, configuration); err != nil {
 		if apierrors.IsNotFound(err) && !needed {

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
-	"kongdao.io/kongdao/pkg/policycontroller"
+	"kongdao.io/kongdao/pkg/policy"
 )
 
 // decode decodes the YAML documents of a text. A duplicate key is an error.
@@ -90,7 +90,7 @@ func findMainConfiguration(
 	type configuration = admissionregistrationv1.MutatingWebhookConfiguration
 	all := findAll[configuration](t, objects, "MutatingWebhookConfiguration")
 	all = slices.DeleteFunc(all, func(one *configuration) bool {
-		return strings.HasSuffix(one.Name, policycontroller.ConfigurationSuffix)
+		return strings.HasSuffix(one.Name, policy.ConfigurationSuffix)
 	})
 	if len(all) != 1 {
 		t.Fatalf("got %d MutatingWebhookConfigurations that are not for policies, want one", len(all))

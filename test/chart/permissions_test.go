@@ -9,7 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"kongdao.io/kongdao/pkg/policycontroller"
+	"kongdao.io/kongdao/pkg/policy"
 )
 
 // TestPermissionsAreNarrow proves that no role reaches more namespaces, objects or verbs than it needs.
@@ -162,7 +162,7 @@ func TestPolicyPermissions(t *testing.T) {
 			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "create", "delete"}},
 			// The main webhook is the source of the one for policies, so these permissions are read-only.
 			webhooks(main, "list", "watch"),
-			webhooks(main+policycontroller.ConfigurationSuffix, verbs...),
+			webhooks(main+policy.ConfigurationSuffix, verbs...),
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("rules (-want +got)\n%s", diff)

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"kongdao.io/kongdao/pkg/policycontroller"
+	"kongdao.io/kongdao/pkg/policy"
 )
 
 // TestPoliciesAreOptional proves that policies add these objects and arguments. Without policies, or with
@@ -89,7 +89,7 @@ func TestPolicyConfigurationHasNoWebhooksField(t *testing.T) {
 			t.Fatalf("got %d MutatingWebhookConfigurations for policies, want one", len(configurations))
 		}
 		configuration := configurations[0]
-		if want := main.Name + policycontroller.ConfigurationSuffix; configuration.GetName() != want {
+		if want := main.Name + policy.ConfigurationSuffix; configuration.GetName() != want {
 			t.Errorf("the name is %s, want %s", configuration.GetName(), want)
 		}
 		if webhooks, ok := configuration.Object["webhooks"]; ok {

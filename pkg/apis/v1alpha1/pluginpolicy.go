@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"cmp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // PluginPolicy defines, for the whole cluster, the plugins that Kong pods get
 // without an annotation, the plugins that annotations may request, and the
@@ -178,6 +182,12 @@ type WorkloadReference struct {
 	Kind string `json:"kind"`
 	// Name is the name of the workload.
 	Name string `json:"name"`
+}
+
+// Compare compares references by namespace, kind and name, as cmp.Compare does.
+func (r WorkloadReference) Compare(other WorkloadReference) int {
+	return cmp.Or(
+		cmp.Compare(r.Namespace, other.Namespace), cmp.Compare(r.Kind, other.Kind), cmp.Compare(r.Name, other.Name))
 }
 
 // String returns the reference as "namespace/kind/name".

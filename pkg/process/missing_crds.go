@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// explainMissingCRDs returns an error that says what to do if the cluster lacks kongdao's CRDs. It returns any other
+// ExplainMissingCRDs returns an error that says what to do if the cluster lacks kongdao's CRDs. It returns any other
 // error as it is. While the API server removes the CRDs, it may report only that their API group does not exist.
-func explainMissingCRDs(err error) error {
+func ExplainMissingCRDs(err error) error {
 	groupVersion, missing := v1alpha1.GroupVersion(), ""
 	if noKind, ok := errors.AsType[*meta.NoKindMatchError](err); ok && noKind.GroupKind.Group == groupVersion.Group {
 		missing = "kind " + noKind.GroupKind.Kind

@@ -1,7 +1,8 @@
-package main
+package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,16 +13,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// readinessCheck is a condition for the webhook to be ready.
-type readinessCheck struct {
-	name string
-	// check returns an error that says what is not ready.
-	check healthz.Checker
+// ReadinessCheck is a condition for the process to be ready.
+type ReadinessCheck struct {
+	Name string
+	// Check returns an error that says what is not ready.
+	Check healthz.Checker
 }
 
-// serveHealth makes the manager serve /healthz and /readyz. The handlers of controller-runtime do not say why a check
-// fails ("reason withheld"). These do, so that you can see what an installation waits for.
-func serveHealth(ctx context.Context, to ctrl.Manager, address string, checks []readinessCheck) error {
+// ServeHealth makes the manager serve /healthz and /readyz. The handlers of controller-runtime do not say why a check
+// fails ("reason withheld"). These do, so that you can see what an installation waits for. Address "0" disables them.
+func ServeHealth(ctx context.Context, to ctrl.Manager, address string, checks []ReadinessCheck) error {
 	if address == "0" {
 		return nil
 	}
@@ -41,18 +42,28 @@ func serveHealth(ctx context.Context, to ctrl.Manager, address string, checks []
 }
 
 // serveReadiness writes one line for each check.
-func serveReadiness(writer http.ResponseWriter, request *http.Request, checks []readinessCheck) {
+func serveReadiness(writer http.ResponseWriter, request *http.Request, checks []ReadinessCheck) {
 	text, status := "", http.StatusOK
 	for _, readiness := range checks {
-		if err := readiness.check(request); err != nil {
-			text += fmt.Sprintf("%s: not ready: %v\n", readiness.name, err)
+		if err := readiness.Check(request); err != nil {
+			text += fmt.Sprintf("%s: not ready: %v\n", readiness.Name, err)
 			status = http.StatusServiceUnavailable
 			continue
 		}
-		text += readiness.name + ": ok\n"
+		text += readiness.Name + ": ok\n"
 	}
 	writer.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	writer.Header().Set("X-Content-Type-Options", "nosniff")
 	writer.WriteHeader(status)
 	fmt.Fprint(writer, text)
+}
+
+// CheckSynced returns a check that fails with a message until a cache is synced.
+func CheckSynced(synced func() bool, message string) healthz.Checker {
+	return func(*http.Request) error {
+		if !synced() {
+			return errors.New(message)
+		}
+		return nil
+	}
 }

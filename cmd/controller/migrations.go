@@ -1,48 +1,33 @@
 package main
 
 import (
-	"context"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/migratecontroller"
 )
 
-// addMigrations adds the migration controller, and lets pods wait for migrations.
-func (p *process) addMigrations(ctx context.Context) error {
-	migrations, err := clusterstate.NewMigrations(ctx, p.manager.GetCache(), p.manager.GetClient())
-	if err != nil {
-		return explainMissingCRDs(err)
-	}
-	p.cluster.Migrations = migrations
-	controllerMetrics, err := migratecontroller.NewMetrics(metrics.Registry, p.manager.GetClient(), p.injectedPods)
+// addMigrations adds the controller for migrations.
+func (s *shared) addMigrations() error {
+	controllerMetrics, err := migratecontroller.NewMetrics(metrics.Registry, s.manager.GetClient(), s.pods)
 	if err != nil {
 		return err
 	}
 	controller := &migratecontroller.Controller{
-		Client:     p.manager.GetClient(),
-		Live:       p.manager.GetAPIReader(),
-		Pods:       p.injectedPods,
-		Sources:    p.cluster.Sources,
-		Exclusions: p.exclusions(),
-		Settings:   migrationSettings(p.options),
-		Events:     p.events,
+		Client:     s.manager.GetClient(),
+		Live:       s.manager.GetAPIReader(),
+		Pods:       s.pods,
+		Sources:    s.sources,
+		Exclusions: s.exclusions(),
+		Settings:   migrationSettings(s.options),
+		Events:     s.events,
 		Metrics:    controllerMetrics,
 		Log:        ctrl.Log.WithName("migrations"),
 	}
-	return controller.SetUp(p.manager)
-}
-
-// exclusions returns the namespaces in which the controllers do nothing.
-func (p *process) exclusions() clusterstate.Exclusions {
-	return clusterstate.Exclusions{
-		Scope:      p.scope,
-		Namespaces: &clusterstate.Namespaces{Cached: p.manager.GetClient(), Live: p.manager.GetAPIReader()},
-	}
+	return controller.SetUp(s.manager)
 }
 
 // abandonedAfter is how long the PluginMigrations of a database stay that no pod uses. A gateway that is turned off for

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"errors"
@@ -27,7 +27,7 @@ func TestExplainMissingCRDs(t *testing.T) {
 			`no matches for kind "Deployment" in group "apps"`},
 		"another error": {errors.New("denied"), "denied"},
 	} {
-		if got := explainMissingCRDs(fmt.Errorf("watch: %w", test.err)).Error(); got != test.want &&
+		if got := ExplainMissingCRDs(fmt.Errorf("watch: %w", test.err)).Error(); got != test.want &&
 			got != "watch: "+test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"fmt"
@@ -16,7 +16,8 @@ import (
 // burst. Every admission has one line, and the line of a denied pod must not be lost.
 const unsampledLevel = zapcore.Level(-2)
 
-func setLogger(level string) error {
+// SetLogger sets the logger of controller-runtime and of net/http. The level is that of --log-level.
+func SetLogger(level string) error {
 	parsed, err := zapcore.ParseLevel(level)
 	if err != nil {
 		return fmt.Errorf("--log-level: %w", err)

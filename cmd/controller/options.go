@@ -1,0 +1,49 @@
+package main
+
+import (
+	"time"
+
+	"kongdao.io/kongdao/pkg/process"
+	"kongdao.io/kongdao/pkg/scope"
+)
+
+// Options are the settings of the controller. Each has a flag.
+type Options struct {
+	// Options are the settings that the controller shares with the webhook. Migrations and Policies enable controllers,
+	// and at least one is necessary. Namespace contains the leader's Lease. The webhook for policies is created from the
+	// webhook in WebhookConfiguration.
+	process.Options
+	// NamespaceSelector is the label selector of the webhooks for namespaces, as text. If it is empty, the controllers
+	// work in all namespaces except kube-system and kongdao's own.
+	NamespaceSelector string
+	// MigrationTimeout limits one migration, MigrationDeadline limits one Job. JobRetention is how long a finished Job is
+	// kept.
+	MigrationTimeout, MigrationDeadline, JobRetention time.Duration
+	// FinishDelay is how long "kong migrations finish" must be possible before it starts.
+	FinishDelay time.Duration
+	// MigrationHistory is how many PluginMigrations that no pod needs are kept for each database.
+	MigrationHistory int
+	// JobLabels and JobAnnotations are for the pods of Jobs.
+	JobLabels, JobAnnotations map[string]string
+	// CopyRetention is how long to keep a copy of a library's release that no pod and no policy needs.
+	CopyRetention time.Duration
+	// KeepCABundle keeps the caBundle of the webhook for policies as it is, because the webhook process writes it.
+	KeepCABundle bool
+}
+
+// DefaultOptions returns the options of a controller that runs in a cluster.
+func DefaultOptions() Options {
+	return Options{
+		Options:           process.DefaultOptions(),
+		MigrationTimeout:  10 * time.Minute,
+		MigrationDeadline: 30 * time.Minute,
+		FinishDelay:       5 * time.Second,
+		MigrationHistory:  10,
+		JobRetention:      24 * time.Hour,
+		CopyRetention:     10 * time.Minute,
+		KeepCABundle:      true,
+	}
+}
+
+// scope returns the namespaces to work in.
+func (o *Options) scope() (scope.Scope, error) { return scope.New(o.Namespace, o.NamespaceSelector) }
