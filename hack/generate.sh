@@ -53,15 +53,18 @@ metadata:
   labels:
     pod-security.kubernetes.io/enforce: restricted
 END
-for file in "$generated"/rendered/kongdao/templates/*.yaml; do
-  resources+=("$(basename "$file")")
+templates=$generated/rendered/kongdao/templates
+while read -r file; do
+  name=${file#"$templates"/}
+  resources+=("$name")
+  mkdir -p "$(dirname "$generated/$base/$name")"
   # Remove what only Helm uses: its labels, the comments with template names, and empty lines at the end of objects.
   {
     echo "$header"
     sed -E '/^# Source: |^ *(helm\.sh\/chart|app\.kubernetes\.io\/managed-by): /d' "$file" |
       awk '/^$/ {empty = 1; next} NR == 1 && /^---$/ {next} {if (empty && !/^---$/) print ""; empty = 0; print}'
-  } >"$generated/$base/$(basename "$file")"
-done
+  } >"$generated/$base/$name"
+done < <(find "$templates" -name '*.yaml' | LC_ALL=C sort)
 {
   echo "$header"
   printf '%s\n' "apiVersion: kustomize.config.k8s.io/v1beta1" "kind: Kustomization" "resources:"
@@ -82,4 +85,4 @@ cp -r "$generated/$chart/files/crds" "$chart/files/crds"
 cp "$generated/$chart/README.md" "$chart/README.md"
 rm -rf "$base"
 mkdir -p "$base"
-cp "$generated/$base"/* "$base/"
+cp -r "$generated/$base"/. "$base/"

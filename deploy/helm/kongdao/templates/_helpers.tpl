@@ -17,18 +17,32 @@ the name of a Service can have 63.
 {{- end -}}
 {{- end }}
 
-{{/* kongdao.webhookName is the name of the Deployment and its Service, and the prefix of the roles' names. */}}
+{{/*
+kongdao.webhookName and kongdao.controllerName are the names of a Deployment and its Service, and the prefix of the
+names of its roles.
+*/}}
 {{- define "kongdao.webhookName" -}}
 {{ include "kongdao.fullname" . }}-webhook
 {{- end }}
+{{- define "kongdao.controllerName" -}}
+{{ include "kongdao.fullname" . }}-controller
+{{- end }}
 
+{{/*
+kongdao.serviceAccountName is the name of the ServiceAccount of a component. Arguments: a list of the root and the
+component, "webhook" or "controller".
+*/}}
 {{- define "kongdao.serviceAccountName" -}}
-{{- with .Values.serviceAccount -}}
-{{- if .create -}}
-{{ default (include "kongdao.webhookName" $) .name }}
+{{- $root := first . -}}
+{{- $component := last . -}}
+{{- $isWebhook := eq $component "webhook" -}}
+{{- $values := ternary $root.Values.serviceAccount $root.Values.controller.serviceAccount $isWebhook -}}
+{{- $prefix := ternary "" "controller." $isWebhook -}}
+{{- if $values.create -}}
+{{ default (printf "%s-%s" (include "kongdao.fullname" $root) $component) $values.name }}
 {{- else -}}
-{{ required "set serviceAccount.name to an existing ServiceAccount, because serviceAccount.create is false" .name }}
-{{- end -}}
+{{- $text := "set %sserviceAccount.name to an existing ServiceAccount, because %sserviceAccount.create is false" -}}
+{{ required (printf $text $prefix $prefix) $values.name }}
 {{- end -}}
 {{- end }}
 
@@ -37,17 +51,17 @@ the name of a Service can have 63.
 {{ default (printf "%s-certificate" (include "kongdao.webhookName" .)) .Values.certificates.secretName }}
 {{- end }}
 
-{{/* kongdao.selectorLabels select the pods of the webhook. */}}
+{{/* kongdao.selectorLabels select the pods of a component. Arguments: a list of the root and the component. */}}
 {{- define "kongdao.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "kongdao.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: webhook
+app.kubernetes.io/name: {{ include "kongdao.name" (first .) }}
+app.kubernetes.io/instance: {{ (first .).Release.Name }}
+app.kubernetes.io/component: {{ last . }}
 {{- end }}
 
-{{/* kongdao.labels are the labels of every object of the webhook. */}}
+{{/* kongdao.labels are the labels of every object of a component. Arguments: a list of the root and the component. */}}
 {{- define "kongdao.labels" -}}
-{{ include "kongdao.commonLabels" . }}
-app.kubernetes.io/component: webhook
+{{ include "kongdao.commonLabels" (first .) }}
+app.kubernetes.io/component: {{ last . }}
 {{- end }}
 
 {{/* kongdao.commonLabels are the labels of every object. No selector matches them. */}}
@@ -71,6 +85,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "kongdao.testNamespace" -}}
 {{ default (first (append .Values.watchNamespaces "default")) .Values.test.namespace }}
+{{- end }}
+
+{{/*
+kongdao.controllerEnabled is "true" or empty. Without migrations and policies, the controller has nothing to do.
+*/}}
+{{- define "kongdao.controllerEnabled" -}}
+{{- if or .Values.migrations.enabled (include "kongdao.policiesEnabled" .) }}true{{ end -}}
 {{- end }}
 
 {{/* kongdao.policiesEnabled is "true" or empty. Policies are cluster-wide, so watchNamespaces disables them. */}}
