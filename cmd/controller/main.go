@@ -1,5 +1,5 @@
-// Command controller is the process of kongdao's controllers: migrations, policies and libraries. All replicas follow the
-// cluster, and one of them leads. It serves nothing but metrics and probes. It runs in a cluster, or outside of a cluster
+// Command controller is the process of kongdao's controllers: migrations, policies and libraries. All replicas follow
+// the cluster, and one of them leads. It serves only metrics and probes. It runs in a cluster, or outside of a cluster
 // with --kubeconfig.
 package main
 

@@ -1,5 +1,5 @@
-// Command webhook is the process of kongdao's admission webhook. It also maintains the webhook's certificate. It runs in
-// a cluster, or outside of a cluster with --kubeconfig.
+// Command webhook is the process of kongdao's admission webhook. It also maintains the webhook's certificate. It runs
+// in a cluster, or outside of a cluster with --kubeconfig.
 package main
 
 import (

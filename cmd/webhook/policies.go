@@ -19,7 +19,9 @@ import (
 )
 
 // addPolicies makes the handlers apply policies. The returned function reports whether all policies are read.
-func addPolicies(ctx context.Context, manager ctrl.Manager, cluster *admission.Cluster) (synced func() bool, err error) {
+func addPolicies(
+	ctx context.Context, manager ctrl.Manager, cluster *admission.Cluster,
+) (synced func() bool, err error) {
 	index := &policy.Index{}
 	synced, err = clusterstate.FollowPolicies(ctx, manager.GetCache(), index, ctrl.Log.WithName("policies"))
 	if err != nil {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build.sh REFERENCE builds the image of the webhook and the controller without a daemon or a registry, and prints the
-# file's name. Progress goes to stderr. It reads user, entry point and labels from the Dockerfile, so both ways build the
-# same image. The base image is empty.
+# file's name. Progress goes to stderr. It reads user, entry point and labels from the Dockerfile, so both ways build
+# the same image. The base image is empty.
 #
 #   GOARCH   the processor architecture of the image (default: this machine's)
 #   VERSION  the version of the programs and of the image's label (default: the tag of REFERENCE)

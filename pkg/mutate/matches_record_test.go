@@ -49,8 +49,8 @@ func TestInjectedPodsMatchTheirRecord(t *testing.T) {
 	}
 }
 
-// TestMountedMigrations proves that a container's own mount of the migrations matches, whatever its volume is. An
-// injection keeps such a mount.
+// TestMountedMigrations proves that a container's own mount of the migrations matches, with each type of volume. An
+// injection keeps this mount.
 func TestMountedMigrations(t *testing.T) {
 	for _, source := range []string{
 		`"configMap":{"name":"kong-plugin-dao-test-migrations"}`, `"secret":{"secretName":"migrations"}`,

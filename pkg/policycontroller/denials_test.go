@@ -35,7 +35,8 @@ func TestRecentDenials(t *testing.T) {
 		return denials
 	}
 	all := []v1alpha1.PolicyDenials{
-		entry("new", 0, "b", "a"), entry("recent", policyeffects.DenialTTL, "a"), entry("old", policyeffects.DenialTTL+time.Second, "c"),
+		entry("new", 0, "b", "a"), entry("recent", policyeffects.DenialTTL, "a"),
+		entry("old", policyeffects.DenialTTL+time.Second, "c"),
 	}
 	recent := recentDenials(all, now)
 	if len(recent) != 2 || len(all) != 3 {
