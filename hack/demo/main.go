@@ -47,7 +47,7 @@ func run(ctx context.Context) (err error) {
 	fmt.Fprintln(out, introduction)
 
 	out.heading("Building and starting")
-	program, err := build(ctx, out, dir)
+	programs, err := build(ctx, out, dir)
 	if err != nil {
 		return err
 	}
@@ -58,53 +58,52 @@ func run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, plane.Stop()) }()
 	shell := newShell(out, plane.Kubeconfig(), dir, assets)
-	webhook, err := startWebhook(ctx, shell, plane, program, dir)
+	webhook, controller, err := start(ctx, shell, plane, programs, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, webhook.Kill()) }()
+	defer func() { err = errors.Join(err, webhook.Kill(), controller.Kill()) }()
 
 	if err := show(ctx, shell, dir); ctx.Err() != nil {
 		return errors.New("interrupted")
 	} else if err != nil {
-		return fmt.Errorf("%w\nthe webhook's log:\n%s", err, readLog(webhook))
+		return fmt.Errorf("%w\nthe webhook's log:\n%s\nthe controller's log:\n%s", err,
+			readLog(webhook.LogFile()), readLog(controller.LogFile()))
 	}
 	if os.Getenv("KEEP") == "" {
 		out.heading("Done. Everything is removed now. To keep it running, use: make demo KEEP=1")
 		return nil
 	}
 	out.heading("Done. Everything runs until you press Ctrl-C. To try more, use another terminal:")
-	fmt.Fprintf(out, "export KUBECONFIG=%s PATH=%s:$PATH\nkubectl get pods\ntail -f %s\n",
-		plane.Kubeconfig(), shell.path, webhook.LogFile())
+	fmt.Fprintf(out, "export KUBECONFIG=%s PATH=%s:$PATH\nkubectl get pods\ntail -f %s %s\n",
+		plane.Kubeconfig(), shell.path, webhook.LogFile(), controller.LogFile())
 	<-ctx.Done()
 	return nil
 }
 
-// build builds the webhook, whose path it returns, and the kubectl plugin.
-func build(ctx context.Context, out *screen, dir string) (webhook string, err error) {
-	for _, command := range []string{"kubectl-kongdao", "webhook"} {
-		fmt.Fprintf(out, "building cmd/%s\n", command)
-		if webhook, err = installation.Build(ctx, command, dir); err != nil {
-			return "", err
-		}
+// build builds the programs and the kubectl plugin.
+func build(ctx context.Context, out *screen, dir string) (installation.Programs, error) {
+	fmt.Fprintln(out, "building cmd/kubectl-kongdao, cmd/webhook and cmd/controller")
+	if _, err := installation.Build(ctx, "kubectl-kongdao", dir); err != nil {
+		return installation.Programs{}, err
 	}
-	return webhook, nil
+	return installation.BuildPrograms(ctx, dir)
 }
 
-// startWebhook starts the webhook with the controller for migrations.
-func startWebhook(
-	ctx context.Context, shell *shell, plane *controlplane.ControlPlane, program, dir string,
-) (*installation.Webhook, error) {
+// start starts the webhook, and the controller for migrations.
+func start(
+	ctx context.Context, shell *shell, plane *controlplane.ControlPlane, programs installation.Programs, dir string,
+) (*installation.Webhook, *installation.Program, error) {
 	const namespace = "kongdao-system"
 	if _, err := shell.output(ctx, "kubectl create namespace "+namespace); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	fmt.Fprintln(shell, "starting kongdao with the permissions of deploy/kustomize/base")
-	return installation.StartWithFeatures(ctx, plane, program, dir, namespace, []string{"migrations"})
+	return installation.StartWithFeatures(ctx, plane, programs, dir, namespace, []string{"migrations"})
 }
 
-func readLog(webhook *installation.Webhook) string {
-	text, err := os.ReadFile(webhook.LogFile()) //nolint:gosec // the demo created this file
+func readLog(path string) string {
+	text, err := os.ReadFile(path) //nolint:gosec // the demo created this file
 	if err != nil {
 		return err.Error()
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -25,6 +26,7 @@ import (
 // scale is the cluster of BenchmarkScale. It has its own control plane, because kongdao runs with all features.
 type scale struct {
 	webhook    *installation.Webhook
+	controller *installation.Program
 	client     *reviewClient
 	kubelet    *kubelet
 	library    string
@@ -54,13 +56,18 @@ func startScale(b *testing.B) *scale {
 	}
 	s := &scale{}
 	createSystemNamespace(b, plane, system)
-	s.webhook, err = installation.StartWithFeatures(b.Context(), plane, shared.program, dir, system,
+	controller, err := installation.Build(b.Context(), "controller", dir, releaseFlags()...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	programs := installation.Programs{Webhook: shared.program, Controller: controller}
+	s.webhook, s.controller, err = installation.StartWithFeatures(b.Context(), plane, programs, dir, system,
 		[]string{"migrations", "policies"}, "--log-level=error")
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		if err := s.webhook.Kill(); err != nil {
+		if err := errors.Join(s.webhook.Kill(), s.controller.Kill()); err != nil {
 			b.Error(err)
 		}
 	})
@@ -71,6 +78,11 @@ func startScale(b *testing.B) *scale {
 	s.kubelet = startKubelet(b, s.webhook.Admin)
 	s.waitForStatuses(b, 0)
 	return s
+}
+
+// processes returns the webhook and the controller.
+func (s *scale) processes() []*installation.Program {
+	return []*installation.Program{&s.webhook.Program, s.controller}
 }
 
 func createSystemNamespace(b *testing.B, plane *controlplane.ControlPlane, name string) {

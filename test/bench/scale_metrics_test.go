@@ -11,27 +11,34 @@ import (
 	"time"
 )
 
-// samples are the values of a process's metrics, by name and labels.
+// samples are the values of metrics, by name and labels.
 type samples map[string]float64
 
-// metrics reads the metrics of the process.
+// metrics reads the metrics of both processes. It adds up equal metrics.
 func (s *scale) metrics(ctx context.Context, b *testing.B) samples {
 	b.Helper()
-	text, err := s.webhook.Metrics(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
 	values := samples{}
+	for _, process := range s.processes() {
+		text, err := process.Metrics(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		values.add(text)
+	}
+	return values
+}
+
+// add adds metrics in the text format of Prometheus.
+func (s samples) add(text string) {
 	for line := range strings.Lines(text) {
 		at := strings.LastIndexByte(line, ' ')
 		if at < 0 || strings.HasPrefix(line, "#") {
 			continue
 		}
 		if value, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64); err == nil {
-			values[line[:at]] = value
+			s[line[:at]] += value
 		}
 	}
-	return values
 }
 
 // since returns the differences to earlier samples.
@@ -91,12 +98,16 @@ func percentile99(buckets map[float64]float64) float64 {
 	return lower
 }
 
-// usage returns the CPU time that the process has used.
+// usage returns the CPU time that both processes have used.
 func (s *scale) usage(b *testing.B) time.Duration {
 	b.Helper()
-	used, err := readUsage(b.Context(), s.webhook.MetricsAddress())
-	if err != nil {
-		b.Fatal(err)
+	var sum time.Duration
+	for _, process := range s.processes() {
+		used, err := readUsage(b.Context(), process.MetricsAddress())
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += used.cpu
 	}
-	return used.cpu
+	return sum
 }

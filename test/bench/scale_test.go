@@ -64,11 +64,13 @@ func BenchmarkScale(b *testing.B) {
 	limit("s-status", max(many.statusAge, few.statusAge).Seconds(), maxStatusAge.Seconds())
 	b.Logf("%d pods: %+v", scaled(b, fewPods), few)
 	b.Logf("%d pods: %+v", scaled(b, manyPods), many)
-	memory, err := readMemory(s.webhook.PID(), "VmHWM")
-	if err != nil {
-		b.Fatal(err)
+	for name, pid := range map[string]int{"webhook": s.webhook.PID(), "controller": s.controller.PID()} {
+		memory, err := readMemory(pid, "VmHWM")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(memory/mebibyte, "MiB-"+name)
 	}
-	b.ReportMetric(memory/mebibyte, "MiB-peak")
 }
 
 // scaled returns a number of objects for this run.

@@ -70,34 +70,39 @@ func TestAPIServerAcceptsEveryObject(t *testing.T) {
 func TestPodsMeetRestricted(t *testing.T) {
 	createNamespaces(t)
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
-		template := find[appsv1.Deployment](t, objects, "Deployment").Spec.Template
-		pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
-		pod.Namespace, pod.Name = releaseNamespace, "webhook"
-		if name := pod.Spec.ServiceAccountName; name != "default" {
-			deleteAtEnd(t, createServiceAccount(t, pod.Namespace, name))
-		}
-		err := admin.Create(t.Context(), pod, client.DryRunAll)
-		switch {
-		case set == "bare" && (err == nil || !strings.Contains(err.Error(), "host namespaces (hostNetwork=true)")):
-			t.Errorf("create a pod with hostNetwork: got %v, want a denial", err)
-		case set != "bare" && err != nil:
-			t.Error(err)
+		for _, deployment := range findAll[appsv1.Deployment](t, objects, "Deployment") {
+			template := deployment.Spec.Template
+			pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+			pod.Namespace, pod.Name = releaseNamespace, "pod"
+			if name := pod.Spec.ServiceAccountName; name != "default" {
+				deleteAtEnd(t, createServiceAccount(t, pod.Namespace, name))
+			}
+			err := admin.Create(t.Context(), pod, client.DryRunAll)
+			switch {
+			case set == "bare" && (err == nil || !strings.Contains(err.Error(), "host namespaces (hostNetwork=true)")):
+				t.Errorf("create a pod with hostNetwork: got %v, want a denial", err)
+			case set != "bare" && err != nil:
+				t.Error(err)
+			}
 		}
 	})
 }
 
-// TestPodsAreHardened proves what the Pod Security Standards do not require: a read-only root filesystem, a fixed user,
-// and a termination grace period that is long enough.
+// TestPodsAreHardened proves what the Pod Security Standards do not require: a read-only root filesystem and a fixed
+// user. The webhook also needs a termination grace period that is long enough.
 func TestPodsAreHardened(t *testing.T) {
 	forEachSet(t, func(t *testing.T, _ string, objects []*unstructured.Unstructured) {
-		spec := find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec
+		for _, component := range componentsOf(t, objects) {
+			spec := component.podSpec(t, objects)
+			if readOnly := spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem; readOnly == nil || !*readOnly {
+				t.Errorf("the root filesystem of the %s is writable", component)
+			}
+			if user := *spec.SecurityContext.RunAsUser; user != 65532 {
+				t.Errorf("the user of the %s is %d, want 65532", component, user)
+			}
+		}
+		spec := webhook.podSpec(t, objects)
 		container := spec.Containers[0]
-		if readOnly := container.SecurityContext.ReadOnlyRootFilesystem; readOnly == nil || !*readOnly {
-			t.Error("the root filesystem is writable")
-		}
-		if user := *spec.SecurityContext.RunAsUser; user != 65532 {
-			t.Errorf("the user is %d, want 65532", user)
-		}
 		var sleep int64
 		if container.Lifecycle != nil {
 			sleep = container.Lifecycle.PreStop.Sleep.Seconds

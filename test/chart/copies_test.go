@@ -34,14 +34,15 @@ func TestCopyPolicyNamesTheAccount(t *testing.T) {
 		}
 	})
 	t.Run("an existing account", func(t *testing.T) {
-		checkCopyPolicy(t, render(t, "--set", "serviceAccount.create=false", "--set", "serviceAccount.name=gateways"))
+		checkCopyPolicy(t, render(t, "--set", "controller.serviceAccount.create=false", "--set",
+			"controller.serviceAccount.name=gateways"))
 	})
 }
 
 func checkCopyPolicy(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
 	policy := find[admissionregistrationv1.ValidatingAdmissionPolicy](t, objects, "ValidatingAdmissionPolicy")
-	account := findPodSpec(t, objects).ServiceAccountName
+	account := controller.podSpec(t, objects).ServiceAccountName
 	want := fmt.Sprintf("request.userInfo.username == 'system:serviceaccount:%s:%s'", releaseNamespace, account)
 	got := ""
 	for _, variable := range policy.Spec.Variables {
@@ -76,7 +77,8 @@ const (
 // deletes copies and no other ConfigMap. Others cannot create a copy, but they can delete one.
 func TestOnlyKongdaoCreatesCopies(t *testing.T) {
 	createNamespaces(t)
-	runHelmOrFail(t, "install", release, chartDir, "--set", "crds.install=false", "--set", "serviceAccount.name=copier")
+	runHelmOrFail(t, "install", release, chartDir, "--set", "crds.install=false",
+		"--set", "controller.serviceAccount.name=copier")
 	defer runHelmOrFail(t, "uninstall", release) // Not in t.Cleanup, because Helm runs with the context of the test.
 	config := plane.Config()
 	config.Impersonate.UserName = "system:serviceaccount:" + releaseNamespace + ":copier"

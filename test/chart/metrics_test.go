@@ -12,6 +12,7 @@ import (
 	"kongdao.io/kongdao/pkg/librarycontroller"
 	"kongdao.io/kongdao/pkg/migratecontroller"
 	"kongdao.io/kongdao/pkg/policycontroller"
+	"kongdao.io/kongdao/pkg/policyeffects"
 )
 
 // checkQuery fails the test if the query of an alert or a panel has no metric, or one that does not exist.
@@ -51,8 +52,9 @@ func exportedMetrics(t *testing.T) map[string]bool {
 	_, errAdmission := admission.NewMetrics(registry)
 	_, errMigrations := migratecontroller.NewMetrics(registry, nil, nil)
 	_, errPolicies := policycontroller.NewMetrics(registry)
+	_, errEffects := policyeffects.NewRecorder(registry, "replica", nil, nil)
 	errLibrary := librarycontroller.RegisterMetrics(registry, nil)
-	if err := errors.Join(errAdmission, errMigrations, errPolicies, errLibrary); err != nil {
+	if err := errors.Join(errAdmission, errMigrations, errPolicies, errEffects, errLibrary); err != nil {
 		t.Fatal(err)
 	}
 	return known

@@ -13,63 +13,80 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// TestSelectorsMatchOnlyThePods proves that every selector matches the pods of the Deployment, and not the pod of
-// helm test.
+// TestSelectorsMatchOnlyThePods proves that every selector of a component matches the pods of its Deployment, and not
+// those of the other Deployment or of helm test.
 func TestSelectorsMatchOnlyThePods(t *testing.T) {
 	forEachSet(t, func(t *testing.T, _ string, objects []*unstructured.Unstructured) {
-		deployment := find[appsv1.Deployment](t, objects, "Deployment")
-		pod := labels.Set(deployment.Spec.Template.Labels)
 		testPod := labels.Set(find[corev1.Pod](t, objects, "Pod").Labels)
-		selectors := map[string]*metav1.LabelSelector{
-			"Deployment": deployment.Spec.Selector,
-			"Service":    {MatchLabels: find[corev1.Service](t, objects, "Service").Spec.Selector},
+		pods := map[component]labels.Set{}
+		for _, component := range componentsOf(t, objects) {
+			deployment := find[appsv1.Deployment](t, component.of(objects), "Deployment")
+			pods[component] = deployment.Spec.Template.Labels
 		}
-		for _, budget := range findAll[policyv1.PodDisruptionBudget](t, objects, "PodDisruptionBudget") {
-			selectors["PodDisruptionBudget"] = budget.Spec.Selector
-		}
-		for _, policy := range findAll[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy") {
-			selectors["NetworkPolicy"] = &policy.Spec.PodSelector
-		}
-		for _, spread := range deployment.Spec.Template.Spec.TopologySpreadConstraints {
-			if spread.TopologyKey == corev1.LabelTopologyZone {
-				selectors["topology spread constraint"] = spread.LabelSelector
-			}
-		}
-		for name, labelSelector := range selectors {
-			selector, err := metav1.LabelSelectorAsSelector(labelSelector)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if selector.Empty() || !selector.Matches(pod) || selector.Matches(testPod) {
-				t.Errorf("the selector of the %s is %v, want one that matches only the pods", name, selector)
+		for own := range pods {
+			for name, labelSelector := range selectorsOf(t, own.of(objects)) {
+				selector, err := metav1.LabelSelectorAsSelector(labelSelector)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for component, pod := range pods {
+					if selector.Empty() || selector.Matches(pod) != (component == own) || selector.Matches(testPod) {
+						t.Errorf("the selector of the %s is %v, want one that matches only the pods of the %s", name, selector, own)
+					}
+				}
 			}
 		}
 	})
 }
 
-// TestPortNamesExist proves that the Service and the NetworkPolicy use names of ports that the container has.
+// selectorsOf returns the selectors of a component for its pods, by the kind of the object that has them.
+func selectorsOf(t *testing.T, objects []*unstructured.Unstructured) map[string]*metav1.LabelSelector {
+	t.Helper()
+	deployment := find[appsv1.Deployment](t, objects, "Deployment")
+	selectors := map[string]*metav1.LabelSelector{"Deployment": deployment.Spec.Selector}
+	for _, service := range findAll[corev1.Service](t, objects, "Service") {
+		selectors["Service"] = &metav1.LabelSelector{MatchLabels: service.Spec.Selector}
+	}
+	for _, budget := range findAll[policyv1.PodDisruptionBudget](t, objects, "PodDisruptionBudget") {
+		selectors["PodDisruptionBudget"] = budget.Spec.Selector
+	}
+	for _, policy := range findAll[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy") {
+		selectors["NetworkPolicy"] = &policy.Spec.PodSelector
+	}
+	for _, spread := range deployment.Spec.Template.Spec.TopologySpreadConstraints {
+		if spread.TopologyKey == corev1.LabelTopologyZone {
+			selectors["topology spread constraint"] = spread.LabelSelector
+		}
+	}
+	return selectors
+}
+
+// TestPortNamesExist proves that the Services and the NetworkPolicies use names of ports that their containers have.
 func TestPortNamesExist(t *testing.T) {
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
-		ports := map[string]bool{}
-		for _, port := range findPodSpec(t, objects).Containers[0].Ports {
-			ports[port.Name] = true
-		}
-		for _, port := range find[corev1.Service](t, objects, "Service").Spec.Ports {
-			if !ports[port.TargetPort.String()] {
-				t.Errorf("the port %s of the Service targets %s, which does not exist", port.Name, port.TargetPort.String())
+		for _, component := range componentsOf(t, objects) {
+			own := component.of(objects)
+			ports := map[string]bool{}
+			for _, port := range component.podSpec(t, objects).Containers[0].Ports {
+				ports[port.Name] = true
 			}
-		}
-		for _, policy := range findAll[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy") {
-			for _, rule := range policy.Spec.Ingress {
-				for _, port := range rule.Ports {
-					if !ports[port.Port.String()] {
-						t.Errorf("the NetworkPolicy allows the port %s, which does not exist", port.Port)
+			for _, port := range find[corev1.Service](t, own, "Service").Spec.Ports {
+				if !ports[port.TargetPort.String()] {
+					t.Errorf("the port %s of the Service targets %s, which does not exist", port.Name, port.TargetPort.String())
+				}
+			}
+			for _, policy := range findAll[networkingv1.NetworkPolicy](t, own, "NetworkPolicy") {
+				for _, rule := range policy.Spec.Ingress {
+					for _, port := range rule.Ports {
+						if !ports[port.Port.String()] {
+							t.Errorf("the NetworkPolicy allows the port %s, which does not exist", port.Port)
+						}
 					}
 				}
 			}
-		}
-		if want := set != "bare"; ports["metrics"] != want {
-			t.Errorf("the container has a metrics port: %v, want %v", ports["metrics"], want)
+			if want := set != "bare"; ports["metrics"] != want {
+				t.Errorf("the %s has a metrics port: %v, want %v", component, ports["metrics"], want)
+			}
 		}
 	})
 }
@@ -103,8 +120,11 @@ func TestImageReference(t *testing.T) {
 		"image.digest=" + digest: "kongdao.io/kongdao@" + digest,
 		"image.repository=example.com:5000/kongdao": "example.com:5000/kongdao:0.1.0",
 	} {
-		if got := findPodSpec(t, render(t, "--set", set)).Containers[0].Image; got != want {
-			t.Errorf("%s: the image is %s, want %s", set, got, want)
+		objects := render(t, "--set", set)
+		for _, component := range componentsOf(t, objects) {
+			if got := component.podSpec(t, objects).Containers[0].Image; got != want {
+				t.Errorf("%s: the image of the %s is %s, want %s", set, component, got, want)
+			}
 		}
 	}
 }

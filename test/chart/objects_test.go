@@ -70,16 +70,49 @@ func findAll[T any](t *testing.T, objects []*unstructured.Unstructured, kind str
 	return typed
 }
 
-// findPodSpec returns the pod spec of the Deployment.
-func findPodSpec(t *testing.T, objects []*unstructured.Unstructured) corev1.PodSpec {
-	t.Helper()
-	return find[appsv1.Deployment](t, objects, "Deployment").Spec.Template.Spec
+// component is the value of the label app.kubernetes.io/component.
+type component string
+
+// The components have a Deployment each.
+const (
+	webhook    component = "webhook"
+	controller component = "controller"
+)
+
+// of returns the objects of the component.
+func (c component) of(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	var own []*unstructured.Unstructured
+	for _, object := range objects {
+		if object.GetLabels()["app.kubernetes.io/component"] == string(c) {
+			own = append(own, object)
+		}
+	}
+	return own
 }
 
-// findArguments returns the arguments of the process in the Deployment's container.
-func findArguments(t *testing.T, objects []*unstructured.Unstructured) []string {
+// componentsOf returns the components that have a Deployment.
+func componentsOf(t *testing.T, objects []*unstructured.Unstructured) []component {
 	t.Helper()
-	return findPodSpec(t, objects).Containers[0].Args
+	var components []component
+	for _, deployment := range findAll[appsv1.Deployment](t, objects, "Deployment") {
+		components = append(components, component(deployment.Labels["app.kubernetes.io/component"]))
+	}
+	return components
+}
+
+// podSpec returns the pod spec of the component's Deployment.
+func (c component) podSpec(t *testing.T, objects []*unstructured.Unstructured) corev1.PodSpec {
+	t.Helper()
+	return find[appsv1.Deployment](t, c.of(objects), "Deployment").Spec.Template.Spec
+}
+
+// arguments returns the arguments of the component's process, or nil if it has no Deployment.
+func (c component) arguments(t *testing.T, objects []*unstructured.Unstructured) []string {
+	t.Helper()
+	if !slices.Contains(componentsOf(t, objects), c) {
+		return nil
+	}
+	return c.podSpec(t, objects).Containers[0].Args
 }
 
 // findMainConfiguration returns the configuration of the webhooks that always exist. The other one is for policies.

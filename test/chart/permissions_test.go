@@ -8,8 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"kongdao.io/kongdao/pkg/policy"
 )
 
 // TestPermissionsAreNarrow proves that no role reaches more namespaces, objects or verbs than it needs.
@@ -46,7 +44,8 @@ func TestPermissionsAreNarrow(t *testing.T) {
 		want := []string{releaseNamespace, releaseNamespace} // One for the certificate, one for the lease.
 		switch set {
 		case "namespaced":
-			want = []string{"kong", "kong", "kong-staging", "kong-staging", releaseNamespace, releaseNamespace}
+			// Two for each component, for plugins and migrations.
+			want = slices.Concat(slices.Repeat([]string{"kong"}, 4), slices.Repeat([]string{"kong-staging"}, 4), want)
 		case "files", "bare":
 			want = want[:1]
 		}
@@ -75,20 +74,39 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 	}
 }
 
-// TestMigrationPermissions proves that kongdao can patch pods, but not update or delete them, and that it can create
-// Jobs, but not change them. Without migrations and policies it has none of these permissions.
+// TestMigrationPermissions proves that the controller can patch pods, but not update or delete them, and that it can
+// create Jobs, but not change them. The webhook can only read PluginMigrations. Without migrations and policies, there
+// are none of these permissions.
 func TestMigrationPermissions(t *testing.T) {
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
-		want := map[string][]string{
-			"pods": {"get", "list", "patch", "watch"}, "jobs": {"create", "list", "watch"},
-			"pluginmigrations": {"create", "delete", "list", "watch"}, "pluginmigrations/status": {"update"},
+		want := map[component]map[string][]string{
+			webhook: {"pluginmigrations": {"list", "watch"}},
+			controller: {
+				"pods": {"get", "list", "patch", "watch"}, "jobs": {"create", "list", "watch"},
+				"pluginmigrations": {"create", "delete", "list", "watch"}, "pluginmigrations/status": {"update"},
+			},
 		}
 		if set == "bare" {
 			want = nil
 		}
-		got := grantedVerbs(t, objects)
-		for _, resource := range []string{"pods", "jobs", "pluginmigrations", "pluginmigrations/status"} {
-			if diff := cmp.Diff(want[resource], got[resource]); diff != "" {
+		for _, component := range []component{webhook, controller} {
+			got := grantedVerbs(t, component.of(objects))
+			for _, resource := range []string{"pods", "jobs", "pluginmigrations", "pluginmigrations/status"} {
+				if diff := cmp.Diff(want[component][resource], got[resource]); diff != "" {
+					t.Errorf("verbs of the %s on %s (-want +got)\n%s", component, resource, diff)
+				}
+			}
+		}
+	})
+}
+
+// TestWebhookCannotWrite proves that the process that takes requests from the network cannot create Jobs, and can write
+// neither pods nor ConfigMaps.
+func TestWebhookCannotWrite(t *testing.T) {
+	forEachSet(t, func(t *testing.T, _ string, objects []*unstructured.Unstructured) {
+		granted := grantedVerbs(t, webhook.of(objects))
+		for resource, want := range map[string][]string{"jobs": nil, "pods": nil, "configmaps": {"list", "watch"}} {
+			if diff := cmp.Diff(want, granted[resource]); diff != "" {
 				t.Errorf("verbs on %s (-want +got)\n%s", resource, diff)
 			}
 		}
@@ -115,61 +133,6 @@ func grantedVerbs(t *testing.T, objects []*unstructured.Unstructured) map[string
 	return verbs
 }
 
-// TestPolicyPermissions proves the exact permissions for policies. Without policies, kongdao does not have them.
-func TestPolicyPermissions(t *testing.T) {
-	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
-		main := findMainConfiguration(t, objects).Name
-		var got []rbacv1.PolicyRule
-		for _, role := range findAll[rbacv1.ClusterRole](t, objects, "ClusterRole") {
-			if strings.HasSuffix(role.Name, "-policies") {
-				got = append(got, role.Rules...)
-			}
-		}
-		if set == "bare" || set == "namespaced" {
-			all := grantedVerbs(t, objects)
-			for _, resource := range []string{"pluginpolicies", "pluginpolicies/status", "namespaces"} {
-				if len(got) > 0 || all[resource] != nil {
-					t.Errorf("policies are disabled, but kongdao has the verbs %v on %s", all[resource], resource)
-				}
-			}
-			return
-		}
-		// kongdao patches the caBundle, unless you provide the certificate.
-		verbs := []string{"get", "update", "patch"}
-		if set == "files" {
-			verbs = verbs[:2]
-		}
-		webhooks := func(name string, verbs ...string) rbacv1.PolicyRule {
-			return rbacv1.PolicyRule{
-				APIGroups:     []string{"admissionregistration.k8s.io"},
-				Resources:     []string{"mutatingwebhookconfigurations"},
-				ResourceNames: []string{name}, Verbs: verbs,
-			}
-		}
-		want := []rbacv1.PolicyRule{
-			// Every replica applies the policies.
-			{APIGroups: []string{"kongdao.io"}, Resources: []string{"pluginpolicies"}, Verbs: []string{"list", "watch"}},
-			// The leader updates the counts. Each replica patches its denials.
-			{
-				APIGroups: []string{"kongdao.io"}, Resources: []string{"pluginpolicies/status"},
-				Verbs: []string{"update", "patch"},
-			},
-			// Policies select namespaces by label.
-			{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"list", "watch"}},
-			// A patch removes a scheduling gate.
-			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch", "patch"}},
-			// Copies are immutable, so kongdao never updates them.
-			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "create", "delete"}},
-			// The main webhook is the source of the one for policies, so these permissions are read-only.
-			webhooks(main, "list", "watch"),
-			webhooks(main+policy.ConfigurationSuffix, verbs...),
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("rules (-want +got)\n%s", diff)
-		}
-	})
-}
-
 // TestEveryRuleHasAComment proves that a comment in the rendered manifests gives the reason for each rule.
 func TestEveryRuleHasAComment(t *testing.T) {
 	for set, flags := range valueSets(t) {
@@ -182,35 +145,46 @@ func TestEveryRuleHasAComment(t *testing.T) {
 	}
 }
 
-// TestEveryRoleIsBound proves that every role has one binding, and that all bindings have only the service account of
-// the pods.
+// TestEveryRoleIsBound proves that every role has one binding, and that all bindings of a component have only the
+// service account of its pods. The components have different accounts.
 func TestEveryRoleIsBound(t *testing.T) {
 	forEachSet(t, func(t *testing.T, _ string, objects []*unstructured.Unstructured) {
-		account := rbacv1.Subject{
-			Kind: rbacv1.ServiceAccountKind, Namespace: releaseNamespace,
-			Name: findPodSpec(t, objects).ServiceAccountName,
+		accounts := map[string]bool{}
+		for _, component := range componentsOf(t, objects) {
+			account := component.podSpec(t, objects).ServiceAccountName
+			accounts[account] = true
+			checkBindings(t, component.of(objects), account)
 		}
-		bound := map[string]int{}
-		check := func(namespace, name string, role rbacv1.RoleRef, subjects []rbacv1.Subject) {
-			bound[role.Kind+" "+namespace+" "+role.Name]++
-			if !slices.Equal(subjects, []rbacv1.Subject{account}) {
-				t.Errorf("the subjects of the binding %s are %v, want %v", name, subjects, account)
-			}
-		}
-		for _, binding := range findAll[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding") {
-			check("", binding.Name, binding.RoleRef, binding.Subjects)
-		}
-		for _, binding := range findAll[rbacv1.RoleBinding](t, objects, "RoleBinding") {
-			check(binding.Namespace, binding.Name, binding.RoleRef, binding.Subjects)
-		}
-		roles := map[string]int{}
-		for _, object := range objects {
-			if kind := object.GetKind(); kind == "Role" || kind == "ClusterRole" {
-				roles[kind+" "+object.GetNamespace()+" "+object.GetName()]++
-			}
-		}
-		if diff := cmp.Diff(roles, bound); diff != "" {
-			t.Errorf("roles (-rendered +bound)\n%s", diff)
+		if len(accounts) != len(componentsOf(t, objects)) {
+			t.Errorf("the service accounts are %v, want one for each component", accounts)
 		}
 	})
+}
+
+// checkBindings checks that each role has one binding, and that all bindings have only the service account.
+func checkBindings(t *testing.T, objects []*unstructured.Unstructured, serviceAccount string) {
+	t.Helper()
+	account := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: releaseNamespace, Name: serviceAccount}
+	bound := map[string]int{}
+	check := func(namespace, name string, role rbacv1.RoleRef, subjects []rbacv1.Subject) {
+		bound[role.Kind+" "+namespace+" "+role.Name]++
+		if !slices.Equal(subjects, []rbacv1.Subject{account}) {
+			t.Errorf("the subjects of the binding %s are %v, want %v", name, subjects, account)
+		}
+	}
+	for _, binding := range findAll[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding") {
+		check("", binding.Name, binding.RoleRef, binding.Subjects)
+	}
+	for _, binding := range findAll[rbacv1.RoleBinding](t, objects, "RoleBinding") {
+		check(binding.Namespace, binding.Name, binding.RoleRef, binding.Subjects)
+	}
+	roles := map[string]int{}
+	for _, object := range objects {
+		if kind := object.GetKind(); kind == "Role" || kind == "ClusterRole" {
+			roles[kind+" "+object.GetNamespace()+" "+object.GetName()]++
+		}
+	}
+	if diff := cmp.Diff(roles, bound); diff != "" {
+		t.Errorf("roles (-rendered +bound)\n%s", diff)
+	}
 }

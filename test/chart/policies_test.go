@@ -13,27 +13,39 @@ import (
 )
 
 // TestPoliciesAreOptional proves that policies add these objects and arguments. Without policies, or with
-// watchNamespaces, none of them exist. The lease exists if policies or migrations need a leader.
+// watchNamespaces, none of them exist. The controller exists if there are policies or migrations.
 func TestPoliciesAreOptional(t *testing.T) {
 	policies := []string{
 		"ClusterRole /kongdao-webhook-policies",
 		"ClusterRoleBinding /kongdao-webhook-policies",
+		"ClusterRole /kongdao-controller-policies",
+		"ClusterRoleBinding /kongdao-controller-policies",
 		"MutatingWebhookConfiguration /kongdao-policies",
 		"ValidatingAdmissionPolicy /kongdao-copies",
 		"ValidatingAdmissionPolicyBinding /kongdao-copies",
 	}
-	lease := []string{"Role kongdao-system/kongdao-webhook-leader", "RoleBinding kongdao-system/kongdao-webhook-leader"}
+	controllerObjects := []string{
+		"Deployment kongdao-system/kongdao-controller",
+		"PodDisruptionBudget kongdao-system/kongdao-controller",
+		"Role kongdao-system/kongdao-controller-leader",
+		"RoleBinding kongdao-system/kongdao-controller-leader",
+		"Service kongdao-system/kongdao-controller",
+		"ServiceAccount kongdao-system/kongdao-controller",
+	}
+	clusterWide := []string{"ClusterRole /kongdao-controller", "ClusterRoleBinding /kongdao-controller"}
 	// The objects that do not depend on policies or migrations.
 	base := render(t, "--set", "policies.enabled=false", "--set", "migrations.enabled=false")
 	for name, test := range map[string]struct {
 		flags []string
 		want  []string
 	}{
-		"policies and migrations":          {nil, slices.Concat(lease, policies)},
-		"only policies":                    {[]string{"migrations.enabled=false"}, slices.Concat(lease, policies)},
-		"only migrations":                  {[]string{"policies.enabled=false"}, lease},
+		"policies and migrations": {nil, slices.Concat(policies, controllerObjects, clusterWide)},
+		"only policies": {
+			[]string{"migrations.enabled=false"}, slices.Concat(policies, controllerObjects, clusterWide),
+		},
+		"only migrations":                  {[]string{"policies.enabled=false"}, slices.Concat(controllerObjects, clusterWide)},
 		"neither":                          {[]string{"policies.enabled=false", "migrations.enabled=false"}, nil},
-		"one namespace":                    {[]string{"watchNamespaces={kong}"}, lease},
+		"one namespace":                    {[]string{"watchNamespaces={kong}"}, controllerObjects},
 		"one namespace without migrations": {[]string{"watchNamespaces={kong}", "migrations.enabled=false"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +68,7 @@ func TestPoliciesAreOptional(t *testing.T) {
 			if diff := cmp.Diff(slices.Sorted(slices.Values(test.want)), slices.Sorted(maps.Keys(added))); diff != "" {
 				t.Errorf("added objects (-want +got)\n%s", diff)
 			}
-			arguments := findArguments(t, objects)
+			arguments := controller.arguments(t, objects)
 			want := slices.Contains(test.want, policies[0])
 			for _, argument := range []string{"--policies", "--copy-retention=600s"} {
 				if got := slices.Contains(arguments, argument); got != want {
@@ -100,7 +112,7 @@ func TestPolicyConfigurationHasNoWebhooksField(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("labels and annotations (-main +policies)\n%s", diff)
 		}
-		arguments := findArguments(t, objects)
+		arguments := controller.arguments(t, objects)
 		if argument := "--webhook-configuration=" + main.Name; !slices.Contains(arguments, argument) {
 			t.Errorf("%q do not contain %s", arguments, argument)
 		}

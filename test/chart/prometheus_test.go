@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"kongdao.io/kongdao/test/installation"
@@ -48,10 +49,16 @@ type (
 	}
 )
 
-// TestServiceMonitorSelectsMetricsPort proves that the ServiceMonitor selects the metrics port of the Service and has
+// TestServiceMonitorsSelectMetricsPort proves that each ServiceMonitor selects the metrics port of its Service, and has
 // the labels of the values.
-func TestServiceMonitorSelectsMetricsPort(t *testing.T) {
+func TestServiceMonitorsSelectMetricsPort(t *testing.T) {
 	objects := render(t, valueSets(t)["full"]...)
+	checkServiceMonitor(t, webhook.of(objects))
+	checkServiceMonitor(t, controller.of(objects))
+}
+
+func checkServiceMonitor(t *testing.T, objects []*unstructured.Unstructured) {
+	t.Helper()
 	monitor, service := find[serviceMonitor](t, objects, "ServiceMonitor"), find[corev1.Service](t, objects, "Service")
 	selector, err := metav1.LabelSelectorAsSelector(&monitor.Spec.Selector)
 	if err != nil {
@@ -60,7 +67,7 @@ func TestServiceMonitorSelectsMetricsPort(t *testing.T) {
 	if !selector.Matches(labels.Set(service.Labels)) || monitor.Namespace != service.Namespace {
 		t.Errorf("the ServiceMonitor selects %v, which does not match the Service with labels %v", selector, service.Labels)
 	}
-	endpoints, port := monitor.Spec.Endpoints, service.Spec.Ports[1].Name
+	endpoints, port := monitor.Spec.Endpoints, service.Spec.Ports[len(service.Spec.Ports)-1].Name
 	if len(endpoints) != 1 || endpoints[0].Port != port || endpoints[0].Interval != "30s" {
 		t.Errorf("endpoints are %+v, want port %s every 30s", endpoints, port)
 	}
@@ -128,22 +135,25 @@ func TestCertificateAlertNamesTheSource(t *testing.T) {
 
 // TestPolicyAlerts proves the conditions of the alerts about policies, and that they exist only where policies do.
 func TestPolicyAlerts(t *testing.T) {
-	const own = `job="kongdao-webhook", namespace="` + releaseNamespace + `"`
+	const (
+		ofWebhook    = `job="kongdao-webhook", namespace="` + releaseNamespace + `"`
+		ofController = `job="kongdao-controller", namespace="` + releaseNamespace + `"`
+	)
 	for name, test := range map[string]struct {
 		flags []string
 		want  map[string]alert
 	}{
 		"policies enabled": {nil, map[string]alert{
 			"KongdaoPolicyDeniesPods": {
-				Expr: `sum by (policy) (increase(kongdao_policy_admissions_total{` + own + `, effect="denied"}[15m])) > 0`,
+				Expr: `sum by (policy) (increase(kongdao_policy_admissions_total{` + ofWebhook + `, effect="denied"}[15m])) > 0`,
 				For:  "15m", Labels: map[string]string{"severity": "warning"},
 			},
 			"KongdaoPodsOutdated": {
-				Expr: `max by (policy) (kongdao_policy_pods{` + own + `, state="outdated"}) > 0`,
+				Expr: `max by (policy) (kongdao_policy_pods{` + ofController + `, state="outdated"}) > 0`,
 				For:  "24h", Labels: map[string]string{"severity": "info"},
 			},
 			"KongdaoPodsWaitingForLibrary": {
-				Expr: `max(kongdao_library_waiting_pods{` + own + `}) > 0`,
+				Expr: `max(kongdao_library_waiting_pods{` + ofController + `}) > 0`,
 				For:  "10m", Labels: map[string]string{"severity": "warning"},
 			},
 		}},

@@ -105,6 +105,10 @@ func TestInvalidValues(t *testing.T) {
 			[]string{"serviceAccount.create=false"},
 			[]string{"set serviceAccount.name to an existing ServiceAccount"},
 		},
+		"no service account name of the controller": {
+			[]string{"controller.serviceAccount.create=false"},
+			[]string{"set controller.serviceAccount.name to an existing ServiceAccount"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var flags []string
@@ -176,7 +180,7 @@ func compareWithSchema(t *testing.T, path string, values, schema, definitions ma
 		inner, isMap := value.(map[string]any)
 		switch {
 		// values.yaml sets only some fields of these Kubernetes types.
-		case !exists && slices.Contains([]string{"/affinity", "/resources"}, path):
+		case !exists && slices.Contains([]string{"/affinity", "/resources", "/controller/resources"}, path):
 		case !exists:
 			t.Errorf("%s/%s is in the schema, but not in values.yaml", path, name)
 		case isMap:

@@ -17,7 +17,7 @@ import (
 // certificates.caBundle sets their caBundle.
 func TestWebhooksCallTheService(t *testing.T) {
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
-		service := find[corev1.Service](t, objects, "Service")
+		service := find[corev1.Service](t, webhook.of(objects), "Service")
 		webhooks := findMainConfiguration(t, objects).Webhooks
 		if len(webhooks) != 2 {
 			t.Fatalf("got %d webhooks, want 2", len(webhooks))
@@ -70,7 +70,7 @@ func TestOneDefinitionOfExcludedNamespaces(t *testing.T) {
 	check := func(t *testing.T, set string, objects []*unstructured.Unstructured) {
 		t.Helper()
 		flag := ""
-		for _, argument := range findArguments(t, objects) {
+		for _, argument := range controller.arguments(t, objects) {
 			if text, found := strings.CutPrefix(argument, "--namespace-selector="); found {
 				flag = text
 			}

@@ -33,9 +33,11 @@ type Cluster struct {
 	Dir string
 	// Webhook is the webhook that the API server calls. The tests start it.
 	Webhook *installation.Webhook
+	// Controller is nil unless the tests start it.
+	Controller *installation.Program
 }
 
-// Run builds the webhook program, starts a control plane and calls runTests. Afterwards it stops the webhook and the
+// Run builds the webhook program, starts a control plane and calls runTests. Afterwards it stops the processes and the
 // control plane. It returns the exit code for TestMain.
 func Run(auditPolicy string, runTests func(ctx context.Context, c *Cluster) (code int, err error)) int {
 	code, err := run(auditPolicy, runTests)
@@ -70,11 +72,14 @@ func run(auditPolicy string, runTests func(ctx context.Context, c *Cluster) (int
 }
 
 func (c *Cluster) stop() error {
-	var err error
+	var errs []error
 	if c.Webhook != nil {
-		err = c.Webhook.Kill()
+		errs = append(errs, c.Webhook.Kill())
 	}
-	return errors.Join(err, c.Plane.Stop())
+	if c.Controller != nil {
+		errs = append(errs, c.Controller.Kill())
+	}
+	return errors.Join(append(errs, c.Plane.Stop())...)
 }
 
 // Eventually calls check until it returns nil. It fails the test after MaxWait.

@@ -8,11 +8,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"kongdao.io/kongdao/test/installation"
 )
 
-// LogLine is a part of a line of the webhook's log.
+// Logger has a log: the webhook or the controller.
+type Logger interface{ LogFile() string }
+
+// LogLine is a part of a line of a log.
 type LogLine struct {
 	Level     string `json:"level"`
 	Message   string `json:"msg"`
@@ -28,9 +29,9 @@ type LogLine struct {
 // String returns the whole line.
 func (l LogLine) String() string { return l.text }
 
-// ReadLog reads the log of a webhook. It ignores a last line that is not complete yet.
-func ReadLog(webhook *installation.Webhook) ([]LogLine, error) {
-	text, err := os.ReadFile(webhook.LogFile())
+// ReadLog reads the log of a process. It ignores a last line that is not complete yet.
+func ReadLog(of Logger) ([]LogLine, error) {
+	text, err := os.ReadFile(of.LogFile())
 	if err != nil {
 		return nil, err
 	}
@@ -56,9 +57,11 @@ func parseLog(text []byte) ([]LogLine, error) {
 // leave a part of a line. Then the first line of the next process follows on the same line.
 func parseLine(raw []byte) (LogLine, error) {
 	line := LogLine{text: string(raw)}
-	if exit, ok := bytes.CutPrefix(raw, []byte("webhook: ")); ok {
-		line.Level, line.Error = "error", string(exit)
-		return line, nil
+	for _, program := range []string{"webhook: ", "controller: "} {
+		if exit, ok := bytes.CutPrefix(raw, []byte(program)); ok {
+			line.Level, line.Error = "error", string(exit)
+			return line, nil
+		}
 	}
 	if json.Unmarshal(raw, &line) == nil {
 		return line, nil
@@ -66,20 +69,20 @@ func parseLine(raw []byte) (LogLine, error) {
 	if next := bytes.LastIndex(raw, []byte(`{"level"`)); next > 0 {
 		return parseLine(raw[next:])
 	}
-	return line, fmt.Errorf("the webhook's log has a line that is not JSON: %s", raw)
+	return line, fmt.Errorf("the log has a line that is not JSON: %s", raw)
 }
 
-// CheckLog returns an error for each data race, panic and error in the log of a webhook, except for errors that contain
+// CheckLog returns an error for each data race, panic and error in the log of a process, except for errors that contain
 // one of the expected texts.
-func CheckLog(webhook *installation.Webhook, expected ...string) error {
-	text, err := os.ReadFile(webhook.LogFile())
+func CheckLog(of Logger, expected ...string) error {
+	text, err := os.ReadFile(of.LogFile())
 	if err != nil {
 		return err
 	}
 	var found []error
 	for _, bug := range []string{"DATA RACE", "panic"} {
 		if at := bytes.Index(text, []byte(bug)); at >= 0 {
-			found = append(found, fmt.Errorf("the webhook's log has a %s:\n%s", bug,
+			found = append(found, fmt.Errorf("%s has a %s:\n%s", of.LogFile(), bug,
 				text[max(0, at-200):min(len(text), at+4000)]))
 		}
 	}
@@ -90,7 +93,7 @@ func CheckLog(webhook *installation.Webhook, expected ...string) error {
 	for _, line := range lines {
 		isExpected := slices.ContainsFunc(expected, func(part string) bool { return strings.Contains(line.Error, part) })
 		if line.Level == "error" && !isExpected {
-			found = append(found, fmt.Errorf("the webhook's log has an error: %s", line))
+			found = append(found, fmt.Errorf("%s has an error: %s", of.LogFile(), line))
 		}
 	}
 	return errors.Join(found...)

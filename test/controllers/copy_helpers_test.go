@@ -34,11 +34,11 @@ func createLibrary(
 	return library, createPolicy(t, "library", spec, users...), users
 }
 
-// kongdaoClient returns a client with the name and the rights of the webhook.
+// kongdaoClient returns a client with the name and the rights of the controller.
 func kongdaoClient(t *testing.T) client.Client {
 	t.Helper()
 	config := rest.CopyConfig(plane.Config())
-	config.Impersonate = rest.ImpersonationConfig{UserName: installation.WebhookUser}
+	config.Impersonate = rest.ImpersonationConfig{UserName: installation.ControllerUser}
 	impersonating, err := client.New(config, client.Options{})
 	if err != nil {
 		t.Fatal(err)

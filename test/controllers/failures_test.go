@@ -38,10 +38,10 @@ func wantEvent(t *testing.T, namespace, kind, reason string, texts ...string) {
 	})
 }
 
-// metricValue returns the value of a metric, or 0 if the webhook does not have it.
+// metricValue returns the value of a metric, or 0 if the controller does not have it.
 func metricValue(t *testing.T, series string) float64 {
 	t.Helper()
-	text, err := webhook.Metrics(t.Context())
+	text, err := controller.Metrics(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

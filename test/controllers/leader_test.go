@@ -1,16 +1,13 @@
 package controllers
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
@@ -70,12 +67,11 @@ func leader(t *testing.T) string {
 func TestOtherReplicaTakesOver(t *testing.T) {
 	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
-	_, kubeconfig, err := plane.User(installation.WebhookUser)
+	_, kubeconfig, err := plane.User(installation.ControllerUser)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := installation.NewWebhook(plane, shared.Program, t.TempDir(), kubeconfig, "--migrations", "--namespace",
-		system)
+	other, err := installation.NewController(controllerPath, t.TempDir(), kubeconfig, system, "--migrations")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +82,7 @@ func TestOtherReplicaTakesOver(t *testing.T) {
 	second := pod(ns, "second", "dao-test@1.1.0")
 	shared.Create(t, second)
 	up := runningJob(t, ns, "up")
-	if err := webhook.Kill(); err != nil {
+	if err := controller.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	killed, killedLeader := time.Now(), leader(t)
@@ -107,7 +103,7 @@ func TestOtherReplicaTakesOver(t *testing.T) {
 		t.Error(err)
 	}
 	deleteLease(t)
-	if err := webhook.StartAndWait(t.Context()); err != nil {
+	if err := controller.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -117,13 +113,13 @@ func TestLeaseIsReleased(t *testing.T) {
 	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
 	migrateWith(t, ns, "first", "dao-test@1.0.0") // now it leads
-	if err := webhook.Terminate(); err != nil {
+	if err := controller.Terminate(); err != nil {
 		t.Fatal(err)
 	}
 	// controller-runtime logs this error whenever a leader stops.
 	expectLogError("leader election lost")
 	began := time.Now()
-	if err := webhook.StartAndWait(t.Context()); err != nil {
+	if err := controller.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	shared.Create(t, pod(ns, "second", "dao-test@1.1.0"))
@@ -134,8 +130,8 @@ func TestLeaseIsReleased(t *testing.T) {
 	}
 }
 
-// TestWithoutPermission proves what a webhook does that cannot read PluginMigrations. It logs the error, admits pods
-// and serves metrics. Pods with migrations wait until it has the permission.
+// TestWithoutPermission proves what a controller does that cannot read PluginMigrations. It logs the error and
+// serves metrics. Pods with migrations wait until it has the permission.
 func TestWithoutPermission(t *testing.T) {
 	ns := shared.CreateNamespace(t)
 	daoTest(t, ns)
@@ -153,7 +149,7 @@ func TestWithoutPermission(t *testing.T) {
 	cluster.Eventually(t, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // the default of Prometheus
 		defer cancel()
-		text, err := webhook.Metrics(ctx)
+		text, err := controller.Metrics(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,53 +162,4 @@ func TestWithoutPermission(t *testing.T) {
 	grantList()
 	endJob(t, runningJob(t, ns, "up"), done())
 	wantUngated(t, made)
-}
-
-// TestWithoutCRDs proves that a webhook stops if the cluster does not have the CRDs, with an error that says what to
-// do.
-func TestWithoutCRDs(t *testing.T) {
-	definitions, err := installation.CRDs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := webhook.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	deleteLease(t)
-	for _, definition := range definitions {
-		remove(t, definition)
-		cluster.Eventually(t, func(ctx context.Context) error {
-			if err := installation.CheckCRD(ctx, plane, definition); !meta.IsNoMatchError(err) {
-				return errors.Join(errors.New("the API server still has the CRD"), err)
-			}
-			return nil
-		})
-	}
-	before, err := os.ReadFile(webhook.LogFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = webhook.StartAndWait(t.Context())
-	if err == nil {
-		t.Error("the webhook runs without the CRDs")
-	}
-	log, readErr := os.ReadFile(webhook.LogFile())
-	if readErr != nil {
-		t.Fatal(readErr)
-	}
-	log = bytes.TrimPrefix(log, before)
-	const want = "of kongdao.io/v1alpha1: install kongdao's CRDs, or remove the flags --migrations and --policies"
-	if !strings.Contains(string(log), want) {
-		t.Errorf("%q is not in the log: %s", want, log)
-	}
-	expectLogError("the cluster has no kind")
-	if err := installation.InstallCRDs(t.Context(), plane); err != nil {
-		t.Fatal(err)
-	}
-	if err := webhook.StartAndWait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ns := shared.CreateNamespace(t)
-	daoTest(t, ns)
-	migrateWith(t, ns, "first", "dao-test@1.0.0")
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"kongdao.io/kongdao/test/cluster"
-	"kongdao.io/kongdao/test/installation"
 )
 
 // expectedErrors are parts of the errors that tests cause.
@@ -25,17 +24,17 @@ func expectLogError(parts ...string) {
 	expectedErrors.parts = append(expectedErrors.parts, parts...)
 }
 
-// checkLog returns an error for each data race, panic and unexpected error in the log of a webhook.
-func checkLog(w *installation.Webhook) error {
+// checkLog returns an error for each data race, panic and unexpected error in the log of a process.
+func checkLog(of cluster.Logger) error {
 	expectedErrors.Lock()
 	defer expectedErrors.Unlock()
-	return cluster.CheckLog(w, expectedErrors.parts...)
+	return cluster.CheckLog(of, expectedErrors.parts...)
 }
 
-// hasLogged returns a check that the running webhook has logged an error with a text.
+// hasLogged returns a check that the running controller has logged an error with a text.
 func hasLogged(part string) func(ctx context.Context) error {
 	return func(context.Context) error {
-		lines, err := cluster.ReadLog(webhook)
+		lines, err := cluster.ReadLog(controller)
 		if err != nil {
 			return err
 		}
@@ -62,7 +61,7 @@ var migrationMetric = regexp.MustCompile(`^kongdao_(migration_|plugin_migrations
 
 // checkMetrics returns an error for each value of a label that is not in labelValues.
 func checkMetrics(ctx context.Context) error {
-	text, err := webhook.Metrics(ctx)
+	text, err := controller.Metrics(ctx)
 	if err != nil {
 		return err
 	}

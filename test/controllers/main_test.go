@@ -2,8 +2,8 @@
 // libraries.
 //
 // No pod runs here. The tests set the status of pods in place of the kubelet: how the pods of Jobs end, and which pods
-// are ready. test/e2e runs Kong. All tests share one control plane and one webhook, and each test has its own
-// namespace. Tests that stop the webhook are not parallel: Go runs them before the parallel ones.
+// are ready. test/e2e runs Kong. All tests share one control plane, one webhook and one controller, and each test has its own
+// namespace. Tests that stop a process are not parallel: Go runs them before the parallel ones.
 package controllers
 
 import (
@@ -28,25 +28,28 @@ const system = "kongdao-system"
 
 // All tests of this package share these.
 var (
-	shared  *cluster.Cluster
-	plane   *controlplane.ControlPlane
-	webhook *installation.Webhook
+	shared     *cluster.Cluster
+	plane      *controlplane.ControlPlane
+	webhook    *installation.Webhook
+	controller *installation.Program
+	// controllerPath is the program of the controller. It is built with the race detector.
+	controllerPath string
 )
 
-// auditPolicy lets the API server log all requests of the webhook.
+// auditPolicy lets the API server log all requests of kongdao.
 const auditPolicy = `
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
 rules:
-  - {level: Metadata, users: [` + installation.WebhookUser + `]}
+  - {level: Metadata, users: [` + installation.WebhookUser + `, ` + installation.ControllerUser + `]}
   - {level: None}
 `
 
 func TestMain(m *testing.M) {
 	os.Exit(cluster.Run(auditPolicy, func(ctx context.Context, started *cluster.Cluster) (code int, err error) {
 		shared, plane = started, started.Plane
-		if err := installWebhook(ctx); err != nil {
+		if err := install(ctx); err != nil {
 			return 0, err
 		}
 		jobs, err := watchJobs(ctx)
@@ -55,12 +58,12 @@ func TestMain(m *testing.M) {
 		}
 		code = m.Run()
 		// These check the effects of all tests.
-		return code, errors.Join(jobs.stop(), checkLog(webhook), checkMetrics(ctx))
+		return code, errors.Join(jobs.stop(), checkLog(webhook), checkLog(controller), checkMetrics(ctx))
 	}))
 }
 
-// installWebhook creates the system namespace and starts the webhook with all features.
-func installWebhook(ctx context.Context) error {
+// install creates the system namespace and starts the webhook and the controller with all features.
+func install(ctx context.Context) error {
 	if err := v1alpha1.AddToScheme(scheme.Scheme); err != nil {
 		return err
 	}
@@ -71,9 +74,13 @@ func installWebhook(ctx context.Context) error {
 	if err := admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: system}}); err != nil {
 		return err
 	}
+	if controllerPath, err = installation.Build(ctx, "controller", shared.Dir, "-race"); err != nil {
+		return err
+	}
+	programs := installation.Programs{Webhook: shared.Program, Controller: controllerPath}
 	features := []string{"migrations", "policies"}
-	webhook, err = installation.StartWithFeatures(
-		ctx, plane, shared.Program, shared.Dir, system, features, "--copy-retention=2s", "--finish-delay=1s")
-	shared.Webhook = webhook
+	webhook, controller, err = installation.StartWithFeatures(
+		ctx, plane, programs, shared.Dir, system, features, "--copy-retention=2s", "--finish-delay=1s")
+	shared.Webhook, shared.Controller = webhook, controller
 	return err
 }

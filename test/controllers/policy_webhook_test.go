@@ -45,7 +45,6 @@ func TestWebhookOnlyWithPolicies(t *testing.T) {
 		t.Errorf("a pod that does not run Kong waits for the webhook: %v", err)
 	}
 	wantDenied(t, kongPod(ns, "kong"), "policies.kongdao.io")
-	deleteLease(t)
 	if err := webhook.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,18 +16,18 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// restart kills the webhook, as a failing node does. It calls meanwhile, then starts the webhook again. It deletes the
+// restart kills the controller, as a failing node does. It calls meanwhile, then starts it again. It deletes the
 // Lease, which would otherwise expire some seconds later.
 func restart(t *testing.T, meanwhile func()) {
 	t.Helper()
-	if err := webhook.Kill(); err != nil {
+	if err := controller.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if meanwhile != nil {
 		meanwhile()
 	}
 	deleteLease(t)
-	if err := webhook.StartAndWait(t.Context()); err != nil {
+	if err := controller.StartAndWait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -59,12 +59,12 @@ func (p permission) missingMessage() string {
 	return fmt.Sprintf("cannot %s resource %q", p.verb, p.ruleResource())
 }
 
-// revoke takes the permission from the webhook, so that it stops before the step that needs it. It returns a function
+// revoke takes the permission from the controller, so that it stops before the step that needs it. It returns a function
 // that gives the permission back.
 func (p permission) revoke(t *testing.T) (grant func()) {
 	t.Helper()
 	expectLogError(p.missingMessage())
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: installation.WebhookUser}}
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: installation.ControllerUser}}
 	get(t, role)
 	before := role.DeepCopy().Rules
 	for i := range role.Rules {
@@ -84,7 +84,7 @@ func (p permission) revoke(t *testing.T) (grant func()) {
 // check returns an error unless the API server allows the permission as wanted.
 func (p permission) check(ctx context.Context, allowed bool) error {
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: installation.WebhookUser, ResourceAttributes: &authorizationv1.ResourceAttributes{
+		User: installation.ControllerUser, ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Namespace: metav1.NamespaceDefault, Verb: p.verb,
 			Group: p.group, Resource: p.resource, Subresource: p.subresource,
 		},
@@ -93,7 +93,7 @@ func (p permission) check(ctx context.Context, allowed bool) error {
 		return err
 	}
 	if review.Status.Allowed != allowed {
-		return fmt.Errorf("the webhook may %s %s: %v", p.verb, p.ruleResource(), review.Status.Allowed)
+		return fmt.Errorf("the controller may %s %s: %v", p.verb, p.ruleResource(), review.Status.Allowed)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"kongdao.io/kongdao/test/installation"
 )
 
-// callsIn returns how many requests about a namespace the webhook has sent to the API server, by verb and resource.
+// callsIn returns how many requests about a namespace kongdao has sent to the API server, by verb and resource.
 func callsIn(t *testing.T, namespace string) map[string]int {
 	t.Helper()
 	entries, err := plane.AuditEntries()
@@ -24,7 +24,8 @@ func callsIn(t *testing.T, namespace string) map[string]int {
 	}
 	calls := map[string]int{}
 	for _, entry := range entries {
-		if entry.User.Username == installation.WebhookUser && entry.Object.Namespace == namespace {
+		isOurs := entry.User.Username == installation.WebhookUser || entry.User.Username == installation.ControllerUser
+		if isOurs && entry.Object.Namespace == namespace {
 			calls[strings.TrimSuffix(entry.Verb+" "+entry.Object.Resource+"/"+entry.Object.Subresource, "/")]++
 		}
 	}

@@ -85,7 +85,7 @@ func removeCRDs(t *testing.T) {
 func (r release) wantLogged(message string, times int) {
 	r.t.Helper()
 	eventually(r.t, func() error {
-		pods := r.pods()
+		pods := r.pods(webhookPods)
 		if len(pods) != 2 {
 			return fmt.Errorf("there are %d replicas; want 2", len(pods))
 		}

@@ -164,6 +164,6 @@ func killInPhase(t *testing.T, r release, s space, request string, phase v1alpha
 		s.run("", "delete", "pods", "-l", selector, "--force", "--grace-period=0")
 		return nil
 	})
-	r.run("delete", "pods", "-l", "app.kubernetes.io/component=webhook", "--force", "--grace-period=0")
-	r.run("rollout", "status", "deployment/kongdao-webhook", "--timeout="+waitTimeout.String())
+	r.run("delete", "pods", "-l", allPods, "--force", "--grace-period=0")
+	r.waitRollouts()
 }

@@ -31,7 +31,7 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [%s]
 images: [{name: kongdao.io/kongdao, newName: %s, newTag: %s}]
-replicas: [{name: kongdao-webhook, count: 3}]
+replicas: [{name: kongdao-webhook, count: 3}, {name: kongdao-controller, count: 1}]
 `, base, name, tag()))
 
 	r := newRelease(t)

@@ -57,8 +57,8 @@ func (f *fleet) wantCopiesReserved() {
 		want    string
 	}{
 		"a person creates a copy":           {"create configmap kongdao-copy-x --from-literal=a=b", reserved},
-		"kongdao creates another ConfigMap": {"create configmap x --from-literal=a=b --as=" + account, onlyCopies},
-		"kongdao deletes another ConfigMap": {"delete configmap kube-root-ca.crt --as=" + account, onlyCopies},
+		"kongdao creates another ConfigMap": {"create configmap x --from-literal=a=b --as=" + controllerAccount, onlyCopies},
+		"kongdao deletes another ConfigMap": {"delete configmap kube-root-ca.crt --as=" + controllerAccount, onlyCopies},
 	} {
 		out, err := f.idle[0].try("", strings.Fields(denied.command)...)
 		if err == nil || !strings.Contains(err.Error(), denied.want) {

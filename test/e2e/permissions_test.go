@@ -17,11 +17,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// account is the service account of the chart's pods.
-const account = "system:serviceaccount:" + system + ":kongdao-webhook"
+// The service accounts of the chart's pods.
+const (
+	webhookAccount    = "system:serviceaccount:" + system + ":kongdao-webhook"
+	controllerAccount = "system:serviceaccount:" + system + ":kongdao-controller"
+)
 
-// permission allows one verb on one resource. The name is "" for all objects.
-type permission struct{ namespace, verb, resource, name string }
+// permission allows an account one verb on one resource. The name is "" for all objects.
+type permission struct{ account, namespace, verb, resource, name string }
 
 // auditEvent is a line of the audit log: a part of the Event in audit.k8s.io/v1.
 type auditEvent struct {
@@ -45,8 +48,8 @@ func auditSize(t *testing.T) int64 {
 	return info.Size()
 }
 
-// wantPermissionsUsed checks the audit log since the installation. The service account must have used each permission
-// of the selected roles, and the API server must have allowed each of its requests.
+// wantPermissionsUsed checks the audit log since the installation. Each service account must have used each of its
+// permissions in the selected roles, and the API server must have allowed each of their requests.
 func (r release) wantPermissionsUsed(isSelected func(role string) bool) {
 	r.t.Helper()
 	if auditLog == "" {
@@ -67,14 +70,18 @@ func (r release) wantPermissionsUsed(isSelected func(role string) bool) {
 	events := r.auditEvents()
 	for _, event := range events {
 		if event.Annotations["authorization.k8s.io/decision"] != "allow" {
-			r.t.Errorf("%s %s: %s", event.Verb, event.RequestURI, event.Annotations["authorization.k8s.io/reason"])
+			r.t.Errorf("%s: %s %s: %s", event.User.Username, event.Verb, event.RequestURI,
+				event.Annotations["authorization.k8s.io/reason"])
 		}
 	}
 	r.t.Logf("all %d permissions were used, in %d requests", len(granted), len(events))
 }
 
-// forMigrations, forPolicies and always select the roles for migrations, for policies, and all other roles.
-func forMigrations(role string) bool { return strings.Contains(role, "-migrations") }
+// forMigrations, forPolicies and always select the roles for migrations, for policies, and all other roles. The
+// controller writes Events about migrations.
+func forMigrations(role string) bool {
+	return strings.Contains(role, "-migrations") || role == "kongdao-controller"
+}
 
 func forPolicies(role string) bool { return strings.Contains(role, "-policies") }
 
@@ -92,7 +99,11 @@ func (r release) granted(isSelected func(role string) bool) []permission {
 		r.t.Fatal(err)
 	}
 	var all []permission
-	add := func(namespace string, rules []rbacv1.PolicyRule) {
+	add := func(role, namespace string, rules []rbacv1.PolicyRule) {
+		account := webhookAccount
+		if strings.HasPrefix(role, "kongdao-controller") {
+			account = controllerAccount
+		}
 		for _, rule := range rules {
 			names := rule.ResourceNames
 			if len(names) == 0 {
@@ -101,7 +112,7 @@ func (r release) granted(isSelected func(role string) bool) []permission {
 			for _, resource := range rule.Resources {
 				for _, verb := range rule.Verbs {
 					for _, name := range names {
-						all = append(all, permission{namespace, verb, rule.APIGroups[0] + "/" + resource, name})
+						all = append(all, permission{account, namespace, verb, rule.APIGroups[0] + "/" + resource, name})
 					}
 				}
 			}
@@ -109,12 +120,12 @@ func (r release) granted(isSelected func(role string) bool) []permission {
 	}
 	for _, role := range clusterRoles.Items {
 		if isSelected(role.Name) {
-			add("", role.Rules)
+			add(role.Name, "", role.Rules)
 		}
 	}
 	for _, role := range roles.Items {
 		if isSelected(role.Name) {
-			add(role.Namespace, role.Rules)
+			add(role.Name, role.Namespace, role.Rules)
 		}
 	}
 	if len(all) == 0 {
@@ -131,11 +142,12 @@ func (p permission) covers(event auditEvent) bool {
 	lists := p.verb == "list" && event.Verb == "watch" && strings.Contains(event.RequestURI, "sendInitialEvents=true")
 	creates := p.verb == "create" && event.Verb == "patch" && event.ResponseStatus.Code == http.StatusCreated
 	resource := strings.TrimSuffix(object.APIGroup+"/"+object.Resource+"/"+object.Subresource, "/")
-	return (event.Verb == p.verb || lists || creates) && resource == p.resource &&
+	return event.User.Username == p.account &&
+		(event.Verb == p.verb || lists || creates) && resource == p.resource &&
 		(p.namespace == "" || object.Namespace == p.namespace) && (p.name == "" || object.Name == p.name)
 }
 
-// auditEvents returns the requests of the service account since the installation.
+// auditEvents returns the requests of the service accounts since the installation.
 func (r release) auditEvents() []auditEvent {
 	r.t.Helper()
 	log, err := os.Open(auditLog)
@@ -159,7 +171,8 @@ func (r release) auditEvents() []auditEvent {
 		if err := json.Unmarshal([]byte(line), &event); err != nil {
 			r.t.Fatalf("parse a line of the audit log: %v: %s", err, line)
 		}
-		if event.User.Username == account && event.ObjectRef != nil {
+		isOurs := event.User.Username == webhookAccount || event.User.Username == controllerAccount
+		if isOurs && event.ObjectRef != nil {
 			events = append(events, event)
 		}
 	}

@@ -112,7 +112,7 @@ func readPoliciesConfiguration(t *testing.T) *admissionregistrationv1.MutatingWe
 func (r release) wantNoPolicyErrors() {
 	r.t.Helper()
 	policyError := regexp.MustCompile(`"level":"error".*"(logger|controller)":"(policies|library|library-cleanup)"`)
-	for _, pod := range r.pods() {
+	for _, pod := range r.pods(allPods) {
 		if lines := policyError.FindAllString(r.logs(pod), -1); len(lines) > 0 {
 			r.t.Errorf("%s logged %d errors, the first is %s", pod, len(lines), lines[0])
 		}

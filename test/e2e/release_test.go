@@ -61,11 +61,19 @@ func newRelease(t *testing.T) release {
 	return r
 }
 
-// waitReady waits until all replicas are ready.
+// waitReady waits until all replicas of the webhook and the controller are ready.
 func (r release) waitReady() {
 	r.t.Helper()
-	r.run("rollout", "status", "deployment/kongdao-webhook", "--timeout="+waitTimeout.String())
+	r.waitRollouts()
 	r.t.Logf("installed and ready in %v", time.Since(r.start).Round(100*time.Millisecond))
+}
+
+// waitRollouts waits until the pods of all Deployments are ready.
+func (r release) waitRollouts() {
+	r.t.Helper()
+	for _, deployment := range strings.Fields(r.run("get", "deployments", "-o", "name")) {
+		r.run("rollout", "status", deployment, "--timeout="+waitTimeout.String())
+	}
 }
 
 // upgrade upgrades the release and waits until it is ready.
@@ -102,10 +110,16 @@ func (r release) run(arguments ...string) string {
 	return out
 }
 
-// pods returns the names of the replicas.
-func (r release) pods() []string {
+// allPods and webhookPods are label selectors.
+const (
+	allPods     = "app.kubernetes.io/instance=kongdao"
+	webhookPods = allPods + ",app.kubernetes.io/component=webhook"
+)
+
+// pods returns the names of the pods that a label selector selects.
+func (r release) pods(selector string) []string {
 	r.t.Helper()
-	return strings.Fields(r.run("get", "pods", "-o", "name", "-l", "app.kubernetes.io/component=webhook"))
+	return strings.Fields(r.run("get", "pods", "-o", "name", "-l", selector))
 }
 
 // logs returns the log of a replica since its start.
@@ -118,7 +132,7 @@ func (r release) logs(pod string) string {
 func (r release) explain() {
 	for _, command := range []string{
 		"get all -o wide", "describe pods",
-		"logs --prefix --tail=200 --selector app.kubernetes.io/component=webhook",
+		"logs --prefix --tail=200 --max-log-requests=20 --selector " + allPods,
 	} {
 		out, err := kubectl(context.Background(), "", append(strings.Fields(command), "--namespace", system)...)
 		r.t.Logf("kubectl %s: %v\n%s", command, err, out)
@@ -134,13 +148,13 @@ func (r release) rotate(value string) {
 // replaceReplicas deletes one replica after another, as a drain does.
 func (r release) replaceReplicas() {
 	r.t.Helper()
-	for _, pod := range r.pods() {
+	for _, pod := range r.pods(allPods) {
 		r.run("delete", pod, "--wait")
-		r.run("rollout", "status", "deployment/kongdao-webhook", "--timeout="+waitTimeout.String())
+		r.waitRollouts()
 	}
 }
 
-// wantOnlyRequestsBlocked checks that without replicas, only pods that request plugins are denied.
+// wantOnlyRequestsBlocked checks that without replicas of the webhook, only pods that request plugins are denied.
 func (r release) wantOnlyRequestsBlocked(s space) {
 	r.t.Helper()
 	r.scale(0)
@@ -152,12 +166,12 @@ func (r release) wantOnlyRequestsBlocked(s space) {
 	}
 }
 
-// scale changes the number of replicas. With 0 replicas, it waits until the pods are deleted.
+// scale changes the number of replicas of the webhook. With 0 replicas, it waits until the pods are deleted.
 func (r release) scale(replicas int) {
 	r.t.Helper()
 	r.run("scale", "deployment/kongdao-webhook", fmt.Sprintf("--replicas=%d", replicas))
 	if replicas == 0 {
-		r.run("wait", "pods", "--for=delete", "-l", "app.kubernetes.io/component=webhook",
+		r.run("wait", "pods", "--for=delete", "-l", webhookPods,
 			"--timeout="+waitTimeout.String())
 	}
 }

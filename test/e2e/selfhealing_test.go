@@ -27,7 +27,7 @@ func TestSelfHealing(t *testing.T) {
 	r := install(t, "--set=replicaCount=3", "--set=extraArgs={--ca-lifetime=45s,--cert-lifetime=45s}")
 	r.waitReady()
 	created := 0
-	for _, pod := range r.pods() {
+	for _, pod := range r.pods(webhookPods) {
 		created += strings.Count(r.logs(pod), `"created a CA`)
 	}
 	if created != 1 {

@@ -1,6 +1,6 @@
-// Package installation runs kongdao's webhook as a process next to a control plane on this machine. Permissions and
-// webhook configurations come from deploy/kustomize/base. The only difference is that the API server calls the webhook
-// at a loopback address instead of a Service.
+// Package installation runs kongdao's webhook and controller as processes next to a control plane on this machine.
+// Permissions and webhook configurations come from deploy/kustomize/base. The only difference is that the API server
+// calls the webhook at a loopback address instead of a Service.
 package installation
 
 import (
@@ -39,45 +39,64 @@ func Build(ctx context.Context, command, dir string, flags ...string) (string, e
 func Start(
 	ctx context.Context, plane *controlplane.ControlPlane, program, dir string, flags ...string,
 ) (*Webhook, error) {
-	kubeconfig, err := createWebhookUser(ctx, plane)
+	kubeconfig, _, err := createUsers(ctx, plane, "", nil)
 	if err != nil {
 		return nil, err
 	}
 	return startRegistered(ctx, plane, program, dir, kubeconfig, flags...)
 }
 
-// StartWithFeatures is like Start, but also installs the CRDs and the features "migrations" or "policies". The
-// webhook's Lease is in the namespace, which must exist.
+// Programs are the paths of the programs of kongdao.
+type Programs struct{ Webhook, Controller string }
+
+// BuildPrograms builds the programs into dir. The flags are those of go build.
+func BuildPrograms(ctx context.Context, dir string, flags ...string) (Programs, error) {
+	webhook, errWebhook := Build(ctx, "webhook", dir, flags...)
+	controller, errController := Build(ctx, "controller", dir, flags...)
+	return Programs{Webhook: webhook, Controller: controller}, errors.Join(errWebhook, errController)
+}
+
+// StartWithFeatures is like Start, but also installs the CRDs and the features "migrations" or "policies", and starts
+// the controller as ControllerUser. The flags are those of the controller. Its Lease is in the namespace, which must
+// exist.
 func StartWithFeatures(
-	ctx context.Context, plane *controlplane.ControlPlane, program, dir, namespace string, features []string,
+	ctx context.Context, plane *controlplane.ControlPlane, programs Programs, dir, namespace string, features []string,
 	flags ...string,
-) (*Webhook, error) {
+) (*Webhook, *Program, error) {
 	admin, err := newAdmin(plane)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := InstallCRDs(ctx, plane); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var roleFiles []string
-	for _, feature := range features {
-		roleFiles = append(roleFiles, "rbac-"+feature+".yaml")
-		flags = append(flags, "--"+feature)
-	}
-	kubeconfig, err := createWebhookUser(ctx, plane, roleFiles...)
+	webhookKubeconfig, controllerKubeconfig, err := createUsers(ctx, plane, namespace, features)
 	if err != nil {
-		return nil, err
-	}
-	if err := grantLease(ctx, admin, namespace); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if slices.Contains(features, "policies") {
 		if err := installPolicyObjects(ctx, admin); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	flags = append([]string{"--namespace", namespace}, flags...)
-	return startRegistered(ctx, plane, program, dir, kubeconfig, flags...)
+	var featureFlags []string
+	for _, feature := range features {
+		featureFlags = append(featureFlags, "--"+feature)
+	}
+	controller, err := NewController(programs.Controller, dir, controllerKubeconfig, namespace,
+		append(slices.Clone(featureFlags), flags...)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := controller.StartAndWait(ctx); err != nil {
+		return nil, nil, err
+	}
+	webhook, err := startRegistered(ctx, plane, programs.Webhook, dir, webhookKubeconfig,
+		append([]string{"--namespace", namespace}, featureFlags...)...)
+	if err != nil {
+		return nil, nil, errors.Join(err, controller.Kill())
+	}
+	return webhook, controller, nil
 }
 
 // startRegistered starts a webhook and registers it with the API server.
@@ -146,7 +165,7 @@ func (w *Webhook) waitUntilCalled(ctx context.Context) error {
 // installPolicyObjects creates the additional objects of the feature "policies". These are the configuration with a
 // webhook for policies, and the ValidatingAdmissionPolicy that protects copies of sources.
 func installPolicyObjects(ctx context.Context, admin client.Client) error {
-	const serviceAccount = "system:serviceaccount:kongdao-system:kongdao-webhook"
+	const serviceAccount = "system:serviceaccount:kongdao-system:kongdao-controller"
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
 	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
@@ -159,7 +178,7 @@ func installPolicyObjects(ctx context.Context, admin client.Client) error {
 	}
 	for i := range policy.Spec.Variables {
 		variable := &policy.Spec.Variables[i]
-		variable.Expression = strings.ReplaceAll(variable.Expression, serviceAccount, WebhookUser)
+		variable.Expression = strings.ReplaceAll(variable.Expression, serviceAccount, ControllerUser)
 	}
 	return createAll(ctx, admin, "install the objects for policies", configuration, policy, binding)
 }

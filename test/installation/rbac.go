@@ -5,21 +5,33 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/test/controlplane"
 )
 
-// WebhookUser is the user name of the webhook.
-const WebhookUser = "kongdao-webhook"
+// WebhookUser and ControllerUser are the user names of the two processes.
+const (
+	WebhookUser    = "kongdao-webhook"
+	ControllerUser = "kongdao-controller"
+)
 
-// WebhookRules returns the rules of the ClusterRole in rbac-plugins.yaml, and of those in further files of
-// deploy/kustomize/base. These are all permissions of the webhook except those for its certificate.
-func WebhookRules(furtherFiles ...string) ([]rbacv1.PolicyRule, error) {
+// WebhookRules returns the rules of the ClusterRoles of the webhook for these features: "migrations" and "policies".
+// These are all its permissions except those for its certificate.
+func WebhookRules(features ...string) ([]rbacv1.PolicyRule, error) {
+	return readRules("webhook", features)
+}
+
+// ControllerRules returns the rules of the ClusterRoles of the controller for these features.
+func ControllerRules(features ...string) ([]rbacv1.PolicyRule, error) {
+	return readRules("controller", features)
+}
+
+// readRules returns the rules of the ClusterRoles in a folder of deploy/kustomize/base.
+func readRules(folder string, features []string) ([]rbacv1.PolicyRule, error) {
 	var rules []rbacv1.PolicyRule
-	for _, name := range append([]string{"rbac-plugins.yaml"}, furtherFiles...) {
+	for _, name := range append([]string{"plugins"}, features...) {
 		role := &rbacv1.ClusterRole{}
-		if err := readManifest(name, role); err != nil {
+		if err := readManifest(folder+"/rbac-"+name+".yaml", role); err != nil {
 			return nil, err
 		}
 		rules = append(rules, role.Rules...)
@@ -49,28 +61,42 @@ func CreateUser(
 	return kubeconfig, err
 }
 
-// createWebhookUser creates WebhookUser with the permissions of WebhookRules.
-func createWebhookUser(
-	ctx context.Context, plane *controlplane.ControlPlane, furtherFiles ...string,
-) (kubeconfig string, err error) {
-	rules, err := WebhookRules(furtherFiles...)
+// createUsers creates WebhookUser with the permissions for the features. If there are features, it also creates
+// ControllerUser. The namespace contains the Lease.
+func createUsers(
+	ctx context.Context, plane *controlplane.ControlPlane, namespace string, features []string,
+) (webhookKubeconfig, controllerKubeconfig string, err error) {
+	rules, err := WebhookRules(features...)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return CreateUser(ctx, plane, WebhookUser, rules)
+	if webhookKubeconfig, err = CreateUser(ctx, plane, WebhookUser, rules); err != nil || len(features) == 0 {
+		return webhookKubeconfig, "", err
+	}
+	if rules, err = ControllerRules(features...); err != nil {
+		return "", "", err
+	}
+	if controllerKubeconfig, err = CreateUser(ctx, plane, ControllerUser, rules); err != nil {
+		return "", "", err
+	}
+	return webhookKubeconfig, controllerKubeconfig, grantLease(ctx, plane, namespace)
 }
 
-// grantLease gives WebhookUser the Role of rbac-leader.yaml in a namespace. It allows leader election.
-func grantLease(ctx context.Context, admin client.Client, namespace string) error {
+// grantLease gives ControllerUser the Role for leader election in a namespace.
+func grantLease(ctx context.Context, plane *controlplane.ControlPlane, namespace string) error {
+	admin, err := newAdmin(plane)
+	if err != nil {
+		return err
+	}
 	role := &rbacv1.Role{}
-	if err := readManifest("rbac-leader.yaml", role); err != nil {
+	if err := readManifest("controller/rbac-leader.yaml", role); err != nil {
 		return err
 	}
 	role.Namespace = namespace
 	return createAll(ctx, admin, "grant the permission for leader election", role, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role.Name},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-		Subjects:   []rbacv1.Subject{userSubject(WebhookUser)},
+		Subjects:   []rbacv1.Subject{userSubject(ControllerUser)},
 	})
 }
 
