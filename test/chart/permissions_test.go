@@ -75,8 +75,8 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 }
 
 // TestMigrationPermissions proves that the controller can patch pods, but not update or delete them, and that it can
-// create Jobs, but not change them. The webhook can only read PluginMigrations. Without migrations and policies, there
-// are none of these permissions.
+// create Jobs, but not change them. The webhook can only read PluginMigrations. Without migrations and
+// policies, nothing has these permissions.
 func TestMigrationPermissions(t *testing.T) {
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
 		want := map[component]map[string][]string{

@@ -43,7 +43,9 @@ func TestPoliciesAreOptional(t *testing.T) {
 		"only policies": {
 			[]string{"migrations.enabled=false"}, slices.Concat(policies, controllerObjects, clusterWide),
 		},
-		"only migrations":                  {[]string{"policies.enabled=false"}, slices.Concat(controllerObjects, clusterWide)},
+		"only migrations": {
+			[]string{"policies.enabled=false"}, slices.Concat(controllerObjects, clusterWide),
+		},
 		"neither":                          {[]string{"policies.enabled=false", "migrations.enabled=false"}, nil},
 		"one namespace":                    {[]string{"watchNamespaces={kong}"}, controllerObjects},
 		"one namespace without migrations": {[]string{"watchNamespaces={kong}", "migrations.enabled=false"}, nil},

@@ -11,8 +11,8 @@ import (
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// TestPolicyPermissions proves the exact permissions for policies of both components. Without policies, kongdao does not
-// have them.
+// TestPolicyPermissions proves the exact permissions for policies of both components. Without policies, kongdao does
+// not have them.
 func TestPolicyPermissions(t *testing.T) {
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
 		if set == "bare" || set == "namespaced" {

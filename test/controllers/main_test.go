@@ -2,8 +2,8 @@
 // libraries.
 //
 // No pod runs here. The tests set the status of pods in place of the kubelet: how the pods of Jobs end, and which pods
-// are ready. test/e2e runs Kong. All tests share one control plane, one webhook and one controller, and each test has its own
-// namespace. Tests that stop a process are not parallel: Go runs them before the parallel ones.
+// are ready. test/e2e runs Kong. All tests share one control plane, one webhook and one controller, and each test has
+// its own namespace. Tests that stop a process are not parallel: Go runs them before the parallel ones.
 package controllers
 
 import (

@@ -59,8 +59,8 @@ func (p permission) missingMessage() string {
 	return fmt.Sprintf("cannot %s resource %q", p.verb, p.ruleResource())
 }
 
-// revoke takes the permission from the controller, so that it stops before the step that needs it. It returns a function
-// that gives the permission back.
+// revoke takes the permission from the controller, so that it stops before the step that needs it. It returns a
+// function that gives the permission back.
 func (p permission) revoke(t *testing.T) (grant func()) {
 	t.Helper()
 	expectLogError(p.missingMessage())
