@@ -99,6 +99,6 @@ func (w *jobWatch) stop() error {
 // isFromKongdao reports whether kongdao created a Job. It does not use the labels, because the tests forge them.
 func isFromKongdao(job *batchv1.Job) bool {
 	return slices.ContainsFunc(job.ManagedFields, func(by metav1.ManagedFieldsEntry) bool {
-		return strings.HasPrefix(by.Manager, "kongdao-webhook") && by.Subresource == ""
+		return strings.HasPrefix(by.Manager, "kongdao-controller") && by.Subresource == ""
 	})
 }
