@@ -15,8 +15,8 @@ import (
 )
 
 // TestWithoutCRDs proves that the webhook and the controller stop if the cluster does not have the CRDs, with an error
-// that says what to do. It deletes all PluginMigrations. So it runs before TestFinishWaitsForPodsWithoutInjection, which
-// continues as a parallel test: Go runs tests in the order of their files.
+// that says what to do. It deletes all PluginMigrations. So it runs before TestFinishWaitsForPodsWithoutInjection,
+// which continues as a parallel test: Go runs tests in the order of their files.
 func TestWithoutCRDs(t *testing.T) {
 	definitions, err := installation.CRDs()
 	if err != nil {
