@@ -24,6 +24,8 @@ func TestPoliciesAreOptional(t *testing.T) {
 		"ValidatingAdmissionPolicy /kongdao-copies",
 		"ValidatingAdmissionPolicyBinding /kongdao-copies",
 	}
+	policies = slices.Concat(policies, admissionPolicies("controller-webhooks", "webhook-pluginpolicies"))
+	migrations := admissionPolicies("controller-jobs", "controller-pluginmigrations")
 	controllerObjects := []string{
 		"Deployment kongdao-system/kongdao-controller",
 		"PodDisruptionBudget kongdao-system/kongdao-controller",
@@ -32,6 +34,7 @@ func TestPoliciesAreOptional(t *testing.T) {
 		"Service kongdao-system/kongdao-controller",
 		"ServiceAccount kongdao-system/kongdao-controller",
 	}
+	controllerObjects = append(controllerObjects, admissionPolicies("controller-pods")...)
 	clusterWide := []string{"ClusterRole /kongdao-controller", "ClusterRoleBinding /kongdao-controller"}
 	// The objects that do not depend on policies or migrations.
 	base := render(t, "--set", "policies.enabled=false", "--set", "migrations.enabled=false")
@@ -39,15 +42,17 @@ func TestPoliciesAreOptional(t *testing.T) {
 		flags []string
 		want  []string
 	}{
-		"policies and migrations": {nil, slices.Concat(policies, controllerObjects, clusterWide)},
+		"policies and migrations": {nil, slices.Concat(policies, migrations, controllerObjects, clusterWide)},
 		"only policies": {
 			[]string{"migrations.enabled=false"}, slices.Concat(policies, controllerObjects, clusterWide),
 		},
 		"only migrations": {
-			[]string{"policies.enabled=false"}, slices.Concat(controllerObjects, clusterWide),
+			[]string{"policies.enabled=false"}, slices.Concat(migrations, controllerObjects, clusterWide),
 		},
-		"neither":                          {[]string{"policies.enabled=false", "migrations.enabled=false"}, nil},
-		"one namespace":                    {[]string{"watchNamespaces={kong}"}, controllerObjects},
+		"neither": {[]string{"policies.enabled=false", "migrations.enabled=false"}, nil},
+		"one namespace": {
+			[]string{"watchNamespaces={kong}"}, slices.Concat(migrations, controllerObjects),
+		},
 		"one namespace without migrations": {[]string{"watchNamespaces={kong}", "migrations.enabled=false"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,6 +84,15 @@ func TestPoliciesAreOptional(t *testing.T) {
 			}
 		})
 	}
+}
+
+// admissionPolicies returns the keys of ValidatingAdmissionPolicies and their bindings.
+func admissionPolicies(names ...string) []string {
+	var keys []string
+	for _, name := range names {
+		keys = append(keys, "ValidatingAdmissionPolicy /kongdao-"+name, "ValidatingAdmissionPolicyBinding /kongdao-"+name)
+	}
+	return keys
 }
 
 // TestPolicyConfigurationHasNoWebhooksField proves that the configuration for policies omits the field webhooks, so

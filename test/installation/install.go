@@ -96,7 +96,7 @@ func StartWithFeatures(
 	if err != nil {
 		return nil, nil, errors.Join(err, controller.Kill())
 	}
-	return webhook, controller, nil
+	return webhook, controller, installAccountPolicies(ctx, admin, webhook.URL("/mutate/pods"))
 }
 
 // startRegistered starts a webhook and registers it with the API server.

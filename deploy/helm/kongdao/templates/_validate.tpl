@@ -9,6 +9,14 @@ kongdao.validate fails on combinations of values that values.schema.json cannot 
 {{- end -}}
 {{- end -}}
 
+{{- if include "kongdao.controllerEnabled" . -}}
+{{- $account := include "kongdao.serviceAccountName" (list . "webhook") -}}
+{{- if eq $account (include "kongdao.serviceAccountName" (list . "controller")) -}}
+{{- $names := "serviceAccount.name and controller.serviceAccount.name" -}}
+{{- fail (printf "%s are both %q: use two accounts, because each has only the rights that it needs" $names $account) -}}
+{{- end -}}
+{{- end -}}
+
 {{- $provider := .Values.certificates.provider -}}
 {{- $files := .Values.certificates.files -}}
 {{- $issuer := .Values.certificates.certManager.issuer -}}
