@@ -55,6 +55,11 @@ func newShared(ctx context.Context, manager ctrl.Manager, options Options) (*sha
 	if err != nil {
 		return nil, err
 	}
+	if err := manager.Add(clusterstate.SourceRestorer{
+		Sources: sources, Live: manager.GetAPIReader(), Log: ctrl.Log.WithName("sources"),
+	}); err != nil {
+		return nil, err
+	}
 	pods, err := clusterstate.NewInjectedPods(ctx, manager.GetCache())
 	if err != nil {
 		return nil, err

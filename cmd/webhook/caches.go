@@ -40,5 +40,5 @@ func cacheOptions(options Options) (cache.Options, error) {
 		}
 		objects.ExcludeNamespaces(inScope)
 	}
-	return cache.Options{ByObject: objects}, nil
+	return cache.Options{ByObject: objects, NewInformer: clusterstate.PagedInformers(objects)}, nil
 }

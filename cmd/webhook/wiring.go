@@ -25,6 +25,11 @@ func register(
 	if err != nil {
 		return err
 	}
+	if err := manager.Add(clusterstate.SourceRestorer{
+		Sources: sources, Live: manager.GetAPIReader(), Log: ctrl.Log.WithName("sources"),
+	}); err != nil {
+		return err
+	}
 	cluster := &admission.Cluster{Sources: sources, Live: manager.GetAPIReader()}
 	if options.Migrations {
 		migrations, err := clusterstate.NewMigrations(ctx, manager.GetCache(), manager.GetClient())

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -21,6 +22,8 @@ import (
 type Sources struct {
 	index  catalog.Index
 	copies copies
+	// incomplete are the namespaces whose incomplete sources can be restored.
+	incomplete namespaceSet
 	// pluginSubscribers want to know which plugins' sources change.
 	pluginSubscribers subscribers[types.NamespacedName]
 	// synced reports whether Sources holds every source that existed when the informer started.
@@ -28,8 +31,8 @@ type Sources struct {
 }
 
 // SourcesCache returns the cache options that NewSources needs. Caches of whole ConfigMaps have made operators run out
-// of memory (fact W6). This one selects the sources and drops their contents. With namespaces, the cache watches only
-// those, with one watch each.
+// of memory (fact W6). This one selects the sources and drops their contents. It limits the memory for each namespace.
+// With namespaces, the cache watches only those, with one watch each.
 func SourcesCache(namespaces ...string) (cache.ByObject, error) {
 	isSource, err := labels.NewRequirement(annotations.Plugin, selection.Exists, nil)
 	if err != nil {
@@ -38,7 +41,7 @@ func SourcesCache(namespaces ...string) (cache.ByObject, error) {
 	return cache.ByObject{
 		Label:      labels.NewSelector().Add(*isSource),
 		Namespaces: inNamespaces(namespaces),
-		Transform:  reduceConfigMap,
+		Transform:  new(sourceBudget).reduceConfigMap,
 	}, nil
 }
 
@@ -80,7 +83,7 @@ func NewSources(ctx context.Context, informers cache.Informers) (*Sources, error
 func StaticSources(configMaps ...*corev1.ConfigMap) *Sources {
 	sources := &Sources{synced: func() bool { return true }}
 	for _, configMap := range configMaps {
-		sources.put(newCachedSource(configMap))
+		sources.put(newCachedSource(configMap, nil))
 	}
 	return sources
 }
@@ -99,17 +102,29 @@ func (s *Sources) IsOverLimit(namespace string) bool { return s.index.IsOverLimi
 // cachedSource is what the cache keeps of a ConfigMap. The metadata is the minimum that an informer needs to
 // distinguish objects and their versions.
 type cachedSource struct {
+	metav1.TypeMeta
 	metav1.ObjectMeta
 	source catalog.Source
+	// budget limits the source. It is nil for sources without a limit.
+	budget *sourceBudget
 }
 
-func newCachedSource(configMap *corev1.ConfigMap) *cachedSource {
+// DeepCopyObject implements runtime.Object, so that lists can have cached sources. They do not change: it copies
+// nothing.
+func (c *cachedSource) DeepCopyObject() runtime.Object { return c }
+
+func newCachedSource(configMap *corev1.ConfigMap, budget *sourceBudget) *cachedSource {
+	source := catalog.NewSource(configMap)
+	if budget != nil {
+		source = budget.spend(configMap.UID, source)
+	}
 	return &cachedSource{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: configMap.Namespace, Name: configMap.Name,
 			UID: configMap.UID, ResourceVersion: configMap.ResourceVersion,
 		},
-		source: catalog.NewSource(configMap),
+		source: source,
+		budget: budget,
 	}
 }
 
@@ -119,18 +134,35 @@ func (c *cachedSource) plugin() types.NamespacedName {
 }
 
 // reduceConfigMap is the cache's transform. An informer may call it again with its own result.
-func reduceConfigMap(object any) (any, error) {
+func (b *sourceBudget) reduceConfigMap(object any) (any, error) {
 	if configMap, ok := object.(*corev1.ConfigMap); ok {
-		return newCachedSource(configMap), nil
+		return newCachedSource(configMap, b), nil
 	}
 	return object, nil
 }
 
 func (s *Sources) put(object any) {
 	if cached, ok := object.(*cachedSource); ok {
-		s.index.Put(cached.source)
-		s.copies.put(cached.source)
-		s.pluginSubscribers.notify(cached.plugin())
+		s.change(cached, func() {
+			s.index.Put(cached.source)
+			s.copies.put(cached.source)
+		})
+	}
+}
+
+// change makes a change of a source, and reports it. If the namespace goes over its limits or comes back, all of its
+// plugins change.
+func (s *Sources) change(cached *cachedSource, change func()) {
+	wasOverLimit := s.index.IsOverLimit(cached.Namespace)
+	change()
+	if s.index.IsOverLimit(cached.Namespace) != wasOverLimit {
+		for _, plugin := range s.index.Plugins(cached.Namespace) {
+			s.pluginSubscribers.notify(types.NamespacedName{Namespace: cached.Namespace, Name: plugin})
+		}
+	}
+	s.pluginSubscribers.notify(cached.plugin())
+	if s.index.NeedsRestore(cached.Namespace) {
+		s.incomplete.add(cached.Namespace)
 	}
 }
 
@@ -148,8 +180,12 @@ func (s *Sources) delete(object any) {
 		object = unknown.Obj
 	}
 	if cached, ok := object.(*cachedSource); ok {
-		s.index.Delete(cached.Namespace, cached.Name)
-		s.copies.delete(cached.Namespace, cached.Name)
-		s.pluginSubscribers.notify(cached.plugin())
+		if cached.budget != nil {
+			cached.budget.release(cached.UID, cached.source)
+		}
+		s.change(cached, func() {
+			s.index.Delete(cached.Namespace, cached.Name)
+			s.copies.delete(cached.Namespace, cached.Name)
+		})
 	}
 }

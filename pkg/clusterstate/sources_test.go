@@ -25,7 +25,7 @@ import (
 // reducedConfigMap returns what the cache keeps of a ConfigMap.
 func reducedConfigMap(t testing.TB, configMap *corev1.ConfigMap) any {
 	t.Helper()
-	reduced, err := reduceConfigMap(configMap)
+	reduced, err := new(sourceBudget).reduceConfigMap(configMap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestCacheDropsContents(t *testing.T) {
 		"a tombstone":               toolscache.DeletedFinalStateUnknown{Key: "kong/dao-test", Obj: kept},
 		"nil":                       nil,
 	} {
-		again, err := reduceConfigMap(object)
+		again, err := new(sourceBudget).reduceConfigMap(object)
 		if err != nil || !reflect.DeepEqual(again, object) {
 			t.Errorf("%s was changed: %+v, %v", name, again, err)
 		}

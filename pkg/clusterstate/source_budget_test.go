@@ -1,0 +1,173 @@
+package clusterstate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/test/configmaps"
+)
+
+// largeSource returns a ConfigMap whose keys need about 0.5 MB in the catalog.
+func largeSource(name string) *corev1.ConfigMap {
+	source := configmaps.Source("kong", name, name)
+	source.UID, source.ResourceVersion = types.UID("uid of "+name), "1"
+	long := strings.Repeat("x", 240)
+	for i := range catalog.MaxKeys - 2 {
+		source.Data[fmt.Sprintf("%s%04d", long, i)] = ""
+	}
+	return source
+}
+
+// TestBudgetLimitsMemory receives 200 MB of keys in one namespace, each ConfigMap within its own limit.
+func TestBudgetLimitsMemory(t *testing.T) {
+	const count, allowed = 400, catalog.MaxNamespaceBytes + 4<<20
+	sources, budget := &Sources{}, new(sourceBudget)
+	hostile := largeSource("x")
+	var cached []any
+	before := heapBytes()
+	for i := range count {
+		hostile.Name = fmt.Sprintf("hostile-%d", i)
+		reduced, err := budget.reduceConfigMap(received(t, hostile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cached = append(cached, reduced)
+	}
+	if after := heapBytes(); after > before+allowed {
+		t.Errorf("%d bytes of heap before, %d after; more than %d remain", before, after, allowed)
+	}
+	for _, reduced := range cached {
+		sources.put(reduced)
+	}
+	if !sources.IsOverLimit("kong") {
+		t.Error("the namespace is not over its limit")
+	}
+	for _, reduced := range cached {
+		sources.delete(reduced)
+	}
+	if len(budget.namespaces) > 0 || sources.IsOverLimit("kong") {
+		t.Errorf("after the deletion, the budget still has %v", budget.namespaces)
+	}
+}
+
+// TestBudgetCountsOnce checks that a ConfigMap counts once, regardless of how often the informer handles it.
+func TestBudgetCountsOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		happen func(budget *sourceBudget, source catalog.Source)
+		kept   bool
+		reason string
+	}{
+		"decoded": {func(b *sourceBudget, s catalog.Source) { b.spend("1", s) }, true, ""},
+		"decoded twice": {func(b *sourceBudget, s catalog.Source) { b.spend("1", s); b.spend("1", s) }, true,
+			"the informer lists again"},
+		"deleted": {func(b *sourceBudget, s catalog.Source) { b.spend("1", s); b.release("1", s) }, false, ""},
+		"deleted twice": {func(b *sourceBudget, s catalog.Source) { b.spend("1", s); b.release("1", s); b.release("1", s) },
+			false, ""},
+		"created again": {func(b *sourceBudget, s catalog.Source) { b.spend("1", s); b.spend("2", s); b.release("1", s) },
+			true, "the new ConfigMap is decoded before the old one is deleted from the cache"},
+		"no keys": {func(b *sourceBudget, s catalog.Source) {
+			b.spend("1", s)
+			s.Keys = nil
+			b.spend("1", s)
+		}, false, "the ConfigMap is no longer a source, or is over a limit"},
+	} {
+		budget := &sourceBudget{}
+		source := catalog.NewSource(largeSource("a"))
+		test.happen(budget, source)
+		want := 0
+		if test.kept {
+			want = source.Bytes
+		}
+		got := 0
+		if namespace := budget.namespaces["kong"]; namespace != nil {
+			got = namespace.bytes
+		}
+		if got != want {
+			t.Errorf("%s: %d bytes count, want %d: %s", name, got, want, test.reason)
+		}
+	}
+}
+
+// fakeConfigMaps reads one page of ConfigMaps.
+type fakeConfigMaps struct {
+	client.Reader
+	configMaps []*corev1.ConfigMap
+	failures   int
+}
+
+func (f *fakeConfigMaps) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	if f.failures > 0 {
+		f.failures--
+		return fmt.Errorf("no answer")
+	}
+	page := list.(*corev1.ConfigMapList)
+	page.Items = nil
+	for _, configMap := range f.configMaps {
+		page.Items = append(page.Items, *configMap)
+	}
+	return nil
+}
+
+// TestRestoreSources deletes sources from a namespace that was over its limit. Sources that had lost their keys are
+// read again, also after an error, and the plugin's subscribers hear of it.
+func TestRestoreSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sources, budget := &Sources{}, new(sourceBudget)
+		live := &fakeConfigMaps{failures: 1}
+		var cached []any
+		for i := range 17 {
+			live.configMaps = append(live.configMaps, largeSource(fmt.Sprintf("p-%02d", i)))
+			reduced, err := budget.reduceConfigMap(live.configMaps[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			cached = append(cached, reduced)
+			sources.put(reduced)
+		}
+		notified := map[string]bool{}
+		defer sources.SubscribeToPlugins(func(plugin types.NamespacedName) { notified[plugin.Name] = true })()
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() { _ = SourceRestorer{Sources: sources, Live: live, Log: logr.Discard()}.Start(ctx) }()
+		deny := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			if denials := sources.Releases("kong", "p-16")[0].Denials; len(denials) != 1 ||
+				!strings.Contains(denials.Error(), want) {
+				t.Errorf("denied: %v; want %s", denials, want)
+			}
+		}
+		deny("bytes of memory, but the limit is 8388608")
+		live.configMaps = live.configMaps[2:]
+		sources.delete(cached[0])
+		sources.delete(cached[1])
+		deny("must be read again")
+		if !notified["p-05"] || !notified["p-16"] {
+			t.Errorf("only %v know that the namespace is within its limits again", notified)
+		}
+		clear(notified)
+		<-time.After(2 * restoreRetryInterval)
+		synctest.Wait()
+		if denials := sources.Releases("kong", "p-16")[0].Denials; len(denials) > 0 || !notified["p-16"] {
+			t.Errorf("still denied: %v", denials)
+		}
+		request := annotations.PluginRef{Name: "p-16"}
+		requests := []annotations.PluginRef{request}
+		if chosen, denials := catalog.Resolve("kong", requests, func(plugin string) []*catalog.Release {
+			return sources.Releases("kong", plugin)
+		}); len(chosen) != 1 {
+			t.Errorf("not found: %v", denials)
+		}
+	})
+}
