@@ -30,9 +30,9 @@ type NewInformer = func(
 ) toolscache.SharedIndexInformer
 
 // PagedInformers returns the option NewInformer of a cache. Its informers read their first list in pages, and reduce
-// each page before they read the next one. Otherwise API servers without streaming lists send the whole list in one answer:
-// 100 ConfigMaps of 900 KiB need 318 MB (fact P8). Where the API server has streaming lists, the informers use them.
-// The transforms are those of byObject.
+// each page before they read the next one. Otherwise API servers without streaming lists send the whole list in one
+// answer: 100 ConfigMaps of 900 KiB need 318 MB (fact P8). Where the API server has streaming lists, the informers use
+// them. The transforms are those of byObject.
 func PagedInformers(byObject map[client.Object]cache.ByObject) NewInformer {
 	transforms := map[reflect.Type]toolscache.TransformFunc{}
 	for object, options := range byObject {
