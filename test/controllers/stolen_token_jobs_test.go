@@ -124,6 +124,11 @@ func TestStolenTokenJobs(t *testing.T) {
 		"an account that creates pods": {
 			inPod(func(pod *corev1.PodSpec) { pod.ServiceAccountName = createsPods }), powerful,
 		},
+		"that account in the old field": {
+			inPod(func(pod *corev1.PodSpec) {
+				pod.ServiceAccountName, pod.DeprecatedServiceAccount = "", createsPods
+			}), powerful,
+		},
 		"an account that creates Deployments": {
 			inPod(func(pod *corev1.PodSpec) { pod.ServiceAccountName = createsDeployments }), powerful,
 		},
