@@ -99,8 +99,9 @@ func (b *builder) abandonedAfter(after time.Duration) *builder {
 	return b
 }
 
-func (b *builder) finishDelay(delay time.Duration) *builder {
-	b.FinishDelay = delay
+// delayedFinish makes finish wait for 5 s.
+func (b *builder) delayedFinish() *builder {
+	b.FinishDelay = 5 * time.Second
 	return b
 }
 

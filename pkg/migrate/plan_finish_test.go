@@ -43,27 +43,27 @@ func TestPlanFinish(t *testing.T) {
 			reason: "its Kong loads the plugin from elsewhere, without these migrations",
 		},
 		"just possible": {
-			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).migration(second(), migrated, next),
+			snapshot: newBuilder().delayedFinish().pod("ready", second()).migration(second(), migrated, next),
 			of:       second, phase: migrated, message: `starts if all pods can use its result for 5s`,
 			reason: "an event about another pod may be late",
 		},
 		"possible for some time": {
-			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).migration(second(), migrated, next).
+			snapshot: newBuilder().delayedFinish().pod("ready", second()).migration(second(), migrated, next).
 				finishableFor(4 * time.Second),
 			of: second, phase: migrated, message: "for 5s",
 		},
 		"possible for long enough": {
-			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).migration(second(), migrated, next).
+			snapshot: newBuilder().delayedFinish().pod("ready", second()).migration(second(), migrated, next).
 				finishableFor(5 * time.Second),
 			want: "start finish of " + two + " from pod-1, finish named",
 		},
 		"before up, just possible": {
-			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).pod("gated", third()).
+			snapshot: newBuilder().delayedFinish().pod("ready", second()).pod("gated", third()).
 				migration(third(), waiting).change(blockedBy(next)),
 			want: "create dao-test", of: third, phase: waiting, message: "for 5s",
 		},
 		"before up, possible for long enough": {
-			snapshot: newBuilder().finishDelay(5*time.Second).pod("ready", second()).pod("gated", third()).
+			snapshot: newBuilder().delayedFinish().pod("ready", second()).pod("gated", third()).
 				migration(third(), waiting).change(blockedBy(next)).finishableFor(5 * time.Second),
 			want: "create dao-test; start up of " + third().MigrationName() + " from pod-2, finish named",
 		},
@@ -169,7 +169,7 @@ func TestPlanFinish(t *testing.T) {
 
 // TestFinishDelay proves when a plan asks to be made again, and what the controller must remember.
 func TestFinishDelay(t *testing.T) {
-	allowed := newBuilder().finishDelay(5*time.Second).pod("ready", second()).migration(second(), migrated, next)
+	allowed := newBuilder().delayedFinish().pod("ready", second()).migration(second(), migrated, next)
 	plan := allowed.Plan()
 	if len(plan.Finishable) != 1 || plan.RequeueAfter != 6*time.Second {
 		t.Errorf("finishable are %q, and the next plan is after %v", plan.Finishable, plan.RequeueAfter)

@@ -40,7 +40,7 @@ func TestUnpatchablePod(t *testing.T) {
 		withPlugin(test, 2, "other")
 		return test
 	}
-	wantError := func(test *reconcileTest) {
+	wantError := func(t *testing.T, test *reconcileTest) {
 		t.Helper()
 		_, err := test.controller.Reconcile(t.Context(), test.key)
 		want := `remove gate "` + annotations.MigrationsGate + `" from pod "kong/kong-0"`
@@ -50,7 +50,7 @@ func TestUnpatchablePod(t *testing.T) {
 	}
 	t.Run("create", func(t *testing.T) {
 		test := start()
-		wantError(test)
+		wantError(t, test)
 		test.wantRequest("create *v1alpha1.PluginMigration")
 	})
 	t.Run("start a Job", func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestUnpatchablePod(t *testing.T) {
 		added.Namespace, added.Name = "kong", other.Migration
 		test.live.migrations = append(test.live.migrations, added)
 		test.cached.migrations = append(test.cached.migrations, added)
-		wantError(test)
+		wantError(t, test)
 		test.wantRequest("create *v1.Job")
 		if status := test.live.migrations[1].Status; status.Phase != v1alpha1.PhaseMigrating {
 			t.Errorf("the status was not written: %+v", status)

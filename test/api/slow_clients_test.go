@@ -75,7 +75,7 @@ func sendMostOfABody(address string, config *tls.Config, size int) error {
 		_, err = connection.Write(chunk)
 	}
 	if err == nil {
-		_, err = connection.Write(bytes.Repeat([]byte(" "), size-1))
+		_, _ = connection.Write(bytes.Repeat([]byte(" "), size-1))
 	}
 	for buffer := make([]byte, 4096); ; {
 		if _, err := connection.Read(buffer); err != nil {

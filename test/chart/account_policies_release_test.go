@@ -74,7 +74,7 @@ func testServiceOfWebhook(t *testing.T, controller client.Client) {
 		"another port":      {func(s *service) { s.Port = new(int32(80)) }, onlyOurs},
 	} {
 		t.Run(name, func(t *testing.T) {
-			main, err := getConfiguration(t, mainConfiguration)
+			main, err := getConfiguration(t.Context(), mainConfiguration)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func testServiceOfWebhook(t *testing.T, controller client.Client) {
 			webhook.Name = "policies.kongdao.io"
 			test.change(webhook.ClientConfig.Service)
 			wantResult(t, test.message, func(ctx context.Context) error {
-				configuration, err := getConfiguration(t, policyConfiguration)
+				configuration, err := getConfiguration(ctx, policyConfiguration)
 				if err != nil {
 					return err
 				}

@@ -48,7 +48,7 @@ func applyPolicyConfiguration(t *testing.T, annotation string, flags []string) {
 	if _, err := runProgram(t, kubectl, append([]string{"apply", "-f", file}, flags...)...); err != nil {
 		t.Fatal(err)
 	}
-	configuration, err := getConfiguration(t, policyConfiguration)
+	configuration, err := getConfiguration(t.Context(), policyConfiguration)
 	if err != nil {
 		t.Fatal(err)
 	}

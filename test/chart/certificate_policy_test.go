@@ -2,6 +2,7 @@ package chart
 
 import (
 	"context"
+	"maps"
 	"os"
 	"testing"
 
@@ -49,9 +50,7 @@ func TestCertificatePolicy(t *testing.T) {
 			},
 			"usages": []any{"digital signature", "server auth"},
 		}
-		for name, value := range changes {
-			spec[name] = value
-		}
+		maps.Copy(spec, changes)
 		return certManagerObject("Certificate", own, spec)
 	}
 	authority := func(kind, issuerName string) *unstructured.Unstructured {

@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,7 +32,7 @@ const (
 func TestReleaseLifecycle(t *testing.T) {
 	createNamespaces(t)
 	runHelmOrFail(t, "install", release, chartDir)
-	installed, err := getConfiguration(t, mainConfiguration)
+	installed, err := getConfiguration(t.Context(), mainConfiguration)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,14 +71,14 @@ func TestReleaseLifecycle(t *testing.T) {
 	deleteConfigurations(t)
 	runHelmOrFail(t, "upgrade", release, chartDir)
 	for _, name := range []string{mainConfiguration, policyConfiguration} {
-		if _, err := getConfiguration(t, name); err != nil {
+		if _, err := getConfiguration(t.Context(), name); err != nil {
 			t.Errorf("get the configuration that an upgrade restores: %v", err)
 		}
 	}
 
 	addPolicyWebhook(t, installed)
 	runHelmOrFail(t, "upgrade", release, chartDir, "--set", "policies.enabled=false")
-	if _, err := getConfiguration(t, policyConfiguration); !apierrors.IsNotFound(err) {
+	if _, err := getConfiguration(t.Context(), policyConfiguration); !apierrors.IsNotFound(err) {
 		t.Errorf("get the configuration of disabled policies: got %v, want not found", err)
 	}
 	runHelmOrFail(t, "upgrade", release, chartDir, "--set", "policies.enabled=true")
@@ -87,10 +88,11 @@ func TestReleaseLifecycle(t *testing.T) {
 	checkUninstalled(t)
 }
 
-func getConfiguration(t *testing.T, name string) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
-	t.Helper()
+func getConfiguration(
+	ctx context.Context, name string,
+) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	return configuration, admin.Get(t.Context(), client.ObjectKey{Name: name}, configuration)
+	return configuration, admin.Get(ctx, client.ObjectKey{Name: name}, configuration)
 }
 
 // deleteConfigurations runs the emergency command.
@@ -127,7 +129,7 @@ func addPolicyWebhook(
 	t *testing.T, main *admissionregistrationv1.MutatingWebhookConfiguration,
 ) []admissionregistrationv1.MutatingWebhook {
 	t.Helper()
-	configuration, err := getConfiguration(t, policyConfiguration)
+	configuration, err := getConfiguration(t.Context(), policyConfiguration)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +147,7 @@ func addPolicyWebhook(
 
 func checkMainConfiguration(t *testing.T, uid types.UID, bundle string, timeout int32) {
 	t.Helper()
-	upgraded, err := getConfiguration(t, mainConfiguration)
+	upgraded, err := getConfiguration(t.Context(), mainConfiguration)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +166,7 @@ func checkMainConfiguration(t *testing.T, uid types.UID, bundle string, timeout 
 
 func checkPolicyConfiguration(t *testing.T, webhooks []admissionregistrationv1.MutatingWebhook, annotation string) {
 	t.Helper()
-	configuration, err := getConfiguration(t, policyConfiguration)
+	configuration, err := getConfiguration(t.Context(), policyConfiguration)
 	if err != nil {
 		t.Fatal(err)
 	}

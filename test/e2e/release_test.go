@@ -71,7 +71,7 @@ func (r release) waitReady() {
 // waitRollouts waits until the pods of all Deployments are ready.
 func (r release) waitRollouts() {
 	r.t.Helper()
-	for _, deployment := range strings.Fields(r.run("get", "deployments", "-o", "name")) {
+	for deployment := range strings.FieldsSeq(r.run("get", "deployments", "-o", "name")) {
 		r.run("rollout", "status", deployment, "--timeout="+waitTimeout.String())
 	}
 }
