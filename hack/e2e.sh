@@ -2,9 +2,11 @@
 # e2e.sh [FLAG...] runs the tests in test/e2e on a real Kubernetes cluster. FLAG is a flag of the test program, such as
 # -test.run=NAME. By default it starts the cluster of hack/cluster and stops it after the tests.
 #
-#   E2E_KUBECONFIG  a kubeconfig, to use your own cluster. It needs all three images below, as names that the cluster
+#   E2E_KUBECONFIG  a kubeconfig, to use your own cluster. It needs all four images below, as names that the cluster
 #                   can pull or already has
-#   E2E_IMAGE       the webhook's image (default: kongdao.io/kongdao:e2e, built and imported)
+#   E2E_IMAGE       kongdao's image (default: kongdao.io/kongdao:e2e, built and imported)
+#   E2E_PREVIOUS_IMAGE
+#                   the image of the previous release (default: kongdao.io/kongdao:previous, built and imported)
 #   KONG_IMAGE      Kong's image (default: the test double in test/kong, built and imported)
 #   E2E_POSTGRES_IMAGE
 #                   PostgreSQL's image (default: the one in test/kong, built and imported)
@@ -22,7 +24,10 @@ if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   [[ -r $E2E_KUBECONFIG ]] || die "E2E_KUBECONFIG is '$E2E_KUBECONFIG', but this file cannot be read"
   E2E_KUBECONFIG=$(cd "$(dirname "$E2E_KUBECONFIG")" && pwd)/${E2E_KUBECONFIG##*/}
   [[ -n ${E2E_IMAGE:-} ]] ||
-    die "E2E_IMAGE is not set: build the webhook's image with 'make image', load it into your cluster, and set its name"
+    die "E2E_IMAGE is not set: build kongdao's image with 'make image', load it into your cluster, and set its name"
+  [[ -n ${E2E_PREVIOUS_IMAGE:-} ]] ||
+    die "E2E_PREVIOUS_IMAGE is not set: build the image of the previous release with test/e2e/previous/build.sh," \
+      "load it into your cluster, and set its name"
   [[ -n ${KONG_IMAGE:-} && -n ${E2E_POSTGRES_IMAGE:-} ]] ||
     die "KONG_IMAGE or E2E_POSTGRES_IMAGE is not set: set images that your cluster can pull (for example kong:3.9)," \
       "or load the images that test/kong/build.sh builds"
@@ -43,6 +48,11 @@ tools=$(hack/tools/build.sh helm)
 export PATH=$folder:$tools:$PATH # kubectl finds its plugin in the first folder
 KONGDAO_CERT_MANAGER=$(hack/certmanager/build.sh)
 export KONGDAO_CERT_MANAGER
+
+export E2E_PREVIOUS_IMAGE=${E2E_PREVIOUS_IMAGE:-kongdao.io/kongdao:previous}
+previous=$(test/e2e/previous/build.sh "$E2E_PREVIOUS_IMAGE")
+previous_image=${previous%%$'\n'*}
+export E2E_PREVIOUS_CHART=${previous#*$'\n'}
 
 run=()
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
@@ -65,7 +75,9 @@ else
   hack/cluster/up.sh
   trap finish EXIT
   hack/cluster/busybox.sh kong:3.9 '"User":"1000"' >"$folder/kong.tar"
-  for tar in "$image" "$folder/kong.tar" $test_images; do hack/cluster/in.sh ctr images import "$tar" >&2; done
+  for tar in "$image" "$previous_image" "$folder/kong.tar" $test_images; do
+    hack/cluster/in.sh ctr images import "$tar" >&2
+  done
   state=$(hack/cluster/in.sh printenv KONGDAO_CLUSTER)
   export E2E_KUBECONFIG=$state/pki/admin.kubeconfig E2E_AUDIT_LOG=$state/log/audit.log
   export E2E_RESTART_API_SERVER="'$PWD/hack/cluster/restart.sh' kube-apiserver"

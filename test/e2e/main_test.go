@@ -31,8 +31,10 @@ import (
 // Settings from hack/e2e.sh.
 var (
 	kubeconfig = os.Getenv("E2E_KUBECONFIG")
-	// image is the image of kongdao.
-	image = os.Getenv("E2E_IMAGE")
+	// image is the image of kongdao. previousImage and previousChart are those of the previous release.
+	image         = os.Getenv("E2E_IMAGE")
+	previousImage = os.Getenv("E2E_PREVIOUS_IMAGE")
+	previousChart = os.Getenv("E2E_PREVIOUS_CHART")
 	// kongImage is an image of Kong or of its test double (test/kong). postgresImage is an image of PostgreSQL.
 	kongImage     = os.Getenv("KONG_IMAGE")
 	postgresImage = os.Getenv("E2E_POSTGRES_IMAGE")
@@ -93,8 +95,8 @@ func run(m *testing.M) (code int, err error) {
 
 // checkPrerequisites returns an error if a setting or a program is missing.
 func checkPrerequisites() error {
-	if kubeconfig == "" || image == "" {
-		return fmt.Errorf("E2E_KUBECONFIG and E2E_IMAGE are not set")
+	if kubeconfig == "" || image == "" || previousImage == "" || previousChart == "" {
+		return errors.New("E2E_KUBECONFIG, E2E_IMAGE, E2E_PREVIOUS_IMAGE or E2E_PREVIOUS_CHART is not set")
 	}
 	for _, program := range []string{"helm", "kubectl", "kubectl-kongdao"} {
 		if _, err := exec.LookPath(program); err != nil {

@@ -177,7 +177,9 @@ func (r release) scale(replicas int) {
 }
 
 // tag returns the tag of the image.
-func tag() string { return image[strings.LastIndex(image, ":")+1:] }
+func tag() string { return tagOf(image) }
+
+func tagOf(image string) string { return image[strings.LastIndex(image, ":")+1:] }
 
 // packedChart returns the path of the packed chart.
 func packedChart(t *testing.T) string {
