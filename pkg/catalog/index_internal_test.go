@@ -77,13 +77,17 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// BenchmarkLookup measures a change and a lookup in one namespace, while another namespace is empty or hostile. In the
-// hostile one, 1,000 sources change all the time, and are looked up after each change.
+// BenchmarkLookup measures a change and a lookup in one namespace, while another namespace is empty, full or hostile. A
+// full one has the largest possible plugin. In the hostile one, the sources of this plugin also change all the time,
+// and are looked up after each change. This needs a second processor, so only the ratio of the first two is comparable.
 func BenchmarkLookup(b *testing.B) {
-	for _, other := range []string{"empty", "hostile"} {
+	for _, other := range []string{"empty", "full", "hostile"} {
 		b.Run("other="+other, func(b *testing.B) {
 			var index Index
-			if other == "hostile" {
+			switch other {
+			case "full":
+				beHostile(&index)()
+			case "hostile":
 				defer beHostile(&index)()
 			}
 			source := NewSource(labelledConfigMap("a", "1", completePlugin("x", "")))

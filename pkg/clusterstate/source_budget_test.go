@@ -2,8 +2,11 @@ package clusterstate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,17 +102,16 @@ func TestBudgetCountsOnce(t *testing.T) {
 	}
 }
 
-// fakeConfigMaps reads one page of ConfigMaps.
+// fakeConfigMaps reads one page of ConfigMaps, unless it fails.
 type fakeConfigMaps struct {
 	client.Reader
 	configMaps []*corev1.ConfigMap
-	failures   int
+	fails      atomic.Bool
 }
 
 func (f *fakeConfigMaps) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	if f.failures > 0 {
-		f.failures--
-		return fmt.Errorf("no answer")
+	if f.fails.Load() {
+		return errors.New("no answer")
 	}
 	page := list.(*corev1.ConfigMapList)
 	page.Items = nil
@@ -124,19 +126,24 @@ func (f *fakeConfigMaps) List(_ context.Context, list client.ObjectList, _ ...cl
 func TestRestoreSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sources, budget := &Sources{}, new(sourceBudget)
-		live := &fakeConfigMaps{failures: 1}
+		live := &fakeConfigMaps{}
+		live.fails.Store(true)
 		var cached []any
 		for i := range 17 {
-			live.configMaps = append(live.configMaps, largeSource(fmt.Sprintf("p-%02d", i)))
-			reduced, err := budget.reduceConfigMap(live.configMaps[i])
+			source := largeSource(fmt.Sprintf("p-%02d", i))
+			reduced, err := budget.reduceConfigMap(source)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if i > 1 { // the first two are deleted below
+				live.configMaps = append(live.configMaps, source)
 			}
 			cached = append(cached, reduced)
 			sources.put(reduced)
 		}
-		notified := map[string]bool{}
-		defer sources.SubscribeToPlugins(func(plugin types.NamespacedName) { notified[plugin.Name] = true })()
+		var notified sync.Map
+		isNotified := func(plugin string) bool { _, found := notified.Load(plugin); return found }
+		defer sources.SubscribeToPlugins(func(plugin types.NamespacedName) { notified.Store(plugin.Name, true) })()
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go func() { _ = SourceRestorer{Sources: sources, Live: live, Log: logr.Discard()}.Start(ctx) }()
@@ -149,17 +156,17 @@ func TestRestoreSources(t *testing.T) {
 			}
 		}
 		deny("bytes of memory, but the limit is 8388608")
-		live.configMaps = live.configMaps[2:]
 		sources.delete(cached[0])
 		sources.delete(cached[1])
 		deny("must be read again")
-		if !notified["p-05"] || !notified["p-16"] {
-			t.Errorf("only %v know that the namespace is within its limits again", notified)
+		if !isNotified("p-05") || !isNotified("p-16") {
+			t.Error("not all plugins know that the namespace is within its limits again")
 		}
-		clear(notified)
+		notified.Clear()
+		live.fails.Store(false)
 		<-time.After(2 * restoreRetryInterval)
 		synctest.Wait()
-		if denials := sources.Releases("kong", "p-16")[0].Denials; len(denials) > 0 || !notified["p-16"] {
+		if denials := sources.Releases("kong", "p-16")[0].Denials; len(denials) > 0 || !isNotified("p-16") {
 			t.Errorf("still denied: %v", denials)
 		}
 		request := annotations.PluginRef{Name: "p-16"}
