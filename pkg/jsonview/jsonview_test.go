@@ -3,6 +3,7 @@ package jsonview_test
 import (
 	"encoding/json"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,20 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestReadInALargeText checks that values of a text with many objects, which is read in another way, are the same.
+func TestReadInALargeText(t *testing.T) {
+	many := `"x": [{}` + strings.Repeat(`,{}`, 5000) + `]`
+	got, err := read(`{` + many + `, "raw" : {"a": [1]} ,"list": [ "x" , "y" ],"string":"a", "raw2": 1}`)
+	want := members{String: "a", Raw: `{"a": [1]}`, List: []string{"x", "y"}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+	_, err = read(`{` + many + `,"list":["x",{}]}`)
+	if want := `at "/list/1": found { instead of a string`; err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %s", err, want)
+	}
+}
+
 // TestErrors checks that errors name the problem and its place, as a JSON pointer.
 func TestErrors(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
@@ -151,6 +166,29 @@ func TestNothingIsReadAfterAnError(t *testing.T) {
 	d.Fail(errors.New("later"))
 	if !errors.Is(d.Err(), first) {
 		t.Errorf("a later error replaced the first one: %v", d.Err())
+	}
+}
+
+// TestDeepTextNeedsLittleStack checks that a deeply nested value is not read recursively: many concurrent requests with
+// such values would need much memory.
+func TestDeepTextNeedsLittleStack(t *testing.T) {
+	const maxStack = 512 << 10
+	deep := strings.Repeat("[", 9990) + strings.Repeat("]", 9990)
+	for name, text := range map[string]string{
+		"skipped":             `{"x":` + deep + `}`,
+		"raw":                 `{"raw":` + deep + `}`,
+		"instead of a string": `{"string":` + deep + `}`,
+		"in a list":           `{"list":[` + deep + `]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, _ = read(text) // the error does not matter
+			runtime.ReadMemStats(&after)
+			if grown := int64(after.StackInuse) - int64(before.StackInuse); grown > maxStack {
+				t.Errorf("the stack has grown by %d KiB, want at most %d KiB", grown>>10, maxStack>>10)
+			}
+		})
 	}
 }
 
