@@ -42,6 +42,17 @@ func testFailingSQL(t *testing.T) {
 		}
 		return err
 	})
+	// A deleted PluginMigration is tried again. The Event on the ReplicaSet counts the second failure.
+	s.run("", "delete", "pluginmigration", migration.Name)
+	s.waitPhase("dao-test@1.0.1", v1alpha1.PhaseFailed, "syntax error")
+	eventually(t, func() error {
+		out, err := s.try("", "get", "events.events.k8s.io", "--field-selector=reason=MigrationFailed",
+			"--output=jsonpath={range .items[*]}{.regarding.kind}={.series.count} {end}")
+		if err == nil && !strings.Contains(out, "ReplicaSet=2") {
+			err = fmt.Errorf("the Events count %q; want two on the ReplicaSet", out)
+		}
+		return err
+	})
 	if err := g.insert(t.Context(), "meanwhile"); err != nil {
 		t.Errorf("the old pod does not serve: %v", err)
 	}
