@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"sync"
 
 	"kongdao.io/kongdao/pkg/webhookserver"
 )
@@ -15,8 +16,27 @@ import (
 // maximum size of a pod.
 const maxBodyBytes = 7 << 20
 
-// readBody reads the body of a review, and checks the method and the content type.
-func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error) {
+// bodyPool keeps the memory of small bodies for later requests. The body of a review is half of the memory that its
+// admission allocates. The zero value is empty and ready to use. It is safe for concurrent use.
+type bodyPool struct{ pool sync.Pool }
+
+func (p *bodyPool) get() *bytes.Buffer {
+	if body, ok := p.pool.Get().(*bytes.Buffer); ok {
+		return body
+	}
+	return &bytes.Buffer{}
+}
+
+// put keeps the memory of a body that nothing refers to.
+func (p *bodyPool) put(body *bytes.Buffer) {
+	if body.Cap() <= 2*webhookserver.UncountedBytes {
+		body.Reset()
+		p.pool.Put(body)
+	}
+}
+
+// readBody reads the body of a review into an empty buffer, and checks the method and the content type.
+func readBody(body *bytes.Buffer, writer http.ResponseWriter, request *http.Request) ([]byte, error) {
 	if request.Method != http.MethodPost {
 		return nil, fmt.Errorf("expected method POST, not %s", request.Method)
 	}
@@ -26,9 +46,8 @@ func readBody(writer http.ResponseWriter, request *http.Request) ([]byte, error)
 			return nil, fmt.Errorf("expected content type application/json, not %q", contentType)
 		}
 	}
-	var body bytes.Buffer
 	limited := http.MaxBytesReader(writer, request.Body, maxBodyBytes)
-	if err := readAll(&body, limited, request.ContentLength); err != nil {
+	if err := readAll(body, limited, request.ContentLength); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return nil, fmt.Errorf("the AdmissionReview is larger than %d bytes", maxBodyBytes)
 		}

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,13 +24,17 @@ type Pods struct {
 	Metrics *Metrics
 	Events  *events.Recorder
 	Log     logr.Logger
+
+	bodies bodyPool
 }
 
 // ServeHTTP answers every request with an AdmissionReview, even a malformed one. If it cannot decide, it answers with a
 // Status.
 func (p *Pods) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	start := time.Now()
-	review, response := p.handle(writer, request)
+	body := p.bodies.get()
+	defer p.bodies.put(body) // the review has no reference to it: see jsonview.New
+	review, response := p.handle(body, writer, request)
 	if err := response.write(writer, review.uid); err != nil {
 		p.Log.Error(err, "pod admission", "uid", review.uid)
 	}
@@ -41,7 +46,9 @@ func (p *Pods) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 
 // handle reads a request and decides about its pod. It turns a panic into a failure, because a single pod must not stop
 // the webhook.
-func (p *Pods) handle(writer http.ResponseWriter, request *http.Request) (review podReview, answer response) {
+func (p *Pods) handle(
+	buffer *bytes.Buffer, writer http.ResponseWriter, request *http.Request,
+) (review podReview, answer response) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			p.Log.Error(fmt.Errorf("panic: %v", panicked), "pod admission",
@@ -49,7 +56,7 @@ func (p *Pods) handle(writer http.ResponseWriter, request *http.Request) (review
 			answer = failed(errors.New("kongdao had an internal error; see the log of its webhook, and please report it"))
 		}
 	}()
-	body, err := readBody(writer, request)
+	body, err := readBody(buffer, writer, request)
 	if err != nil {
 		return review, unreadable(err)
 	}

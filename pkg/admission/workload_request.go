@@ -12,7 +12,7 @@ import (
 // ServeHTTP reads a review as Pods does, and then lets controller-runtime decode it.
 func (w *Workloads) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	start := time.Now()
-	body, err := readBody(writer, request)
+	body, err := readBody(&bytes.Buffer{}, writer, request)
 	if err != nil {
 		response := unreadable(err)
 		w.Metrics.observe(endpointWorkloads, response, time.Since(start))
