@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
@@ -15,10 +17,16 @@ import (
 	"kongdao.io/kongdao/test/fixtures"
 )
 
+// asksForPlugins is the match condition of the webhook for pods.
+var asksForPlugins = admissionregistrationv1.MatchCondition{
+	Name: "asks-for-plugins", Expression: "'kongdao.io/plugins' in object.metadata.?annotations.orValue({})",
+}
+
 // BenchmarkCreatePod measures how long a client waits for the creation of a pod:
 //   - none: no webhook is called
 //   - not-asking: the matchConditions exclude the pod
 //   - noop: a webhook that does nothing is called
+//   - label: a webhook with kongdao's match condition sets one label
 //   - injected: the plugin is injected into a chart's pod that mounts the plugin's root folder
 //   - injected-plain: the plugin is injected into a chart's pod without the plugin, compared to none-plain
 //
@@ -26,8 +34,8 @@ import (
 func BenchmarkCreatePod(b *testing.B) {
 	const rounds, warmUpRounds = 600, 20
 	kinds, namespaces := podKinds(b)
-	noopNamespace := namespaces["noop"]
-	defer createConfiguration(b, shared.noop.configuration("/noop", noopNamespace))()
+	defer createConfiguration(b, shared.noop.configuration("/noop", namespaces["noop"]))()
+	defer createConfiguration(b, shared.noop.configuration("/label", namespaces["label"], asksForPlugins))()
 	seconds := map[string][]float64{}
 	b.ResetTimer()
 	for round := range rounds + warmUpRounds {
@@ -48,9 +56,10 @@ func BenchmarkCreatePod(b *testing.B) {
 	}
 	b.StopTimer()
 	none := median(seconds["none"])
-	for _, name := range []string{"not-asking", "noop", "injected"} {
+	for _, name := range []string{"not-asking", "noop", "label", "injected"} {
 		b.ReportMetric(median(seconds[name])/none, "x-none-"+name)
 	}
+	b.ReportMetric(median(seconds["injected"])/median(seconds["label"]), "x-label-injected")
 	b.ReportMetric(median(seconds["injected-plain"])/median(seconds["none-plain"]), "x-none-injected-plain")
 	b.ReportMetric(none*1e3, "ms-none-p50")
 	b.ReportMetric(0, "ns/op")
@@ -69,7 +78,11 @@ type podKind struct {
 func podKinds(b *testing.B) ([]podKind, map[string]string) {
 	b.Helper()
 	injected, noop := newNamespace(b, "create"), newNamespace(b, "noop")
-	none := "kube-system" // the namespaceSelector excludes this namespace
+	none, label := "kube-system", "kongdao-system" // the namespaceSelector excludes both
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: label}}
+	if err := shared.webhook.Admin.Create(b.Context(), namespace); client.IgnoreAlreadyExists(err) != nil {
+		b.Fatal(err)
+	}
 	createSources(b, injected)
 	withoutRequest := func(namespace string, values fixtures.ChartValues) *corev1.Pod {
 		pod := chartPod(b, namespace, values)
@@ -80,10 +93,11 @@ func podKinds(b *testing.B) ([]podKind, map[string]string) {
 		{"none", withoutRequest(none, fixtures.WithMountedPlugin)},
 		{"not-asking", withoutRequest(injected, fixtures.WithMountedPlugin)},
 		{"noop", withoutRequest(noop, fixtures.WithMountedPlugin)},
+		{"label", chartPod(b, label, fixtures.WithMountedPlugin)},
 		{"injected", chartPod(b, injected, fixtures.WithMountedPlugin)},
 		{"none-plain", withoutRequest(none, fixtures.WithoutPlugin)},
 		{"injected-plain", chartPod(b, injected, fixtures.WithoutPlugin)},
-	}, map[string]string{"none": none, "injected": injected, "noop": noop}
+	}, map[string]string{"none": none, "injected": injected, "noop": noop, "label": label}
 }
 
 // BenchmarkBurst creates 1,000 pods that request the plugin, with several concurrent clients. All pods must be

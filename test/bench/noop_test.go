@@ -67,19 +67,21 @@ func startNoopWebhook(ctx context.Context, dir string) (*noopWebhook, error) {
 	return n, nil
 }
 
-// url returns the URL of a path: /noop or /capture.
+// url returns the URL of a path: /noop, /label or /capture.
 func (n *noopWebhook) url(path string) string { return "https://" + n.address + path }
 
-// configuration registers a path of the webhook for the pods of a namespace. The API server calls webhooks in the order
-// of their configurations' names, so this webhook is the first.
-func (n *noopWebhook) configuration(path, namespace string) *admissionregistrationv1.MutatingWebhookConfiguration {
+// configuration registers a path of the webhook for the pods of a namespace that match the conditions. The API server
+// calls webhooks in the order of their configurations' names, so this webhook is the first.
+func (n *noopWebhook) configuration(
+	path, namespace string, conditions ...admissionregistrationv1.MatchCondition,
+) *admissionregistrationv1.MutatingWebhookConfiguration {
 	name, url := path[1:], n.url(path)
 	none, fail := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail
 	return &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "a-" + name},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{{
 			Name: name + ".bench.kongdao.io", AdmissionReviewVersions: []string{"v1"}, SideEffects: &none,
-			FailurePolicy: &fail, TimeoutSeconds: new(int32(5)),
+			MatchConditions: conditions, FailurePolicy: &fail, TimeoutSeconds: new(int32(5)),
 			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: shared.plane.CA()},
 			NamespaceSelector: &metav1.LabelSelector{
 				MatchLabels: map[string]string{corev1.LabelMetadataName: namespace},

@@ -1,5 +1,6 @@
 // Command noop is a controller-runtime webhook that allows each request without decoding the object. Benchmarks compare
-// kongdao with it. It can also store a review of the API server, so that a benchmark can send it again.
+// kongdao with it. It can also set one label, and store a review of the API server, so that a benchmark can send it
+// again.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	admissionv1 "k8s.io/api/admission/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -46,6 +48,13 @@ func run(ctx context.Context) error {
 	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: *port, CertDir: *certDir})
 	noop := &webhook.Admission{Handler: allow}
 	server.Register("/noop", noop)
+	label := admission.HandlerFunc(func(context.Context, admission.Request) admission.Response {
+		response, patchType := admission.Allowed(""), admissionv1.PatchTypeJSONPatch
+		response.Patch = []byte(`[{"op":"add","path":"/metadata/labels/bench","value":"true"}]`)
+		response.PatchType = &patchType
+		return response
+	})
+	server.Register("/label", &webhook.Admission{Handler: label})
 	server.Register("/capture", http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		body, err := io.ReadAll(request.Body)
 		if err == nil {
