@@ -1,7 +1,9 @@
 package decision_test
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,6 +101,64 @@ func TestAdmitWithPolicies(t *testing.T) {
 			second := admit(t, goldens.Apply(t, pod, first.Patch), cluster) // as under reinvocation
 			if len(second.Patch) > 0 || len(first.Denials) == 0 && len(second.Releases) != len(first.Releases) {
 				t.Errorf("a second admission patches the pod again: %v", second.Patch)
+			}
+		})
+	}
+}
+
+// TestPoliciesActOnKongOnly proves which pods without an annotation get the plugins of policies, and which containers
+// in them.
+func TestPoliciesActOnKongOnly(t *testing.T) {
+	const (
+		settings = `"env":[{"name":"KONG_PROXY_LISTEN","value":"0.0.0.0:8000"},{"name":"KONG_PG_HOST","value":"pg"}]`
+		proxy    = `{"name":"proxy","image":"kong:3.9"}`
+	)
+	cluster := decision.Cluster{
+		Policies: compiled(t, map[string]spec{"p": {Plugins: []v1alpha1.PolicyPlugin{{Name: "a"}}}}),
+		Releases: published("kong/a@1"),
+	}
+	for name, test := range map[string]struct {
+		containers string
+		want       []string
+		reason     string
+	}{
+		"image": {containers: proxy, want: []string{"/spec/containers/0"}},
+		"two settings": {
+			containers: `{"name":"gateway","image":"example.com/gateway:7",` + settings + `}`,
+			want:       []string{"/spec/containers/0"}, reason: "no client of Kong has these settings",
+		},
+		"one setting": {
+			containers: `{"name":"a","image":"a","env":[{"name":"KONG_PG_HOST","value":"pg"}]}`,
+			reason:     "it can be a client of Kong's database",
+		},
+		"client of the Admin API": {
+			containers: `{"name":"a","image":"a","env":[{"name":"KONG_ADMIN_URL"},{"name":"KONG_ADDR"},{"name":"KONG_TOKEN"}]}`,
+			reason:     "an application that only calls Kong is neither denied nor injected (case 11)",
+		},
+		"ingress controller": {
+			containers: `{"name":"a","image":"kong/kubernetes-ingress-controller:3.4",` + settings + `}`,
+			reason:     "it does not run Kong (fact K19)",
+		},
+		"backup before Kong": {
+			containers: `{"name":"backup","image":"postgres:16",` + settings + `},` + proxy,
+			want:       []string{"/spec/containers/1"}, reason: "only Kong gets the plugin (case 26)",
+		},
+		"a container with one setting next to another with two": {
+			containers: `{"name":"a","image":"a","env":[{"name":"KONG_PREFIX"}]},{"name":"b","image":"b",` + settings + `}`,
+			want:       []string{"/spec/containers/1"}, reason: "the annotation requests nothing, so Kong must be certain",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			decided := admit(t, []byte(`{"spec":{"containers":[`+test.containers+`]}}`), cluster)
+			changed := map[string]bool{}
+			for _, operation := range decided.Patch {
+				if elements := strings.SplitN(operation.Path, "/", 5); elements[2] == "containers" {
+					changed[strings.Join(elements[:4], "/")] = true
+				}
+			}
+			if got := slices.Sorted(maps.Keys(changed)); !slices.Equal(got, test.want) || len(decided.Denials) > 0 {
+				t.Errorf("the decision changes %q and has the denials %v, want %q: %s", got, decided.Denials, test.want,
+					test.reason)
 			}
 		})
 	}

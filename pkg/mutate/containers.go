@@ -15,39 +15,67 @@ type target struct {
 	path string
 }
 
+// certainSettings is the number of Kong's own settings that no client of Kong has. A policy acts on pods that request
+// nothing, and on containers that an annotation does not name.
+const certainSettings = 2
+
+// minSettings returns how many of Kong's own settings a container without Kong's image must have. A pod that requests
+// plugins has a Kong container, so one is enough.
+func minSettings(pod Pod) int {
+	if strings.TrimSpace(pod.Annotations[annotations.Plugins]) != "" {
+		return 1
+	}
+	return certainSettings
+}
+
 // findTargets returns the containers and init containers that run Kong. These are the ones that the request names, or
 // else the ones that it detects. If a policy requires all Kong containers, it returns both.
 func findTargets(pod Pod, request annotations.Request) ([]target, denial.List) {
 	if request.Containers != nil {
 		return namedContainers(pod, request.Containers, request.AllKongContainers)
 	}
-	targets := make([]target, 0, len(pod.InitContainers)+len(pod.Containers))
-	for candidate := range allContainers(pod) {
-		if runsKong(candidate.container) {
-			targets = append(targets, candidate)
-		}
-	}
+	targets := detectKong(pod, minSettings(pod))
 	if len(targets) == 0 {
 		return nil, denial.List{denial.New(denial.NoKongContainer,
-			"the pod has no Kong container: none of %s has an image named kong or kong-gateway, or a KONG_ variable; "+
-				"name the Kong containers in the annotation %s", containerNames(pod), annotations.Containers)}
+			"the pod has no Kong container: none of %s has an image named kong or kong-gateway, or a setting of Kong such as "+
+				"KONG_DATABASE; name the Kong containers in the annotation %s", containerNames(pod), annotations.Containers)}
 	}
 	return targets, nil
 }
 
 // IsKong reports whether a container of the pod runs Kong.
 func IsKong(pod Pod) bool {
+	return len(detectKong(pod, minSettings(pod))) > 0
+}
+
+// detectKong returns the containers with Kong's image, and those with at least this number of Kong's settings. If a
+// container has Kong's image, settings count only for init containers: another container next to Kong is a client, such
+// as a backup of its database.
+func detectKong(pod Pod, settings int) []target {
+	hasImage := false
 	for candidate := range allContainers(pod) {
-		if runsKong(candidate.container) {
-			return true
+		hasImage = hasImage || candidate.runsWithPod() && candidate.container.hasKongImage()
+	}
+	targets := make([]target, 0, len(pod.InitContainers)+len(pod.Containers))
+	for candidate := range allContainers(pod) {
+		container := candidate.container
+		isClient := hasImage && candidate.runsWithPod()
+		if container.hasKongImage() || !isClient && container.Env.KongSettings >= settings && !isController(container) {
+			targets = append(targets, candidate)
 		}
 	}
-	return false
+	return targets
 }
 
 // namedContainers returns the containers with these names. With allKong it also returns the detected Kong containers.
 func namedContainers(pod Pod, names []string, allKong bool) ([]target, denial.List) {
 	var denials denial.List
+	detected := map[*Container]bool{}
+	if allKong {
+		for _, candidate := range detectKong(pod, certainSettings) {
+			detected[candidate.container] = true
+		}
+	}
 	missing := make(map[string]bool, len(names))
 	for _, name := range names {
 		missing[name] = true
@@ -56,7 +84,7 @@ func namedContainers(pod Pod, names []string, allKong bool) ([]target, denial.Li
 	for candidate := range allContainers(pod) {
 		name := candidate.container.Name
 		if _, isNamed := missing[name]; !isNamed {
-			if allKong && runsKong(candidate.container) {
+			if detected[candidate.container] {
 				targets = append(targets, candidate)
 			}
 			continue
@@ -104,14 +132,18 @@ func containerNames(pod Pod) string {
 	return denial.QuoteNames(names)
 }
 
-// runsKong detects a Kong container. The image decides first: an ingress controller may have variables named KONG_...,
-// but it does not run Kong.
-func runsKong(container *Container) bool {
-	switch imageName(container.Image) {
+// runsWithPod reports whether the container runs as long as the pod. Only init containers that are no sidecars do not.
+func (t target) runsWithPod() bool {
+	return t.container.IsSidecar || strings.HasPrefix(t.path, "/spec/containers/")
+}
+
+// hasKongImage reports whether the container has the name of Kong's images. Repositories and tags do not matter.
+func (c *Container) hasKongImage() bool {
+	switch imageName(c.Image) {
 	case "kong", "kong-gateway":
 		return true
 	}
-	return container.Env.HasKong && !isController(container)
+	return false
 }
 
 // isController detects Kong's ingress controller and operators. They have their own images, and variables named

@@ -26,6 +26,8 @@ func decodeContainers(d *jsonview.Decoder) []Container {
 				container.EnvFrom = decodeEnvFrom(d)
 			case "volumeMounts":
 				container.VolumeMounts = decodeMounts(d)
+			case "restartPolicy":
+				container.IsSidecar = string(d.Bytes()) == "Always"
 			default:
 				d.Skip()
 			}
@@ -69,7 +71,9 @@ func (e *Env) decodeVariable(d *jsonview.Decoder, all bool) (variable Variable, 
 		switch string(d.Name()) {
 		case "name":
 			name := d.Bytes()
-			e.HasKong = e.HasKong || bytes.HasPrefix(name, []byte("KONG_"))
+			if isKongSetting(name) {
+				e.KongSettings++
+			}
 			e.HasController = e.HasController || bytes.HasPrefix(name, []byte("CONTROLLER_"))
 			hasName = true
 			if isKept = all || isViewed(string(name)); isKept {

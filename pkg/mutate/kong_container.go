@@ -1,28 +1,44 @@
 package mutate
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// KongContainer returns the container that stands for the pod's database: the first Kong container with a database,
-// main containers before init containers. It returns nil if no Kong container has one.
+// KongContainer returns the container that stands for the pod's database: of the Kong containers with a database, one
+// with Kong's image, then one that is no init container, then one that names its database. It returns nil if no Kong
+// container has a database.
 func KongContainer(pod Pod, request annotations.Request) *Container {
 	targets, _ := findTargets(pod, request)
-	var initContainer *Container
-	for _, target := range targets {
-		if !target.container.hasDatabase() {
-			continue
-		}
-		if strings.HasPrefix(target.path, "/spec/containers/") {
-			return target.container
-		}
-		if initContainer == nil {
-			initContainer = target.container
-		}
+	targets = slices.DeleteFunc(targets, func(t target) bool { return !t.container.hasDatabase() })
+	if len(targets) == 0 {
+		return nil
 	}
-	return initContainer
+	return slices.MinFunc(targets, compareDatabases).container
+}
+
+// compareDatabases sorts first the container that stands for the pod's database. Kong's image decides first, because a
+// container without it may be a client of Kong that knows the database.
+func compareDatabases(a, b target) int {
+	return cmp.Or(
+		trueFirst(a.container.hasKongImage(), b.container.hasKongImage()),
+		trueFirst(a.runsWithPod(), b.runsWithPod()),
+		trueFirst(a.container.Env.lookup(EnvHost) != nil, b.container.Env.lookup(EnvHost) != nil),
+	)
+}
+
+// trueFirst compares two booleans. True is before false.
+func trueFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
 }
 
 // hasDatabase reports whether Kong in the container uses a database. It does not if KONG_DATABASE is off, and a data

@@ -43,6 +43,8 @@ type Container struct {
 	EnvFrom     []EnvFrom
 	// VolumeMounts have only names, mount paths and sub-paths.
 	VolumeMounts []corev1.VolumeMount
+	// IsSidecar reports whether an init container is a native sidecar, which runs as long as the pod.
+	IsSidecar bool
 }
 
 // Env is the view of a container's variables.
@@ -51,8 +53,10 @@ type Env struct {
 	Len int
 	// Variables are those that an injection reads or writes, in the order of the list.
 	Variables []Variable
-	// HasKong and HasController report whether the name of a variable begins with KONG_ or CONTROLLER_.
-	HasKong, HasController bool
+	// KongSettings is the number of variables that only Kong itself reads: see isKongSetting.
+	KongSettings int
+	// HasController reports whether the name of a variable begins with CONTROLLER_.
+	HasController bool
 	// all is the whole list, if one of Variables refers to others by $(NAME).
 	all []Variable
 }

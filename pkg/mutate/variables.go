@@ -1,5 +1,7 @@
 package mutate
 
+import "bytes"
+
 // The variables that identify the database.
 const (
 	EnvHost   = "KONG_PG_HOST"
@@ -27,6 +29,17 @@ func isViewed(name string) bool {
 		return true
 	}
 	return isDatabaseVariable(name)
+}
+
+// isKongSetting reports whether only Kong itself reads a variable. Clients of Kong have variables such as KONG_ADMIN_URL
+// and KONG_ADDR, which are no settings of Kong. The match condition of package policycontroller says the same.
+func isKongSetting(name []byte) bool {
+	switch string(name) {
+	case envDatabase, envRole, envPlugins, envPackagePath, "KONG_PROXY_LISTEN", "KONG_ADMIN_LISTEN", "KONG_STATUS_LISTEN",
+		"KONG_PREFIX", "KONG_DECLARATIVE_CONFIG", "KONG_LOG_LEVEL":
+		return true
+	}
+	return bytes.HasPrefix(name, []byte("KONG_PG_")) || bytes.HasPrefix(name, []byte("KONG_NGINX_"))
 }
 
 func isDatabaseVariable(name string) bool {

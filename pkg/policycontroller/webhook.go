@@ -21,13 +21,22 @@ const (
 	policiesWebhook = "policies.kongdao.io"
 )
 
-// The match conditions let only pods that may run Kong wait for the webhook. Pods that request plugins call the
-// installation's webhook instead. mutate.IsKong later decides precisely: every pod that it accepts matches mayRunKong.
+// The match conditions let only pods that run Kong wait for the webhook. Pods that request plugins call the
+// installation's webhook instead.
 const (
 	requestsNoPlugins = `!('kongdao.io/plugins' in object.metadata.?annotations.orValue({}))`
-	mayRunKong        = `(object.spec.containers + object.spec.?initContainers.orValue([])).exists(c, ` +
-		`c.?image.orValue('').matches('(^|/)kong(-gateway)?([:@].*)?$') || ` +
-		`c.?env.orValue([]).exists(e, e.name.startsWith('KONG_')))`
+	// runsKong matches the same pods as mutate.IsKong: a container has Kong's image, or two of Kong's own settings and is
+	// no ingress controller or operator. A regular expression for the settings would cost ten times as much as the tests
+	// below, and a pod with many variables would exceed the budget of the API server.
+	runsKong = `(object.spec.containers + object.spec.?initContainers.orValue([])).exists(c, ` +
+		`c.?image.orValue('').matches('(^|/)kong(-gateway)?([:@][^/]*)?$') || ` +
+		`!c.?image.orValue('').matches('(^|/)((nightly-|kong-|kubernetes-)ingress-controller|` +
+		`gateway-operator(-oss)?|kong-operator)([:@][^/]*)?$') && ` +
+		`!c.?env.orValue([]).exists(e, e.name.startsWith('CONTROLLER_')) && ` +
+		`c.?env.orValue([]).filter(e, e.name.startsWith('KONG_') && (e.name.startsWith('KONG_PG_') || ` +
+		`e.name.startsWith('KONG_NGINX_') || e.name in ['KONG_DATABASE', 'KONG_ROLE', 'KONG_PLUGINS', ` +
+		`'KONG_LUA_PACKAGE_PATH', 'KONG_PROXY_LISTEN', 'KONG_ADMIN_LISTEN', 'KONG_STATUS_LISTEN', 'KONG_PREFIX', ` +
+		`'KONG_DECLARATIVE_CONFIG', 'KONG_LOG_LEVEL'])).size() >= 2)`
 	// isMigrationJob matches the pods of kongdao's Jobs, which have the plugins that they migrate for.
 	isMigrationJob = `'kongdao.io/step' in object.metadata.?labels.orValue({}) && ` +
 		`object.metadata.?ownerReferences.orValue([]).exists(o, o.kind == 'Job')`
@@ -99,7 +108,7 @@ func (w webhookConfiguration) build(ctx context.Context) (*admissionregistration
 	webhook.Name = policiesWebhook
 	webhook.MatchConditions = []admissionregistrationv1.MatchCondition{
 		{Name: "requests-no-plugins", Expression: requestsNoPlugins},
-		{Name: "may-run-kong", Expression: mayRunKong},
+		{Name: "runs-kong", Expression: runsKong},
 		{Name: "is-no-migration-job", Expression: "!(" + isMigrationJob + ")"},
 	}
 	return webhook, nil
