@@ -57,7 +57,7 @@ func NewJob(
 	volumes := mountedVolumes(pod.Spec.Volumes, from)
 	container := newContainer(from)
 	addWritableFolders(&container, &volumes)
-	setVariables(&container, scriptVariables(migration, start, settings))
+	setVariables(&container, scriptVariables(migration, start, configurationFile(from), settings))
 	labels := jobLabels(migration, start)
 	job := &batchv1.Job{
 		TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
@@ -130,7 +130,7 @@ func podFailurePolicy() *batchv1.PodFailurePolicy {
 		{
 			Action: batchv1.PodFailurePolicyActionFailJob,
 			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
-				Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{10, 11, 12, 13, 14},
+				Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{10, 11, 12, 13, 14, 16},
 			},
 		},
 	}}

@@ -12,8 +12,10 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
+// JobContainer is the name of the container of a Job that runs Kong. A mesh can add other containers.
+const JobContainer = "kong-migrations"
+
 const (
-	jobContainer = "kong-migrations"
 	prefixVolume = "kongdao-prefix"
 	prefixPath   = "/kongdao-prefix"
 	tmpVolume    = "kongdao-tmp"
@@ -35,9 +37,10 @@ func findContainer(pod *corev1.Pod, name string) (*corev1.Container, error) {
 // newContainer returns the container that runs the migrations as a Kong container runs Kong. It copies named fields
 // only, so that a field of a later Kubernetes version cannot change what a Job does.
 func newContainer(from *corev1.Container) corev1.Container {
-	return corev1.Container{
-		Name:    jobContainer,
-		Command: []string{"/bin/sh", "-c", script},
+	run := []string{"/bin/sh", "-c", script}
+	container := corev1.Container{
+		Name: JobContainer,
+		Args: run,
 
 		Image:           from.Image,
 		ImagePullPolicy: from.ImagePullPolicy,
@@ -53,6 +56,25 @@ func newContainer(from *corev1.Container) corev1.Container {
 		TerminationMessagePath:   corev1.TerminationMessagePathDefault,
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
+	if len(from.Command) > 0 {
+		// The pod does not use the entrypoint of the image either. Otherwise the entrypoint prepares what Kong needs.
+		container.Command, container.Args = run, nil
+	}
+	return container
+}
+
+// configurationFile returns the file that a container passes to Kong with -c or --conf, or "".
+func configurationFile(container *corev1.Container) string {
+	words := slices.Concat(container.Command, container.Args)
+	for i, word := range words {
+		if file, ok := strings.CutPrefix(word, "--conf="); ok {
+			return file
+		}
+		if (word == "-c" || word == "--conf") && i+1 < len(words) && slices.Contains(words[:i], "kong") {
+			return words[i+1]
+		}
+	}
+	return ""
 }
 
 // isTokenMount reports whether a mount is the one that the API server adds to every pod for the token of the service
@@ -96,19 +118,32 @@ func addWritableFolders(container *corev1.Container, volumes *[]corev1.Volume) {
 }
 
 // scriptVariables returns the variables that the script reads, and those of Kong that a Job needs.
-func scriptVariables(migration *v1alpha1.PluginMigration, start JobStart, settings Settings) []corev1.EnvVar {
+func scriptVariables(
+	migration *v1alpha1.PluginMigration, start JobStart, configuration string, settings Settings,
+) []corev1.EnvVar {
 	return []corev1.EnvVar{
 		{Name: "KONG_PREFIX", Value: prefixPath},
 		// In milliseconds, for `kong migrations list`. The other commands have --db-timeout.
 		{Name: "KONG_PG_TIMEOUT", Value: "5000"},
+		{Name: "KONGDAO_CONF", Value: configuration},
 		{Name: "KONGDAO_EXPECT", Value: strings.Join(expectedLines(migration.Spec.Plugins), "\n")},
 		{Name: "KONGDAO_STEP", Value: string(start.Step)},
 		{Name: "KONGDAO_FINISH", Value: string(start.Finish)},
 		{Name: "KONGDAO_PENDING", Value: strings.Join(start.Pending, "\n")},
 		{Name: "KONGDAO_TIMEOUT", Value: strconv.FormatInt(settings.TimeoutSeconds, 10)},
+		{Name: "KONGDAO_WAIT", Value: strconv.FormatInt(waitSeconds(start.Attempt, settings), 10)},
 		{Name: "KONGDAO_DEADLINE", Value: strconv.FormatInt(settings.DeadlineSeconds, 10)},
-		{Name: "KONGDAO_TRIES", Value: "3"},
+		{Name: "KONGDAO_TRIES", Value: "4"},
 	}
+}
+
+// minWaitSeconds is how long the first Job waits for a database before the status shows Kong's output.
+const minWaitSeconds = 30
+
+// waitSeconds returns how long a Job waits for the database. Each Job waits twice as long as the one before it, so an
+// unreachable database causes few Jobs.
+func waitSeconds(attempt int32, settings Settings) int64 {
+	return min(int64(minWaitSeconds)<<max(min(attempt-1, maxDoublings), 0), settings.DeadlineSeconds)
 }
 
 // setVariables sets variables of a container. A variable keeps its position, because only later variables can refer to
@@ -125,6 +160,10 @@ func setVariables(container *corev1.Container, variables []corev1.EnvVar) {
 		container.Env[at] = variable
 		container.Env = append(container.Env[:at+1], slices.DeleteFunc(container.Env[at+1:], hasName)...)
 	}
+	// The script sets a variable from the file that its _FILE variable names, unless both are set.
+	container.Env = slices.DeleteFunc(container.Env, func(other corev1.EnvVar) bool {
+		return slices.ContainsFunc(variables, func(variable corev1.EnvVar) bool { return other.Name == variable.Name+"_FILE" })
+	})
 }
 
 // expectedLines returns the migrations that Kong must list, one line for each plugin: "dao-test: 000_base, 001_next".

@@ -30,8 +30,13 @@ func settings() migrate.Settings {
 	return migrate.Settings{TimeoutSeconds: 600, DeadlineSeconds: 1800, TTLSeconds: 86400, HistoryLimit: 10}
 }
 
-// jobFor returns the "up" Job for an injected pod.
+// jobFor returns the first "up" Job for an injected pod.
 func jobFor(t *testing.T, pod *corev1.Pod, settings migrate.Settings) *batchv1.Job {
+	t.Helper()
+	return jobWithAttempt(t, pod, settings, 1)
+}
+
+func jobWithAttempt(t *testing.T, pod *corev1.Pod, settings migrate.Settings, attempt int32) *batchv1.Job {
 	t.Helper()
 	requirement, ok := migrate.RequirementOfInjected("kong", viewOf(t, pod))
 	if !ok {
@@ -42,7 +47,7 @@ func jobFor(t *testing.T, pod *corev1.Pod, settings migrate.Settings) *batchv1.J
 		Spec:       requirement.Spec(),
 	}
 	job, err := migrate.NewJob(migration, migrate.JobStart{
-		Migration: migration.Name, Step: "up", Attempt: 1, Finish: "none",
+		Migration: migration.Name, Step: "up", Attempt: attempt, Finish: "none",
 		From: migrate.Pod{Requirement: requirement},
 	}, pod, settings)
 	if err != nil {
@@ -96,10 +101,15 @@ func TestJobGoldens(t *testing.T) {
 			}
 			job := jobFor(t, readPod(t, filepath.Join(folder, "pod.yaml")), settings())
 			container := &job.Spec.Template.Spec.Containers[0]
-			if container.Command[2] != migrate.Script() {
-				t.Error("the command is not the script")
+			run := slices.Concat(container.Command, container.Args) // one of them is empty
+			if len(run) != 3 || run[2] != migrate.Script() {
+				t.Fatalf("the container does not run the script, but %q", run)
 			}
-			container.Command[2] = "(job.sh)"
+			for _, list := range [][]string{container.Command, container.Args} {
+				if len(list) > 0 {
+					list[2] = "(job.sh)"
+				}
+			}
 			got, err := yaml.Marshal(job)
 			if err != nil {
 				t.Fatal(err)
@@ -115,6 +125,63 @@ func TestJobGoldens(t *testing.T) {
 				t.Errorf("(-want +got; to accept the change, run the test with -update)\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestJobKeepsEntrypoint proves that a Job runs the image's entrypoint if the pod does, that it passes the configuration
+// file on, and that it does not pass files for settings of its own.
+func TestJobKeepsEntrypoint(t *testing.T) {
+	const file = "/etc/kong/custom.conf"
+	for name, test := range map[string]struct {
+		command, args []string
+		entrypoint    bool
+		configuration string
+	}{
+		"nothing":           {entrypoint: true},
+		"arguments":         {args: []string{"kong", "docker-start"}, entrypoint: true},
+		"command":           {command: []string{"kong", "start"}},
+		"file in arguments": {args: []string{"kong", "docker-start", "-c", file}, entrypoint: true, configuration: file},
+		"file in command":   {command: []string{"kong", "start", "--conf", file}, configuration: file},
+		"file in one word":  {command: []string{"kong"}, args: []string{"start", "--conf=" + file}, configuration: file},
+		"script":            {command: []string{"sh", "-c", "kong start"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := readPod(t, "testdata/chart/pod.yaml")
+			for i := range pod.Spec.Containers {
+				if proxy := &pod.Spec.Containers[i]; proxy.Name == "proxy" {
+					proxy.Command, proxy.Args = test.command, test.args
+					proxy.Env = append(proxy.Env, corev1.EnvVar{Name: "KONG_PREFIX_FILE"}, corev1.EnvVar{Name: "KONG_PG_HOST_FILE"})
+				}
+			}
+			container := jobFor(t, pod, settings()).Spec.Template.Spec.Containers[0]
+			if got := len(container.Command) == 0; got != test.entrypoint {
+				t.Errorf("the Job runs the entrypoint: %t, want %t", got, test.entrypoint)
+			}
+			env := map[string]string{}
+			for _, variable := range container.Env {
+				env[variable.Name] = variable.Value
+			}
+			if got := env["KONGDAO_CONF"]; got != test.configuration {
+				t.Errorf("the configuration file is %q, want %q", got, test.configuration)
+			}
+			_, prefix := env["KONG_PREFIX_FILE"]
+			_, host := env["KONG_PG_HOST_FILE"]
+			if prefix || !host {
+				t.Error("the Job must keep KONG_PG_HOST_FILE, but not KONG_PREFIX_FILE, because it sets KONG_PREFIX")
+			}
+		})
+	}
+}
+
+// TestJobsWaitLonger proves that each Job waits longer for the database than the one before it, up to the deadline.
+func TestJobsWaitLonger(t *testing.T) {
+	for attempt, want := range map[int32]string{1: "30", 2: "60", 3: "120", 7: "1800", 1000: "1800"} {
+		job := jobWithAttempt(t, readPod(t, "testdata/chart/pod.yaml"), settings(), attempt)
+		for _, variable := range job.Spec.Template.Spec.Containers[0].Env {
+			if variable.Name == "KONGDAO_WAIT" && variable.Value != want {
+				t.Errorf("attempt %d waits %s s, want %s s", attempt, variable.Value, want)
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -79,8 +80,8 @@ func (p *planner) observeResult(migration *v1alpha1.PluginMigration, job *Job) {
 		return
 	}
 	status.Phase = next.phase
-	if p.backsOff(migration, next.retry) {
-		retry := metav1.NewTime(p.Now.Add(backoff(status.Attempts)))
+	if delay := p.retryDelay(migration, next.retry); delay > 0 {
+		retry := metav1.NewTime(p.Now.Add(delay))
 		status.RetryTime = &retry
 	}
 	if next.reason != "" {
@@ -88,10 +89,17 @@ func (p *planner) observeResult(migration *v1alpha1.PluginMigration, job *Job) {
 	}
 }
 
-// backsOff reports whether the next Job of a migration waits for a backoff.
-func (p *planner) backsOff(migration *v1alpha1.PluginMigration, policy retryPolicy) bool {
-	return policy == retryAfterBackoff ||
-		policy == retryAfterBackoffIfManual && p.mode(migration) != annotations.MigrationsAuto
+// retryDelay returns how long the next Job of a migration waits.
+func (p *planner) retryDelay(migration *v1alpha1.PluginMigration, policy retryPolicy) time.Duration {
+	switch {
+	case policy == retrySoon:
+		return minBackoff
+	case policy == retryAfterBackoff,
+		policy == retryAfterBackoffIfManual && p.mode(migration) != annotations.MigrationsAuto:
+		return backoff(migration.Status.Attempts)
+	default:
+		return 0
+	}
 }
 
 // observePending updates other migrations whose pending migrations Kong no longer lists as pending: a person or another

@@ -26,6 +26,10 @@ const (
 	outcomeEmpty jobOutcome = "empty"
 	// outcomeStopped: the pod received a signal to stop.
 	outcomeStopped jobOutcome = "stopped"
+	// outcomeUnloadable: Kong cannot load the plugins. The database is untouched.
+	outcomeUnloadable jobOutcome = "unloadable"
+	// outcomeLost: the Job is complete, but its pod with the result is gone.
+	outcomeLost jobOutcome = "lost"
 	// outcomeUnknown: the script reported nothing.
 	outcomeUnknown jobOutcome = ""
 )
@@ -34,7 +38,7 @@ const (
 func reportedOutcomes() []jobOutcome {
 	return []jobOutcome{
 		outcomeDone, outcomePending, outcomeBlocked, outcomeDeadline,
-		outcomeUnlisted, outcomeFailed, outcomeEmpty, outcomeStopped,
+		outcomeUnlisted, outcomeFailed, outcomeEmpty, outcomeStopped, outcomeUnloadable,
 	}
 }
 
@@ -54,6 +58,9 @@ func ParseResult(message string) Result {
 	// The script wrote nothing. The kubelet then takes the end of the log, or the controller another message.
 	return Result{outcomeUnknown, lines}
 }
+
+// LostResult is the result of a complete Job whose pod is gone, for example because its node was removed.
+func LostResult() Result { return Result{outcome: outcomeLost} }
 
 // output returns the lines as one text.
 func (r Result) output() string { return strings.TrimSpace(strings.Join(r.lines, "\n")) }

@@ -6,19 +6,30 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // fakeKong is a kong command that answers from files. The next line of "answers" has the expected command, its exit
-// code, and the file that it prints. It knows nothing about migrations: test/e2e and test/kong run the script with a
-// Kong that does.
+// code, and the file that it prints: to standard error if it fails with 1. It knows nothing about migrations: test/e2e
+// and test/kong run the script with a Kong that does. It starts, unless START_ERROR is set.
 const fakeKong = `#!/bin/sh
+case $1 in
+  start)
+    env | grep ^KONG_ >"$ANSWERS/start"
+    [ -z "${START_ERROR:-}" ] || { echo "$START_ERROR" >&2; exit 1; }
+    exit ;;
+  stop) exit ;;
+esac
 read -r call code file <"$ANSWERS/answers"
 sed -i 1d "$ANSWERS/answers"
 [ "$2" = "$call" ] || { echo "called as 'kong $*', want $call" >>"$ANSWERS/wrong"; exit 99; }
 echo "$*" >>"$ANSWERS/calls"
-[ -z "$file" ] || sed "s|TIME|2026/11/26 16:00:0$(wc -l <"$ANSWERS/calls")|" "$ANSWERS/$file"
+[ "$code" != 1 ] || exec >&2
+time="2026/11/26 16:00:0$(wc -l <"$ANSWERS/calls")"
+[ -z "$file" ] || sed "s|TIME|$time|;s|SETTING|${KONG_PG_PASSWORD:-}|" "$ANSWERS/$file"
+[ -z "${STOP_AFTER:-}" ] || [ "$(wc -l <"$ANSWERS/calls")" != "$STOP_AFTER" ] || kill -QUIT $PPID
 exit "$code"
 `
 
@@ -39,7 +50,12 @@ const (
 		"\t[C]: in function 'error'\n\n  Run with --v (verbose) or --vv (debug) for more details\n"
 	lockError = "Error: [PostgreSQL error] timeout\n\n  Run with --v (verbose) or --vv (debug) for more details\n"
 	noRoute   = "Error: [PostgreSQL error] failed to retrieve PostgreSQL server_version_num: no route to host\n"
-	locked    = "aborted: another node is performing database changes\n"
+	password  = "Error: [PostgreSQL error] failed to retrieve PostgreSQL server_version_num: missing password, required " +
+		"for connect SETTING\n"
+	invalid = "Error: /usr/local/share/lua/5.1/x.lua:16: [PostgreSQL error] migration 'x' of 'dao-test' subsystem is " +
+		"invalid: schema violation (cassandra: unknown field)\nstack traceback:\n\t[C]: in function 'error'\n"
+	otherFormat = "database is up to date: {\"dao-test\": [\"000_base\"]}\n"
+	locked      = "aborted: another node is performing database changes\n"
 )
 
 // kongOutputs returns the files that fakeKong prints.
@@ -48,11 +64,21 @@ func kongOutputs() map[string]string {
 		"both": executedBoth, "pending": pendingNext, "other": pendingOther, "othernew": otherNew,
 		"pendingnew": pendingNew, "new": newBoth,
 		"core": coreOnly, "similar": similarNames, "sql": sqlError, "lock": lockError, "route": noRoute, "locked": locked,
+		"password": password, "invalid": invalid, "json": otherFormat,
 	}
 }
 
-// runScript runs the script with fakeKong. It returns the result and the exit code.
-func runScript(t *testing.T, answers []string, environments ...map[string]string) (Result, int) {
+// shells returns the shells of this machine that images of Kong have as /bin/sh. That of BusyBox is not one of them: its
+// sleep is built in, so the tests would wait.
+func shells() []string {
+	return slices.DeleteFunc([]string{"sh", "dash", "bash"}, func(name string) bool {
+		_, err := exec.LookPath(name)
+		return err != nil
+	})
+}
+
+// runScript runs the script with fakeKong in a shell. It returns the result and the exit code.
+func runScript(t *testing.T, shell string, answers []string, environments ...map[string]string) (Result, int) {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, content string, mode os.FileMode) string {
@@ -73,11 +99,11 @@ func runScript(t *testing.T, answers []string, environments ...map[string]string
 	write("sleep", "#!/bin/sh\necho $(($(cat \"$ANSWERS/clock\") + $1)) >\"$ANSWERS/clock\"\n", 0o700)
 	message := write("message", "", 0o600)
 	script := strings.ReplaceAll(Script(), "/dev/termination-log", message)
-	command := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
+	command := exec.CommandContext(t.Context(), shell, "-c", script)
 	env := map[string]string{
-		"PATH": dir + ":" + os.Getenv("PATH"), "ANSWERS": dir,
+		"PATH": dir + ":" + os.Getenv("PATH"), "ANSWERS": dir, "KONG_PREFIX": filepath.Join(dir, "prefix"),
 		"KONGDAO_STEP": "up", "KONGDAO_FINISH": "none", "KONGDAO_PENDING": "",
-		"KONGDAO_TIMEOUT": "600", "KONGDAO_DEADLINE": "1800", "KONGDAO_TRIES": "2",
+		"KONGDAO_TIMEOUT": "600", "KONGDAO_WAIT": "1000", "KONGDAO_DEADLINE": "1800", "KONGDAO_TRIES": "2",
 	}
 	for _, more := range environments {
 		maps.Copy(env, more)
@@ -96,7 +122,9 @@ func runScript(t *testing.T, answers []string, environments ...map[string]string
 			t.Errorf("%s: %s\n%s", name, content, output)
 		}
 	}
-	checkCalls(t, readFile(t, filepath.Join(dir, "calls")))
+	if calls, err := os.ReadFile(filepath.Join(dir, "calls")); err == nil {
+		checkCalls(t, string(calls))
+	}
 	return ParseResult(readFile(t, message)), command.ProcessState.ExitCode()
 }
 

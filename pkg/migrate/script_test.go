@@ -2,6 +2,8 @@ package migrate
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,10 +24,16 @@ type scriptCase struct {
 func (c scriptCase) check(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	result, code := runScript(t, c.answers, map[string]string{"KONGDAO_EXPECT": "dao-test: 000_base, 001_next"}, c.env)
-	diff := cmp.Diff(c.want, result, cmpopts.EquateEmpty(), cmp.AllowUnexported(Result{}))
-	if diff != "" || code != c.code {
-		t.Errorf("exit code %d, want %d: %s (-want +got)\n%s", code, c.code, c.reason, diff)
+	expect := map[string]string{"KONGDAO_EXPECT": "dao-test: 000_base, 001_next"}
+	for _, shell := range shells() {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			result, code := runScript(t, shell, c.answers, expect, c.env)
+			diff := cmp.Diff(c.want, result, cmpopts.EquateEmpty(), cmp.AllowUnexported(Result{}))
+			if diff != "" || code != c.code {
+				t.Errorf("exit code %d, want %d: %s (-want +got)\n%s", code, c.code, c.reason, diff)
+			}
+		})
 	}
 }
 
@@ -95,7 +103,8 @@ func TestScriptUp(t *testing.T) {
 		},
 		"failing SQL": {
 			answers: []string{"list 5 new", "up 1 sql", "list 5 new", "up 1 sql"}, code: 13,
-			want:   result(outcomeFailed, `Error: [PostgreSQL error] syntax error at or near "CREAT"`),
+			want: result(outcomeFailed,
+				`kong migrations up: Error: [PostgreSQL error] syntax error at or near "CREAT"`),
 			reason: "it is safe to run it again, and it fails again (fact K17)",
 		},
 		"fails once": {answers: []string{"list 5 new", "up 1 sql", "list 5 new", "up 0", "list 0 both"}, want: done},
@@ -104,7 +113,10 @@ func TestScriptUp(t *testing.T) {
 			reason: "up exits 0 without doing anything (fact K10)",
 		},
 		"locked for long": {
-			answers: []string{"list 5 new", "up 1 lock", "list 5 new", "up 1 lock", "list 0 both"}, want: done,
+			answers: []string{
+				"list 5 new", "up 1 lock", "list 5 new", "up 1 lock", "list 5 new", "up 1 lock", "list 0 both",
+			},
+			want:   done,
 			reason: "to wait for the lock is not a failure (fact K28)",
 		},
 		"unreachable for some time": {answers: []string{"list 1 route", "list 1 route", "list 0 both"}, want: done},
@@ -112,6 +124,93 @@ func TestScriptUp(t *testing.T) {
 			env:     map[string]string{"KONGDAO_DEADLINE": "2"},
 			answers: []string{"list 1 route", "list 1 route"}, code: 11,
 			want: result(outcomeDeadline, "kong migrations list: "+strings.TrimSpace(noRoute)),
+		},
+		"unreachable for a while": {
+			env:     map[string]string{"KONGDAO_WAIT": "2"},
+			answers: []string{"list 1 route", "list 1 route", "list 1 route"}, code: 11,
+			want:   result(outcomeDeadline, "kong migrations list: "+strings.TrimSpace(noRoute)),
+			reason: "the status shows what the Job waits for, and the next Job waits longer",
+		},
+		"no password": {
+			answers: []string{"list 1 password", "list 1 password"}, code: 13,
+			want: result(outcomeFailed, "kong migrations list: Error: [PostgreSQL error] failed to retrieve PostgreSQL "+
+				"server_version_num: missing password, required for connect"),
+			reason: "waiting cannot fix it (case 28)",
+		},
+		"invalid migration": {
+			answers: []string{"list 1 invalid", "list 1 invalid"}, code: 13,
+			want:   result(outcomeFailed, "kong migrations list: "+strings.Split(invalid, "\n")[0]),
+			reason: "Kong rejects the plugin (case 28)",
+		},
+		"no kong": {
+			answers: []string{"list 127", "list 127"}, code: 13, want: result(outcomeFailed, "kong migrations list:"),
+		},
+		"up without progress": {
+			answers: []string{"list 5 new", "up 0", "list 5 new", "list 5 new", "up 0", "list 5 new"}, code: 13,
+			want:   result(outcomeFailed, "kong migrations up exits 0, but Kong lists the same migrations as before"),
+			reason: "without a limit, the script calls Kong forever",
+		},
+		"unknown output": {
+			answers: []string{"list 0 json", "list 0 json"}, code: 13,
+			want: result(outcomeFailed, `kong migrations list: exit code 0 without a section "Executed migrations:"; `+
+				"kongdao does not support this version of Kong"),
+			reason: "another Kong may print something else",
+		},
+		"stopped while it waits": {
+			env:     map[string]string{"STOP_AFTER": "2"},
+			answers: []string{"list 1 route", "list 1 route"}, code: 15,
+			want:   result(outcomeStopped, "kong migrations list: "+strings.TrimSpace(noRoute)),
+			reason: "the kubelet stops Kong's images with SIGQUIT (fact K41)",
+		},
+		"Kong cannot load the plugin": {
+			env: map[string]string{"START_ERROR": "Error: /x/start.lua:99: nginx: [error] init_by_lua error: " +
+				"/x/init.lua:708: error loading plugin schemas: on plugin 'dao-test': no configuration schema found\n" +
+				"stack traceback:\n\t[C]: in function 'assert'"},
+			code: 16,
+			want: result(outcomeUnloadable,
+				"/x/init.lua:708: error loading plugin schemas: on plugin 'dao-test': no configuration schema found"),
+			reason: "the database stays untouched (fact K47)",
+		},
+		"Kong does not start for another reason": {
+			env:     map[string]string{"START_ERROR": "Error: bind() to 127.0.0.1:1 failed"},
+			answers: []string{"list 0 both"}, want: done,
+			reason: "the pod does not run Kong like this",
+		},
+	} {
+		t.Run(name, test.check)
+	}
+}
+
+// TestScriptReadsFiles proves that the script sets settings from files, as the entrypoint of Kong's image does (fact
+// K41).
+func TestScriptReadsFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("se'cr\"et\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing := file + "-missing"
+	noPassword := "kong migrations list: " + strings.TrimSuffix(strings.TrimSpace(password), "SETTING")
+	for name, test := range map[string]scriptCase{
+		"file": {
+			env:     map[string]string{"KONG_PG_PASSWORD_FILE": file},
+			answers: []string{"list 1 password", "list 1 password"}, code: 13,
+			want: result(outcomeFailed, noPassword+"se'cr\"et"), reason: "Kong gets the content of the file (case 27)",
+		},
+		"file and value": {
+			env: map[string]string{"KONG_PG_PASSWORD_FILE": file, "KONG_PG_PASSWORD": "x"}, code: 13,
+			want:   result(outcomeFailed, "KONG_PG_PASSWORD and KONG_PG_PASSWORD_FILE are both set; remove one of them"),
+			reason: "the entrypoint fails too",
+		},
+		"missing file": {
+			env: map[string]string{"KONG_PG_PASSWORD_FILE": missing}, code: 13,
+			want: result(outcomeFailed, "KONG_PG_PASSWORD_FILE: cat: "+missing+": No such file or directory"),
+		},
+		"directive of nginx": {
+			env: map[string]string{
+				"KONG_NGINX_PROXY_AUTH_BASIC_USER_FILE": missing, "KONG_PG_PASSWORD_FILE": "", "KONG_PG_PASSWORD": "x",
+			},
+			answers: []string{"list 0 both"}, want: result(outcomeDone),
+			reason: "it is not a setting with a file, and an empty variable means nothing",
 		},
 	} {
 		t.Run(name, test.check)

@@ -41,6 +41,8 @@ const (
 	retryWhenPossible retryPolicy = iota
 	// retryAfterBackoff: after a time that grows with the number of attempts.
 	retryAfterBackoff
+	// retrySoon: after a short time, because the Job itself has waited.
+	retrySoon
 	// retryAfterBackoffIfManual: as retryAfterBackoff, if a person runs `kong migrations finish`. Only Kong knows when
 	// this has happened.
 	retryAfterBackoffIfManual
@@ -55,6 +57,9 @@ func transitionFor(step Step, outcome jobOutcome) transition {
 	notListed := transition{
 		phase: v1alpha1.PhaseFailed, lines: fieldLastOutput, reason: v1alpha1.ReasonMigrationsNotListed,
 	}
+	unloadable := transition{
+		phase: v1alpha1.PhaseFailed, lines: fieldLastOutput, reason: v1alpha1.ReasonPluginNotLoadable,
+	}
 	table := map[Step]map[jobOutcome]transition{
 		stepUp: {
 			outcomeDone:    finished,
@@ -64,14 +69,17 @@ func transitionFor(step Step, outcome jobOutcome) transition {
 				reason: v1alpha1.ReasonPendingMigrations,
 			},
 			outcomeDeadline: {
-				phase: v1alpha1.PhaseWaiting, lines: fieldLastOutput, retry: retryAfterBackoff,
+				phase: v1alpha1.PhaseWaiting, lines: fieldLastOutput, retry: retrySoon,
 				reason: v1alpha1.ReasonDatabaseUnreachable,
 			},
-			outcomeUnlisted: notListed,
-			outcomeFailed:   failed,
-			outcomeEmpty:    failed,
-			outcomeStopped:  failed,
-			outcomeUnknown:  failed,
+			outcomeUnlisted:   notListed,
+			outcomeFailed:     failed,
+			outcomeEmpty:      failed,
+			outcomeUnloadable: unloadable,
+			outcomeStopped:    failed,
+			outcomeUnknown:    failed,
+			// The next Job lists the migrations again.
+			outcomeLost: {phase: v1alpha1.PhaseWaiting, retry: retryAfterBackoff, reason: v1alpha1.ReasonResultLost},
 		},
 		stepFinish: {
 			outcomeDone:    finished,
@@ -79,14 +87,16 @@ func transitionFor(step Step, outcome jobOutcome) transition {
 			// More migrations are pending than before. The next plan decides about all of them.
 			outcomeBlocked: {phase: v1alpha1.PhaseMigrated, lines: fieldPending, retry: retryWhenPossible},
 			outcomeDeadline: {
-				phase: v1alpha1.PhaseMigrated, lines: fieldLastOutput, retry: retryAfterBackoff,
+				phase: v1alpha1.PhaseMigrated, lines: fieldLastOutput, retry: retrySoon,
 				reason: v1alpha1.ReasonDatabaseUnreachable,
 			},
-			outcomeUnlisted: notListed,
-			outcomeFailed:   failed,
-			outcomeEmpty:    failed,
-			outcomeStopped:  failed,
-			outcomeUnknown:  failed,
+			outcomeUnlisted:   notListed,
+			outcomeFailed:     failed,
+			outcomeEmpty:      failed,
+			outcomeUnloadable: unloadable,
+			outcomeStopped:    failed,
+			outcomeUnknown:    failed,
+			outcomeLost:       {phase: v1alpha1.PhaseMigrated, retry: retryAfterBackoff, reason: v1alpha1.ReasonResultLost},
 		},
 	}
 	if next, ok := table[step][outcome]; ok {
@@ -99,11 +109,12 @@ func transitionFor(step Step, outcome jobOutcome) transition {
 const (
 	minBackoff = 10 * time.Second
 	maxBackoff = 5 * time.Minute
+	// maxDoublings limits exponents. More would overflow, and are above all limits.
+	maxDoublings = 10
 )
 
 // backoff returns how long to wait after a number of attempts.
 func backoff(attempts int32) time.Duration {
-	const maxDoublings = 10 // more would overflow, and are above maxBackoff
 	return min(minBackoff<<max(min(attempts-1, maxDoublings), 0), maxBackoff)
 }
 
@@ -112,12 +123,22 @@ func jobEndedMessage(migration *v1alpha1.PluginMigration, job *Job, reason strin
 	output := oneLine(job.Result.output())
 	retry := fmt.Sprintf("run \"kubectl delete pluginmigration %s -n %s\" to try again",
 		migration.Name, migration.Namespace)
+	retryTime := ""
+	if migration.Status.RetryTime != nil {
+		retryTime = migration.Status.RetryTime.UTC().Format(time.TimeOnly)
+	}
 	switch reason {
 	case v1alpha1.ReasonPendingMigrations:
 		return "Pending migrations must be finished first: " + joinLines(job.Result.lines)
 	case v1alpha1.ReasonDatabaseUnreachable:
-		return fmt.Sprintf("Job %q reached its deadline. The next Job starts at %s. Last output: %s",
-			job.Name, migration.Status.RetryTime.UTC().Format(time.TimeOnly), output)
+		return fmt.Sprintf("Job %q waited for the database. The next Job starts at %s and waits longer. Last output: %s",
+			job.Name, retryTime, output)
+	case v1alpha1.ReasonResultLost:
+		return fmt.Sprintf("Job %q is complete, but its pod with the result was deleted. The next Job starts at %s and "+
+			"checks the migrations again", job.Name, retryTime)
+	case v1alpha1.ReasonPluginNotLoadable:
+		return fmt.Sprintf("Job %q: Kong cannot load the plugins, so no migration ran: %s. Fix the plugin, then %s",
+			job.Name, output, retry)
 	case v1alpha1.ReasonMigrationsNotListed:
 		return fmt.Sprintf("Job %q: Kong does not list %s. Check that the container finds the files of the plugin, then %s",
 			job.Name, output, retry)

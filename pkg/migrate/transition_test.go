@@ -41,7 +41,12 @@ func TestTransitions(t *testing.T) {
 		jobFails = `Job "job-1" failed: ` + sentence + `. Fix the cause, then ` + deleteIt
 		notSeen  = `Job "job-1": Kong does not list ` + sentence +
 			`. Check that the container finds the files of the plugin, then ` + deleteIt
-		timedOut = `Job "job-1" reached its deadline. The next Job starts at 12:00:20. Last output: ` + sentence
+		timedOut = `Job "job-1" waited for the database. The next Job starts at 12:00:10 and waits longer. ` +
+			`Last output: ` + sentence
+		lost = `Job "job-1" is complete, but its pod with the result was deleted. The next Job starts at 12:00:20 and ` +
+			`checks the migrations again`
+		cannotLoad = `Job "job-1": Kong cannot load the plugins, so no migration ran: ` + sentence +
+			`. Fix the plugin, then ` + deleteIt
 	)
 	upFailed := after{
 		phase: v1alpha1.PhaseFailed, migrated: "False JobFailed",
@@ -54,6 +59,9 @@ func TestTransitions(t *testing.T) {
 	upNotListed, finishNotListed := upFailed, finishFailed
 	upNotListed.migrated, upNotListed.message = "False MigrationsNotListed", notSeen
 	finishNotListed.finished, finishNotListed.message = "False MigrationsNotListed", notSeen
+	upUnloadable, finishUnloadable := upFailed, finishFailed
+	upUnloadable.migrated, upUnloadable.message = "False PluginNotLoadable", cannotLoad
+	finishUnloadable.finished, finishUnloadable.message = "False PluginNotLoadable", cannotLoad
 	wants := map[pair]after{
 		{stepUp, outcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
 		{stepUp, outcomePending}: {phase: v1alpha1.PhaseMigrated, migrated: "True", pending: lines},
@@ -71,6 +79,12 @@ func TestTransitions(t *testing.T) {
 		{stepUp, outcomeStopped}:  upFailed,
 		{stepUp, outcomeUnknown}:  upFailed,
 
+		{stepUp, outcomeUnloadable}: upUnloadable,
+		{stepUp, outcomeLost}: {
+			phase: v1alpha1.PhaseWaiting, migrated: "False ResultLost", blockedBy: []string{"acl: 1"}, retries: true,
+			message: lost,
+		},
+
 		{stepFinish, outcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
 		{stepFinish, outcomePending}: finishFailed,
 		{stepFinish, outcomeBlocked}: {
@@ -87,11 +101,17 @@ func TestTransitions(t *testing.T) {
 		{stepFinish, outcomeStopped}:  finishFailed,
 		{stepFinish, outcomeUnknown}:  finishFailed,
 
+		{stepFinish, outcomeUnloadable}: finishUnloadable,
+		{stepFinish, outcomeLost}: {
+			phase: v1alpha1.PhaseMigrated, migrated: "True", finished: "False ResultLost",
+			pending: []string{"dao-test: 001_next"}, retries: true, message: lost,
+		},
+
 		// The label of the Job was changed.
 		{"dance", outcomeDone}: upFailed,
 	}
 	for _, step := range []Step{stepUp, stepFinish} {
-		for _, outcome := range append(reportedOutcomes(), outcomeUnknown) {
+		for _, outcome := range append(reportedOutcomes(), outcomeLost, outcomeUnknown) {
 			if _, ok := wants[pair{step, outcome}]; !ok {
 				t.Errorf("no row for step %q and outcome %q", step, outcome)
 			}

@@ -48,6 +48,9 @@ func (c *Controller) readJob(
 	if read.Done {
 		message, err := c.terminationMessage(ctx, job)
 		read.Result = migrate.ParseResult(message)
+		if message == "" && !hasCondition(job, batchv1.JobFailed) {
+			read.Result = migrate.LostResult()
+		}
 		return read, err
 	}
 	var err error
@@ -66,9 +69,12 @@ func attemptOf(job *batchv1.Job) int32 {
 }
 
 func isDone(job *batchv1.Job) bool {
+	return hasCondition(job, batchv1.JobComplete) || hasCondition(job, batchv1.JobFailed)
+}
+
+func hasCondition(job *batchv1.Job, wanted batchv1.JobConditionType) bool {
 	return slices.ContainsFunc(job.Status.Conditions, func(condition batchv1.JobCondition) bool {
-		return condition.Status == corev1.ConditionTrue &&
-			(condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed)
+		return condition.Status == corev1.ConditionTrue && condition.Type == wanted
 	})
 }
 
@@ -105,7 +111,7 @@ func (c *Controller) terminationMessage(ctx context.Context, job *batchv1.Job) (
 // code. It returns "" for a pod that has not ended.
 func terminationMessageOf(pod *corev1.Pod) string {
 	for _, status := range pod.Status.ContainerStatuses {
-		if ended := status.State.Terminated; ended != nil {
+		if ended := status.State.Terminated; ended != nil && status.Name == migrate.JobContainer {
 			if message := strings.TrimSpace(ended.Message); message != "" {
 				return message
 			}

@@ -29,14 +29,14 @@ func TestKongContainer(t *testing.T) {
 		want                       string
 		reason                     string
 	}{
-		"main before init":         {initContainers: kong("wait", ""), containers: kong("proxy", ""), want: "proxy"},
-		"only init":                {initContainers: kong("migrate", ""), containers: app, want: "migrate"},
-		"none":                     {containers: app},
-		"database off":             {containers: kong("proxy", off)},
-		"data plane":               {containers: kong("proxy", dataPlane), reason: "it has no database (fact K18)"},
-		"second container":         {containers: kong("plane", dataPlane) + "," + kong("control", ""), want: "control"},
-		"named":                    {containers: kong("a", "") + "," + kong("b", ""), named: []string{"b"}, want: "b"},
-		"unknown database":         {containers: kong("proxy", unknown), want: "proxy", reason: "it may have a database"},
+		"main before init": {initContainers: kong("wait", ""), containers: kong("proxy", ""), want: "proxy"},
+		"only init":        {initContainers: kong("migrate", ""), containers: app, want: "migrate"},
+		"none":             {containers: app},
+		"database off":     {containers: kong("proxy", off)},
+		"data plane":       {containers: kong("proxy", dataPlane), reason: "it has no database (fact K18)"},
+		"second container": {containers: kong("plane", dataPlane) + "," + kong("control", ""), want: "control"},
+		"named":            {containers: kong("a", "") + "," + kong("b", ""), named: []string{"b"}, want: "b"},
+		"unknown database": {containers: kong("proxy", unknown), want: "proxy", reason: "it may have a database"},
 		"client before Kong": {
 			containers: custom("exporter", adminURL) + "," + kong("proxy", host), want: "proxy",
 			reason: "KONG_ADMIN_URL is no setting of Kong",
@@ -57,7 +57,7 @@ func TestKongContainer(t *testing.T) {
 		"host": {
 			containers: kong("a", "") + "," + kong("b", host), want: "b", reason: "it names its database",
 		},
-		"one setting": {containers: custom("gateway", host), want: "gateway"},
+		"one setting":              {containers: custom("gateway", host), want: "gateway"},
 		"second after another app": {containers: app + "," + kong("proxy", ""), want: "proxy"},
 	} {
 		t.Run(name, func(t *testing.T) {

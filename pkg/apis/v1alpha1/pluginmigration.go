@@ -163,6 +163,10 @@ const (
 	ReasonEditedMigration = "EditedMigration"
 	// ReasonMigrationsNotListed: Kong does not list the migrations of the plugin.
 	ReasonMigrationsNotListed = "MigrationsNotListed"
+	// ReasonPluginNotLoadable: Kong cannot load the plugins. The database is untouched.
+	ReasonPluginNotLoadable = "PluginNotLoadable"
+	// ReasonResultLost: the Job is complete, but the pod with its result is gone. The controller tries again.
+	ReasonResultLost = "ResultLost"
 	// ReasonJobFailed: the Job failed for another reason. The last output of Kong says why.
 	ReasonJobFailed = "JobFailed"
 )
