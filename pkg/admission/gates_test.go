@@ -3,6 +3,7 @@ package admission
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -85,8 +86,9 @@ func TestPodsWaitForMigrations(t *testing.T) {
 	}
 }
 
-// TestGateIsOneOperation checks that a gated pod differs from another pod only by the gate.
-func TestGateIsOneOperation(t *testing.T) {
+// TestGatedPod checks that a gated pod differs from another pod only by the gate, and by the annotation that names the
+// PluginMigration it waits for.
+func TestGatedPod(t *testing.T) {
 	patch := func(migrated bool) string {
 		h := newHarness(t, cached(migratingSource()))
 		h.cluster.Migrations = &fakeMigrations{migrated: migrated}
@@ -95,8 +97,10 @@ func TestGateIsOneOperation(t *testing.T) {
 		return string(h.post(t, podReviewOf(t, []byte(text), "kong")).response.Patch)
 	}
 	want := strings.TrimSuffix(patch(true), "]") +
-		`,{"op":"add","path":"/spec/schedulingGates","value":[{"name":"kongdao.io/migrations"}]}]`
-	if diff := cmp.Diff(want, patch(false)); diff != "" {
+		`,{"op":"add","path":"/spec/schedulingGates","value":[{"name":"kongdao.io/migrations"}]},` +
+		`{"op":"add","path":"/metadata/annotations/kongdao.io~1migration","value":"dao-test-NAME"}]`
+	got := regexp.MustCompile(`dao-test-[0-9a-f]{10}"}\]$`).ReplaceAllString(patch(false), `dao-test-NAME"}]`)
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -50,7 +50,8 @@ const (
 	IgnoreForeignPods = "kongdao.io/ignore-foreign-pods"
 )
 
-// Labels on PluginMigrations, their Jobs and the Jobs' pods.
+// Labels on PluginMigrations, their Jobs and the Jobs' pods. Migration is also an annotation on pods that were created
+// with the gate for migrations.
 const (
 	// Database is the key of the database.
 	Database = "kongdao.io/database"
@@ -60,6 +61,8 @@ const (
 	Step = "kongdao.io/step"
 	// Attempt is the number of the Job among the Jobs of its PluginMigration, starting with "1".
 	Attempt = "kongdao.io/attempt"
+	// Template identifies the pod template that a Job was made from.
+	Template = "kongdao.io/template"
 )
 
 // The injection record: a label and an annotation on injected pods. They show what was injected. No

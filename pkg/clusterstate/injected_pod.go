@@ -129,7 +129,7 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 	result := migrate.Pod{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
 		Gated: view.HasGate(annotations.MigrationsGate), Started: hasStarted(pod), Ready: isReady(pod),
-		Ending: pod.DeletionTimestamp != nil,
+		Ending: pod.DeletionTimestamp != nil, Template: migrate.TemplateOf(pod),
 	}
 	request, _ := annotations.Parse(view.Annotations)
 	container := mutate.KongContainer(view, request)

@@ -73,7 +73,9 @@ func Admit(pod Pod, cluster Cluster) (Decision, error) {
 		return Decision{}, err
 	}
 	decision.Patch = mutate.AddGates(decision.Patch, pod.View, gates)
-	decision.Migration = migration
+	if decision.Migration = migration; migration != "" {
+		decision.Patch = mutate.Annotate(decision.Patch, pod.View, annotations.Migration, migration)
+	}
 	return decision, nil
 }
 

@@ -26,6 +26,11 @@ func (r *Recorder) Warn(about runtime.Object, reason, action, message string) {
 	r.recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", truncate(message))
 }
 
+// Inform records an Event of type Normal about an object.
+func (r *Recorder) Inform(about runtime.Object, reason, action, message string) {
+	r.recorder.Eventf(about, nil, corev1.EventTypeNormal, reason, action, "%s", truncate(message))
+}
+
 // truncate shortens a message to maxMessageBytes. It does not cut a character in two: a part of a character would be
 // sent as three bytes, and the API server would reject the Event.
 func truncate(message string) string {

@@ -119,7 +119,23 @@ func (b *builder) running(step Step) *builder {
 	migration.Status.Attempts = 1
 	b.Jobs = append(b.Jobs, Job{
 		Name: migration.Name + "-" + string(step), Migration: migration.Name, Step: step, Attempt: 1,
+		Created: noon(), Pod: JobPod{Started: true, Running: true},
 	})
+	return b
+}
+
+// notStarted adds the first Job of the migration that was added last. Its pod was made from a template and has not
+// started for some time.
+func (b *builder) notStarted(step Step, template string, age time.Duration) *builder {
+	b.running(step)
+	job := &b.Jobs[len(b.Jobs)-1]
+	job.Template, job.Created, job.Pod = template, metav1.NewTime(noon().Add(-age)), JobPod{CannotStart: "ErrImagePull"}
+	return b
+}
+
+// from sets the template of the pod that was added last.
+func (b *builder) from(template string) *builder {
+	b.Pods[len(b.Pods)-1].Template = template
 	return b
 }
 
@@ -143,6 +159,9 @@ func describe(plan Plan) string {
 	if start := plan.StartJob; start != nil {
 		words = append(words, fmt.Sprintf("start %s of %s from %s, finish %s",
 			start.Step, start.Migration, start.From.Name, start.Finish))
+	}
+	if plan.ReplaceJob != nil {
+		words = append(words, "replace "+plan.ReplaceJob.Name)
 	}
 	for _, name := range plan.Prune {
 		words = append(words, "prune "+name)

@@ -95,7 +95,7 @@ func setJobName(job *batchv1.Job, migration *v1alpha1.PluginMigration) error {
 func jobLabels(migration *v1alpha1.PluginMigration, start JobStart) map[string]string {
 	return map[string]string{
 		annotations.Database: migration.Spec.Database.Key, annotations.Migration: migration.Name,
-		annotations.Step: string(start.Step), annotations.Attempt: strconv.Itoa(int(start.Attempt)),
+		annotations.Template: start.From.Template, annotations.Step: string(start.Step), annotations.Attempt: strconv.Itoa(int(start.Attempt)),
 		"app.kubernetes.io/managed-by": "kongdao", "app.kubernetes.io/component": "migrations",
 	}
 }

@@ -81,6 +81,10 @@ func (m *model) createPod(set PluginSet) {
 		Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto,
 	}
 	pod := Pod{Namespace: modelNamespace, Name: fmt.Sprintf("pod-%d", m.lastID), Requirement: requirement, Gated: true}
+	pod.Template = fmt.Sprintf("template-%d", m.random.IntN(3))
+	if m.random.IntN(6) == 0 {
+		pod.Template = fmt.Sprintf("broken-%d", m.random.IntN(3))
+	}
 	for _, plugin := range set {
 		pod.Plugins = append(pod.Plugins, plugin.Name)
 	}
@@ -100,11 +104,16 @@ func (m *model) createPod(set PluginSet) {
 func (m *model) endJobs(result func(*modelJob) Result) {
 	for _, name := range slices.Sorted(maps.Keys(m.jobs)) {
 		job := m.jobs[name]
-		if job.Done {
+		if job.Done || !job.canStart() {
+			continue
+		}
+		if !job.Pod.Started && m.random.IntN(2) == 0 {
+			job.Pod = JobPod{Started: true, Running: true}
+			m.logf("Job %s runs", name)
 			continue
 		}
 		job.Result = result(job)
-		job.Done = true
+		job.Done, job.Pod = true, JobPod{Started: true}
 		m.logf("Job %s ends: %+v", name, job.Result)
 	}
 }

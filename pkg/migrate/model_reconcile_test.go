@@ -31,6 +31,13 @@ func (m *model) reconcile() {
 	for _, pod := range plan.Ungate {
 		m.ungate(pod)
 	}
+	if plan.ReplaceJob != nil {
+		if m.jobs[plan.ReplaceJob.Name].Pod.Started {
+			m.fatalf("Job %s is replaced while it runs", plan.ReplaceJob.Name)
+		}
+		m.logf("Job %s is replaced", plan.ReplaceJob.Name)
+		delete(m.jobs, plan.ReplaceJob.Name)
+	}
 	if plan.StartJob != nil {
 		m.startJob(plan)
 	}
@@ -42,6 +49,9 @@ func (m *model) reconcile() {
 		migration := m.migrations[name]
 		if migration.Status.Phase != status.Phase {
 			m.logf("%s: %s -> %s (%s)", name, migration.Status.Phase, status.Phase, status.Message)
+		}
+		if EventFor(&migration.Status, &status).Reason != "" {
+			m.recorded[name] = true
 		}
 		migration.Status = status
 		m.migrations[name] = migration
@@ -102,7 +112,11 @@ func (m *model) startJob(plan Plan) {
 	job := &modelJob{start: start, owner: migration.UID, Job: Job{
 		Name:      fmt.Sprintf("%s-%s-%d-%s", start.Migration, start.Step, start.Attempt, migration.UID),
 		Migration: start.Migration, Step: start.Step, Attempt: start.Attempt,
+		Template: start.From.Template, Created: metav1.NewTime(m.now),
 	}}
+	if !job.canStart() {
+		job.Pod.CannotStart = "ErrImagePull"
+	}
 	m.jobs[job.Name] = job
 	m.logf("Job %s starts, may finish %s %q", job.Name, start.Finish, start.Pending)
 	plan.RecordJobStart(job.Name, metav1.NewTime(m.now))

@@ -57,8 +57,10 @@ type model struct {
 	migrations        map[string]v1alpha1.PluginMigration
 	jobs              map[string]*modelJob
 	finishable        map[string]metav1.Time
-	lastID            int
-	history           []string
+	// recorded are the migrations with an Event.
+	recorded map[string]bool
+	lastID   int
+	history  []string
 }
 
 type modelJob struct {
@@ -67,12 +69,16 @@ type modelJob struct {
 	owner types.UID // of the PluginMigration
 }
 
+// canStart reports whether the pod of the Job can start. The model's templates name what prevents it.
+func (j *modelJob) canStart() bool { return !strings.HasPrefix(j.Template, "broken") }
+
 func newModel(t *testing.T, seed uint64) *model {
 	return &model{
 		t: t, now: time.Unix(1_800_000_000, 0),
 		random:   rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: a sequence must be reproducible
 		executed: map[string]bool{}, pending: map[string]bool{},
 		pods: map[string]Pod{}, migrations: map[string]v1alpha1.PluginMigration{}, jobs: map[string]*modelJob{},
+		recorded: map[string]bool{},
 	}
 }
 
@@ -151,6 +157,12 @@ func TestModel(t *testing.T) {
 // settle runs the model without failures until nothing changes.
 func (m *model) settle() {
 	m.logf("no more events")
+	for name, pod := range m.pods {
+		if strings.HasPrefix(pod.Template, "broken") { // a person fixes the workload
+			pod.Template = "fixed"
+			m.pods[name] = pod
+		}
+	}
 	for range 80 {
 		m.now = m.now.Add(10 * time.Minute)
 		for name, pod := range m.pods {
@@ -169,6 +181,9 @@ func (m *model) settle() {
 		stuck := migration.Status.Phase == v1alpha1.PhaseMigrating || IsMigrated(&migration)
 		if pod.Gated && pod.Unusable == "" && (!ok || migration.Status.Message == "" || stuck) {
 			m.fatalf("pod %s waits without a message: %+v", name, migration.Status)
+		}
+		if pod.Gated && pod.Unusable == "" && (!m.recorded[migration.Name] || EventFor(&v1alpha1.PluginMigrationStatus{}, &migration.Status).Reason == "") {
+			m.fatalf("pod %s waits without an Event on %s: %+v", name, migration.Name, migration.Status)
 		}
 	}
 	if plan := m.snapshot().Plan(); plan.StartJob != nil || len(plan.Create) > 0 || len(plan.StatusUpdates) > 0 {

@@ -71,7 +71,7 @@ func (p *planner) planNextJob(migration *v1alpha1.PluginMigration) {
 func (p *planner) otherJob() *blocker {
 	switch {
 	case p.activeJob != "":
-		return &blocker{v1alpha1.ReasonOtherJobRunning, p.activeJob + " runs on the same database"}
+		return &blocker{v1alpha1.ReasonOtherJobRunning, p.activeJob + " uses the same database"}
 	case p.plan.StartJob != nil:
 		return &blocker{v1alpha1.ReasonOtherJobRunning,
 			fmt.Sprintf("PluginMigration %q runs first on the same database", p.plan.StartJob.Migration)}

@@ -28,12 +28,23 @@ func (p *planner) observe(migration *v1alpha1.PluginMigration) {
 	case job == nil || status.Phase != v1alpha1.PhaseMigrating && status.Phase != v1alpha1.PhaseFinishing:
 	case job.Done:
 		p.observeResult(migration, job)
-	case job.WaitingReason != "":
-		setMessage(status, p.Now, v1alpha1.ReasonJobRunning,
-			fmt.Sprintf("The pod of Job %q cannot start: %s", job.Name, job.WaitingReason))
+	case job.Pod.Running:
+		setMessage(status, p.Now, v1alpha1.ReasonJobRunning, withLastOutput(status,
+			fmt.Sprintf("Job %q runs \"kong migrations %s\"", job.Name, job.Step)))
+	case job.Pod.CannotStart != "":
+		setMessage(status, p.Now, v1alpha1.ReasonCannotStart,
+			fmt.Sprintf("The pod of Job %q cannot start: %s", job.Name, oneLine(job.Pod.CannotStart)))
 	default:
-		setMessage(status, p.Now, v1alpha1.ReasonJobRunning, jobRunsMessage(job.Name, job.Step))
+		setMessage(status, p.Now, v1alpha1.ReasonJobStarting, withLastOutput(status, jobStartsMessage(job.Name)))
 	}
+}
+
+// withLastOutput adds the output of the previous Job to a message, if that Job waited for the database.
+func withLastOutput(status *v1alpha1.PluginMigrationStatus, message string) string {
+	if status.LastOutput == "" {
+		return message
+	}
+	return message + ". The previous Job waited: " + oneLine(status.LastOutput)
 }
 
 // lastJob returns the Job of a migration with the most attempts. It returns nil if the migration has no Job.

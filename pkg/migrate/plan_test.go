@@ -191,7 +191,7 @@ func TestPlanUp(t *testing.T) {
 		"Job of another set runs": {
 			snapshot: newBuilder().pod("gated", first()).pod("gated", second()).
 				migration(first(), migrating).running(stepUp).migration(second(), ""),
-			of: second, phase: waiting, message: "runs on the same database",
+			of: second, phase: waiting, message: "uses the same database",
 		},
 		"edited migration": {
 			snapshot: newBuilder().pod("ready", second()).pod("gated", edited()).

@@ -45,6 +45,8 @@ type Pod struct {
 	// Unusable says why no Job may be made from the pod: see CanRunJob. It is empty if one may. An unusable pod causes no
 	// PluginMigration, but its Kong uses the database.
 	Unusable string
+	// Template identifies the pod template that the pod was made from: see TemplateOf.
+	Template string
 	// Plugins are all plugins that Kong in the pod loads. It is nil if only Kong knows.
 	Plugins []string
 	// Gated reports whether the pod waits for its migration.
@@ -89,10 +91,22 @@ type Job struct {
 	Done bool
 	// Result is how the Job ended, if it is done.
 	Result Result
-	// WaitingReason says why the pod of the Job does not run. It is empty if the pod runs.
-	WaitingReason string
+	// UID identifies the Job, Template the pod template that it was made from, and Created is when that was.
+	UID      types.UID
+	Template string
+	Created  metav1.Time
+	// Pod is the state of the Job's last pod, if the Job is not done.
+	Pod JobPod
 	// OrphanedPod is the name of a pod that still runs although its Job was deleted. The other fields are then unknown.
 	OrphanedPod string
+}
+
+// JobPod is the state of the pod of a Job.
+type JobPod struct {
+	// Started reports whether a container of the pod runs or ran. Running reports whether Kong's container runs now.
+	Started, Running bool
+	// CannotStart says why the pod does not run, or why there is none. It is empty if the pod runs or is about to.
+	CannotStart string
 }
 
 func (j *Job) String() string {

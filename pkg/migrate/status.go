@@ -25,7 +25,7 @@ func (p Plan) RecordJobStart(job string, now metav1.Time) {
 // RecordStartError updates the plan after its Job could not be created.
 func (p Plan) RecordStartError(err error, now metav1.Time) {
 	status := p.StatusUpdates[p.StartJob.Migration]
-	setMessage(&status, now, v1alpha1.ReasonJobNotStarted, "The Job cannot start: "+oneLine(err.Error()))
+	setMessage(&status, now, v1alpha1.ReasonCannotStart, "The Job cannot start: "+oneLine(err.Error()))
 	summarize(&status, now)
 	p.StatusUpdates[p.StartJob.Migration] = status
 }
@@ -37,12 +37,15 @@ func setJobStarted(status *v1alpha1.PluginMigrationStatus, job string, step Step
 		status.Phase = v1alpha1.PhaseFinishing
 	}
 	status.Job, status.Attempts, status.StartTime = job, attempt, &now
-	status.RetryTime, status.LastOutput = nil, ""
-	setMessage(status, now, v1alpha1.ReasonJobRunning, jobRunsMessage(job, step))
+	if progressReason(status) != v1alpha1.ReasonDatabaseUnreachable {
+		status.LastOutput = ""
+	}
+	status.RetryTime = nil
+	setMessage(status, now, v1alpha1.ReasonJobStarting, withLastOutput(status, jobStartsMessage(job)))
 }
 
-func jobRunsMessage(job string, step Step) string {
-	return fmt.Sprintf("Job %q runs \"kong migrations %s\"", job, step)
+func jobStartsMessage(job string) string {
+	return fmt.Sprintf("Job %q was created, and its pod starts", job)
 }
 
 // setMessage sets the message of a status. It also sets the message and the reason of the first condition that is not

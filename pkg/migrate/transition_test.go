@@ -88,8 +88,8 @@ func TestTransitions(t *testing.T) {
 		{stepFinish, outcomeDone}:    {phase: v1alpha1.PhaseFinished, migrated: "True", finished: "True"},
 		{stepFinish, outcomePending}: finishFailed,
 		{stepFinish, outcomeBlocked}: {
-			phase: v1alpha1.PhaseMigrated, migrated: "True", finished: "False JobRunning", pending: lines,
-			message: `Job "job-1" runs "kong migrations finish"`,
+			phase: v1alpha1.PhaseMigrated, migrated: "True", finished: "False JobStarting", pending: lines,
+			message: `Job "job-1" was created, and its pod starts`,
 		},
 		{stepFinish, outcomeDeadline}: {
 			phase: v1alpha1.PhaseMigrated, migrated: "True", finished: "False DatabaseUnreachable",

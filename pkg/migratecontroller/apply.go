@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,6 +27,9 @@ func (c *Controller) apply(
 ) error {
 	c.reportUnusable(plan.Unusable)
 	errs := []error{c.ungate(ctx, plan.Ungate), c.create(ctx, key, plan.Create)}
+	if plan.ReplaceJob != nil {
+		errs = append(errs, c.deleteJob(ctx, key.Namespace, plan.ReplaceJob))
+	}
 	if plan.StartJob != nil {
 		if err := c.startJob(ctx, snapshot, plan); err != nil {
 			errs = append(errs, err)
@@ -103,6 +107,19 @@ func (c *Controller) startJob(ctx context.Context, snapshot migrate.Snapshot, pl
 		"finish", string(start.Finish), "pod", start.From.Name)
 	c.Metrics.jobs.WithLabelValues(string(start.Step)).Inc()
 	plan.RecordJobStart(job.Name, snapshot.Now)
+	return nil
+}
+
+// deleteJob deletes a Job whose pod never started, and the pod.
+func (c *Controller) deleteJob(ctx context.Context, namespace string, planned *migrate.Job) error {
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: planned.Name}}
+	same := client.Preconditions{UID: &planned.UID}
+	err := c.Client.Delete(ctx, job, same, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete Job %q, whose pod never started: %w", qualified(job), err)
+	}
+	c.Log.Info("Deleted a Job whose pod never started", "namespace", namespace, "job", planned.Name,
+		"cannotStart", planned.Pod.CannotStart)
 	return nil
 }
 

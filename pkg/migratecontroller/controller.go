@@ -37,11 +37,11 @@ type Controller struct {
 	Metrics    *Metrics
 	Log        logr.Logger
 
-	waitingReasons waitingReasons
-	livePlans      livePlans
-	ungater        clusterstate.Ungater
-	unusable       unusablePods
-	finishable     finishable
+	jobPods    jobPods
+	livePlans  livePlans
+	ungater    clusterstate.Ungater
+	unusable   unusablePods
+	finishable finishable
 }
 
 const (

@@ -16,11 +16,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	clientevents "k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/migrate"
 	"kongdao.io/kongdao/pkg/mutate"
 )
@@ -213,7 +215,7 @@ func newReconcileTest(
 	test.controller = &Controller{
 		Client: splitClient{test.live, test.cached}, Live: test.live, Pods: index,
 		Sources: clusterstate.StaticSources(), Settings: migrate.Settings{HistoryLimit: 10}, Metrics: metrics,
-		Log: logr.Discard(),
+		Events: events.NewRecorder(clientevents.NewFakeRecorder(100)), Log: logr.Discard(),
 	}
 	return test
 }

@@ -22,12 +22,14 @@ import (
 // migration reaches it after ten years.
 const maxAttempts = 1 << 20
 
-// readJob returns what a plan needs to know about a Job. It reads the result only if result is set.
+// readJob returns what a plan needs to know about a Job. It reads the result, and the present state of the Job's pod,
+// only if live is set.
 func (c *Controller) readJob(
-	ctx context.Context, job *batchv1.Job, migrations []v1alpha1.PluginMigration, result bool,
+	ctx context.Context, job *batchv1.Job, migrations []v1alpha1.PluginMigration, live bool,
 ) (migrate.Job, error) {
 	read := migrate.Job{
 		Name: job.Name, Step: migrate.Step(job.Labels[annotations.Step]), Attempt: attemptOf(job), Done: isDone(job),
+		UID: job.UID, Template: job.Labels[annotations.Template], Created: job.CreationTimestamp,
 	}
 	at := slices.IndexFunc(migrations, func(migration v1alpha1.PluginMigration) bool {
 		return metav1.IsControlledBy(job, &migration)
@@ -42,7 +44,7 @@ func (c *Controller) readJob(
 	if !running && read.Attempt <= status.Attempts {
 		return read, nil
 	}
-	if read.Done && !result {
+	if read.Done && !live {
 		return read, nil
 	}
 	if read.Done {
@@ -54,7 +56,7 @@ func (c *Controller) readJob(
 		return read, err
 	}
 	var err error
-	read.WaitingReason, err = c.waitingReason(ctx, job)
+	read.Pod, err = c.jobPod(ctx, job, live)
 	return read, err
 }
 
@@ -126,40 +128,6 @@ func failureMessage(job *batchv1.Job) string {
 	for _, condition := range job.Status.Conditions {
 		if condition.Type == batchv1.JobFailed {
 			return condition.Message
-		}
-	}
-	return ""
-}
-
-// waitingReason returns why the last pod of a Job does not run, or "" if it runs. It reads the pods again only after
-// some time.
-func (c *Controller) waitingReason(ctx context.Context, job *batchv1.Job) (string, error) {
-	if reason, ok := c.waitingReasons.get(job.UID); ok {
-		return reason, nil
-	}
-	pods, err := c.podsOf(ctx, job)
-	if err != nil {
-		return "", err
-	}
-	reason := ""
-	if len(pods) > 0 {
-		reason = waitingReasonOf(&pods[len(pods)-1])
-	}
-	c.waitingReasons.set(job.UID, reason)
-	return reason, nil
-}
-
-// waitingReasonOf returns why a pod does not run, or "" if it runs or is about to.
-func waitingReasonOf(pod *corev1.Pod) string {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			return condition.Message
-		}
-	}
-	for _, status := range pod.Status.ContainerStatuses {
-		waiting := status.State.Waiting
-		if waiting != nil && waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" {
-			return strings.TrimSpace(waiting.Reason + " " + waiting.Message)
 		}
 	}
 	return ""

@@ -10,13 +10,14 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/migrate"
 )
 
-// updateStatus writes the status of a migration, and records Events if the migration now needs a person.
+// updateStatus writes the status of a migration, and records Events about its progress and its problems.
 func (c *Controller) updateStatus(
 	ctx context.Context, migration *v1alpha1.PluginMigration, status v1alpha1.PluginMigrationStatus,
 ) error {
-	before := migration.Status.Phase
+	before := migration.Status
 	migration.Status = status
 	err := c.Client.Status().Update(ctx, migration)
 	if apierrors.IsNotFound(err) { // it was deleted after the cache was read
@@ -25,35 +26,26 @@ func (c *Controller) updateStatus(
 	if err != nil {
 		return fmt.Errorf("update the status of PluginMigration %q: %w", qualified(migration), err)
 	}
-	if before == status.Phase {
-		return nil
+	if before.Phase != status.Phase {
+		c.Log.Info("The phase of a PluginMigration changed",
+			"namespace", migration.Namespace, "pluginMigration", migration.Name,
+			"phase", string(status.Phase), "before", string(before.Phase), "message", status.Message)
 	}
-	c.Log.Info("The phase of a PluginMigration changed",
-		"namespace", migration.Namespace, "pluginMigration", migration.Name,
-		"phase", string(status.Phase), "before", string(before), "message", status.Message)
-	if reason := eventReason(status.Phase); reason != "" {
-		c.Metrics.failures.WithLabelValues(reason).Inc()
-		c.recordEvents(migration, reason)
+	if event := migrate.EventFor(&before, &status); event.Warning {
+		c.Metrics.failures.WithLabelValues(event.Reason).Inc()
+		c.recordEvents(migration, event.Reason)
+	} else if event.Reason != "" {
+		c.Events.Inform(migration, event.Reason, action, event.Message)
 	}
 	return nil
 }
 
-// eventReason returns the reason of the Event for a phase, or "" if the phase has no Event.
-func eventReason(phase v1alpha1.Phase) string {
-	switch phase {
-	case v1alpha1.PhaseFailed:
-		return "MigrationFailed"
-	case v1alpha1.PhaseHeld:
-		return "MigrationHeld"
-	default:
-		return ""
-	}
-}
+// action is what Events say that the controller did.
+const action = "Migrate"
 
 // recordEvents records an Event on a migration, and on each owner of a pod that requires it. Users who created a
 // Deployment do not look at PluginMigrations.
 func (c *Controller) recordEvents(migration *v1alpha1.PluginMigration, reason string) {
-	const action = "Migrate"
 	c.Events.Warn(migration, reason, action, migration.Status.Message)
 	recorded := map[types.UID]bool{}
 	for _, pod := range c.Pods.OfDatabase(migration.Spec.Database.Key) {

@@ -17,6 +17,11 @@ func AddGates(patch []Operation, pod Pod, names []string) []Operation {
 	return appendAll(patch, "/spec/schedulingGates", len(pod.Gates), missing)
 }
 
+// Annotate appends the operation that sets an annotation of an injected pod, which has annotations.
+func Annotate(patch []Operation, pod Pod, name, value string) []Operation {
+	return setMember(patch, "/metadata/annotations", true, pod.Annotations, name, value)
+}
+
 // gate is a scheduling gate in a patch.
 type gate struct {
 	Name string `json:"name"`

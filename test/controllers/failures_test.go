@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -118,7 +117,7 @@ func TestJobEnds(t *testing.T) {
 		},
 		"no message": {jobEnd{13, ""}, v1alpha1.PhaseFailed, v1alpha1.ReasonJobFailed, "exit code 13"},
 		"blocked while no Kong runs": {
-			blocked("acl: 004_x"), v1alpha1.PhaseMigrating, v1alpha1.ReasonJobRunning, "kong migrations up",
+			blocked("acl: 004_x"), v1alpha1.PhaseMigrating, v1alpha1.ReasonJobStarting, "its pod starts",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,37 +172,4 @@ func TestLostPodOfJob(t *testing.T) {
 	endJob(t, up, done())
 	wantUngated(t, made)
 	wantJobs(t, ns, "up")
-}
-
-// TestJobThatCannotStart proves that the message of a PluginMigration says why the pod of its Job does not run, until
-// it runs.
-func TestJobThatCannotStart(t *testing.T) {
-	t.Parallel()
-	ns := shared.CreateNamespace(t)
-	daoTest(t, ns)
-	shared.Create(t, pod(ns, "kong", "dao-test@1.0.0"))
-	up := runningJob(t, ns, "up")
-	const reason = "0/3 nodes are available: 3 Insufficient memory."
-	setScheduled := func(status corev1.ConditionStatus, message string) {
-		cluster.Eventually(t, func(ctx context.Context) error {
-			var pods corev1.PodList
-			hasLabel := client.MatchingLabels{batchv1.JobNameLabel: up.Name}
-			if err := webhook.Admin.List(ctx, &pods, client.InNamespace(ns), hasLabel); err != nil {
-				return err
-			}
-			if len(pods.Items) != 1 {
-				return fmt.Errorf("the Job has %d pods, want 1", len(pods.Items))
-			}
-			pods.Items[0].Status.Conditions = []corev1.PodCondition{
-				{Type: corev1.PodScheduled, Status: status, Reason: "Unschedulable", Message: message},
-			}
-			return webhook.Admin.Status().Update(ctx, &pods.Items[0])
-		})
-	}
-	setScheduled(corev1.ConditionFalse, reason)
-	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobRunning, up.Name, "cannot start: "+reason)
-	setScheduled(corev1.ConditionTrue, "")
-	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobRunning, `runs "kong migrations up"`)
-	endJob(t, up, done())
-	migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
 }

@@ -116,7 +116,7 @@ func TestForgedJobs(t *testing.T) {
 	}
 	second := pod(ns, "second", "dao-test@1.1.0")
 	shared.Create(t, second)
-	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "runs on the same database")
+	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOtherJobRunning, "uses the same database")
 	wantJobs(t, ns, "up")
 	for _, job := range jobs {
 		remove(t, job)

@@ -52,7 +52,7 @@ func TestManySetsOnOneDatabase(t *testing.T) {
 	for range sets {
 		running := runningJob(t, ns, "up")
 		for _, other := range otherMigrations(t, ns, running.Labels[annotations.Migration]) {
-			wantMessage(t, ns, other.Spec.Request, v1alpha1.ReasonOtherJobRunning, running.Name, "runs on the same database")
+			wantMessage(t, ns, other.Spec.Request, v1alpha1.ReasonOtherJobRunning, running.Name, "uses the same database")
 		}
 		endJob(t, running, done())
 	}

@@ -140,6 +140,22 @@ func TestStolenTokenJobs(t *testing.T) {
 	}
 }
 
+// TestStolenTokenJobDeletion proves that the controller's account can delete only Jobs of PluginMigrations.
+func TestStolenTokenJobDeletion(t *testing.T) {
+	t.Parallel()
+	ns := shared.CreateNamespace(t)
+	daoTest(t, ns)
+	shared.Create(t, pod(ns, "kong", "dao-test@1.0.0"))
+	own := runningJob(t, ns, "up")
+	foreign := sameJob(own, func(job *batchv1.Job) { job.OwnerReferences = nil })
+	shared.Create(t, foreign)
+	thief := stolenToken(t, installation.ControllerUser)
+	try(t, "only Jobs whose controller is a PluginMigration", func(ctx context.Context) error {
+		return thief.Delete(ctx, foreign)
+	})
+	try(t, "", func(ctx context.Context) error { return thief.Delete(ctx, own) })
+}
+
 // TestPrivilegedKong proves that the PluginMigration says what to do if the Kong container of a pod is privileged. Its
 // Job would be too.
 func TestPrivilegedKong(t *testing.T) {
@@ -150,7 +166,7 @@ func TestPrivilegedKong(t *testing.T) {
 	privileged.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: new(true)}
 	shared.Create(t, privileged)
 	expectLogError("with access to their node")
-	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonJobNotStarted, "set the value migrations.allowPrivilegedJobs")
+	wantMessage(t, ns, "dao-test@1.0.0", v1alpha1.ReasonCannotStart, "set the value migrations.allowPrivilegedJobs")
 	wantJobs(t, ns)
 	if get(t, privileged); !isGated(privileged) {
 		t.Error("the pod no longer waits")

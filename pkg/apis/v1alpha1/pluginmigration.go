@@ -137,9 +137,11 @@ const (
 	ReasonVerified = "Verified"
 	// ReasonNotStarted: no Job has started yet.
 	ReasonNotStarted = "NotStarted"
-	// ReasonJobNotStarted: the Job cannot be created. The controller tries again.
-	ReasonJobNotStarted = "JobNotStarted"
-	// ReasonJobRunning: the Job runs.
+	// ReasonCannotStart: the Job or its pod cannot be created, or the pod cannot start. The controller tries again.
+	ReasonCannotStart = "CannotStart"
+	// ReasonJobStarting: the Job was created, and its pod does not run yet.
+	ReasonJobStarting = "JobStarting"
+	// ReasonJobRunning: Kong runs in the pod of the Job.
 	ReasonJobRunning = "JobRunning"
 	// ReasonOtherJobRunning: another Job uses the database.
 	ReasonOtherJobRunning = "OtherJobRunning"

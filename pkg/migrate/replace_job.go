@@ -1,0 +1,37 @@
+package migrate
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// startDeadline is how long the pod of a Job may take to start. Then a new Job starts, for example on another node.
+const startDeadline = 10 * time.Minute
+
+// replaceJob plans to delete a Job whose pod never started, if that no longer helps: no pod waits that was made from the
+// same template, or the pod has not started for long. A new Job can then start from a pod as it is now. Otherwise a wrong
+// image, which the workload no longer has, would block the database.
+func (p *planner) replaceJob() {
+	for i := range p.Jobs {
+		job := &p.Jobs[i]
+		if job.Done || job.OrphanedPod != "" || job.Pod.Started || job.Migration == "" {
+			continue
+		}
+		overdue := metav1.NewTime(job.Created.Add(startDeadline))
+		if p.Now.Before(&overdue) && (job.Template == "" || p.isRequired(job)) {
+			p.requeueAt(overdue)
+			continue
+		}
+		p.plan.ReplaceJob = job
+		return // there is only one active Job
+	}
+}
+
+// isRequired reports whether a pod requires the migration of a Job and was made from the same template.
+func (p *planner) isRequired(job *Job) bool {
+	return slices.ContainsFunc(p.requiring[job.Migration], func(pod *Pod) bool {
+		return !pod.Ending && pod.Template == job.Template
+	})
+}

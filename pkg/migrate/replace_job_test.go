@@ -1,0 +1,47 @@
+package migrate
+
+import (
+	"testing"
+	"time"
+)
+
+// TestReplaceJob proves when a Job is deleted so that another one can start.
+func TestReplaceJob(t *testing.T) {
+	job := first().MigrationName() + "-up"
+	for name, test := range map[string]planCase{
+		"a pod with its template waits": {
+			snapshot: newBuilder().pod("gated", first()).from("a").migration(first(), migrating).
+				notStarted(stepUp, "a", time.Minute),
+			of: first, phase: migrating, message: "cannot start: ErrImagePull",
+		},
+		"only pods with another template wait": {
+			snapshot: newBuilder().pod("gated", first()).from("b").pod("ending", first()).from("a").
+				migration(first(), migrating).notStarted(stepUp, "a", time.Minute),
+			want:   "replace " + job,
+			reason: "the workload was fixed, but a Job keeps its own copy of the template",
+		},
+		"no pod waits": {
+			snapshot: newBuilder().pod("gated", second()).from("b").migration(first(), migrating).
+				notStarted(stepUp, "a", time.Minute).migration(second(), waiting),
+			want: "replace " + job, of: second, phase: waiting, message: "uses the same database",
+			reason: "the Job would block the other release",
+		},
+		"it runs": {
+			snapshot: newBuilder().pod("gated", first()).from("b").migration(first(), migrating).running(stepUp),
+			of:       first, phase: migrating, message: "runs \"kong migrations up\"",
+			reason: "a Job that runs is never stopped",
+		},
+		"it does not start for long": {
+			snapshot: newBuilder().pod("gated", first()).from("a").migration(first(), migrating).
+				notStarted(stepUp, "a", startDeadline),
+			want: "replace " + job, reason: "its node may be gone",
+		},
+		"a Job of an older kongdao": {
+			snapshot: newBuilder().pod("gated", first()).from("a").migration(first(), migrating).
+				notStarted(stepUp, "", time.Minute),
+			of: first, phase: migrating, reason: "it does not say what it was made from",
+		},
+	} {
+		t.Run(name, test.check)
+	}
+}
