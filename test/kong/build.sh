@@ -18,7 +18,8 @@ source image/packages.sh
 kong_packages=(
   bash coreutils dash debianutils diffutils findutils grep gzip hostname libc-bin libpq5 lua-cjson luajit mawk sed tar
 )
-postgres_packages=(coreutils dash grep libc-bin postgresql-15 postgresql-client-15 sed tzdata)
+# socat stands for a proxy in front of the database.
+postgres_packages=(coreutils dash grep libc-bin postgresql-15 postgresql-client-15 sed socat tzdata)
 
 # complete_kong_root ROOT adds the test double to a folder with the unpacked packages.
 complete_kong_root() {
@@ -43,7 +44,7 @@ complete_postgres_root() {
   for program in psql pg_isready; do ln -s "../lib/postgresql/15/bin/$program" "$1/usr/bin/"; done
   mkdir -p "$1/var/lib/postgresql/data"
   chmod 777 "$1/var/lib/postgresql/data"
-  check_libraries "$1" /usr/lib/postgresql/15/bin/{postgres,initdb,psql}
+  check_libraries "$1" /usr/lib/postgresql/15/bin/{postgres,initdb,psql} /usr/bin/socat
 }
 
 # build_image IMAGE NAME REFERENCE CONFIG PACKAGE=VERSION... builds the folder NAME and the archive NAME.tar in the

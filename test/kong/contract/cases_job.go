@@ -13,6 +13,7 @@ const (
 	jobPluginNotListed    = 12
 	jobMigrationFailed    = 13
 	jobNeedsBootstrapping = 14
+	jobPluginNotLoadable  = 16
 )
 
 // jobTest runs the Job's script.
@@ -28,7 +29,8 @@ type jobTest struct {
 func jobCases(files Files, script string) []testCase {
 	defaults := kong("version").withFiles(files).withEnv(map[string]string{
 		"KONGDAO_EXPECT": allMigrations, "KONGDAO_STEP": "up", "KONGDAO_FINISH": "none", "KONGDAO_PENDING": "",
-		"KONGDAO_DEADLINE": "60", "KONGDAO_TIMEOUT": "30", "KONGDAO_TRIES": "2", "KONG_PG_TIMEOUT": "3000",
+		"KONGDAO_DEADLINE": "60", "KONGDAO_WAIT": "60", "KONGDAO_TIMEOUT": "30", "KONGDAO_TRIES": "2",
+		"KONG_PG_TIMEOUT": "3000",
 	})
 	var cases []testCase
 	for _, test := range slices.Concat(jobStateTests(files), jobErrorTests(files), jobLockTests(files, script)) {
@@ -90,12 +92,15 @@ func jobStateTests(files Files) []jobTest {
 // jobErrorTests run the script with failures. The Job retries only errors that waiting can fix.
 func jobErrorTests(files Files) []jobTest {
 	withDeadline := func(name, value string) map[string]string {
-		return map[string]string{name: value, "KONGDAO_DEADLINE": "4"}
+		return map[string]string{name: value, "KONGDAO_WAIT": "4"}
 	}
 	newWithFiles := func(files Files) []step {
 		return []step{kong("migrations bootstrap").withPlugins(bundledOnly), shell("true").withFiles(files)}
 	}
 	failing := files.withMigration(baseMigration, upMigration("SELECT 1/0"))
+	invalid := files.withMigration(baseMigration, `return { postgres = { up = "SELECT 1" }, cassandra = { up = "" } }`)
+	unloadable := files.with("handler.lua", "return { PRIORITY = 1 +")
+	untouched := []step{kong("migrations bootstrap").withPlugins(bundledOnly), shell("true").withFiles(unloadable)}
 	const deadline = "kongdao: deadline"
 	return []jobTest{
 		{
@@ -109,7 +114,19 @@ func jobErrorTests(files Files) []jobTest {
 		},
 		{
 			name: "wrong password", env: withDeadline("KONG_PG_PASSWORD", "wrong"),
-			exit: jobDeadlineExceeded, output: "password authentication failed",
+			exit: jobMigrationFailed, output: wrongUser,
+		},
+		{
+			name: "password in a file", env: map[string]string{"KONG_PG_PASSWORD": "", "KONG_PG_PASSWORD_FILE": "/none"},
+			exit: jobMigrationFailed, output: "KONG_PG_PASSWORD_FILE: ",
+		},
+		{
+			name: "invalid migration", before: newWithFiles(invalid), env: map[string]string{"KONG_PLUGINS": withPlugin},
+			exit: jobMigrationFailed, output: "is invalid",
+		},
+		{
+			name: "plugin that Kong cannot load", before: untouched, env: map[string]string{"KONG_PLUGINS": withPlugin},
+			exit: jobPluginNotLoadable, output: "error loading module 'kong.plugins.dao-test.handler'",
 		},
 		{
 			name: "unknown host", env: withDeadline("KONG_PG_HOST", "nowhere.invalid"),
@@ -121,6 +138,11 @@ func jobErrorTests(files Files) []jobTest {
 		},
 		{
 			name: "files that Kong does not see", before: newWithFiles(Files{}),
+			env:  map[string]string{"KONG_PLUGINS": withPlugin},
+			exit: jobPluginNotLoadable, output: "dao-test plugin is enabled but not installed",
+		},
+		{
+			name: "migrations that Kong does not see", before: newWithFiles(files.without("migrations")),
 			env:  map[string]string{"KONG_PLUGINS": withPlugin},
 			exit: jobPluginNotListed, output: "dao-test: " + baseMigration,
 		},
@@ -173,7 +195,8 @@ func jobLockTests(files Files, script string) []jobTest {
 				waitFor("two").prints("kongdao: "),
 				waitFor("three").prints("kongdao: "),
 			},
-			exit: jobDone, output: "kongdao: done",
+			// An up that starts between two steps of the bootstrap leaves a migration pending.
+			exit: jobDone, output: "kongdao: ",
 		},
 	}
 }

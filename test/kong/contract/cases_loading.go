@@ -106,7 +106,7 @@ func missingMigrationCase(files Files) testCase {
 
 func incompletePluginCase(files Files) testCase {
 	start := func(files Files, message string) step {
-		return kong("start").withFiles(files).exits(1).prints(message)
+		return kong("start").withFiles(files).exits(1).prints(initError, message)
 	}
 	return testCase{
 		name: "incomplete plugin",

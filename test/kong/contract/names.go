@@ -10,6 +10,9 @@ const (
 	nothingPending = "No pending migrations to finish"
 	bootstrapped   = "Database already bootstrapped"
 	started        = "Kong started"
+	wrongUser      = "failed to retrieve PostgreSQL server_version_num: authentication exchange unsuccessful"
+	// initError begins the errors of plugins that cannot be loaded.
+	initError = "init_by_lua error: "
 )
 
 // Migrations of the test plugin.

@@ -104,6 +104,10 @@ end
 
 -- Checks the database of a role: a data plane requires database=off (fact K18).
 local function check_role(conf)
+  local is_hybrid = conf.role == "data_plane" or conf.role == "control_plane"
+  if is_hybrid and (conf.cluster_cert or "") == "" then
+    return nil, "cluster certificate and key must be provided to use Hybrid mode" -- before all else (fact K45)
+  end
   if conf.role == "data_plane" and conf.database ~= "off" then
     return nil, 'only in-memory storage can be used when role = "data_plane"\n'
       .. "Hint: set database = off in your kong.conf"
@@ -124,13 +128,18 @@ function configuration.load(options)
   local variables = {}
   for name, value in pairs(posix.environment()) do
     local setting = name:match("^KONG_(.+)$")
-    if setting and strip(value) ~= "" then
+    if setting == "PLUGINS" and strip(value) == "" then
+      variables.plugins = "off" -- an empty list loads nothing
+    elseif setting and strip(value) ~= "" then
       variables[setting:lower()] = strip(value)
     end
   end
   variables.nginx_daemon = variables.nginx_daemon or variables.nginx_main_daemon
   local prefix = (options.prefix or variables.prefix or defaults.prefix):gsub("/+$", "")
   local file = read_file(prefix .. "/.kong_env")
+  if not options.running then
+    file.plugins = nil -- only the running node uses the plugins in the file (fact K15)
+  end
   local conf = setmetatable({}, { __index = defaults })
   for _, layer in ipairs(options.running and { variables, file } or { file, variables }) do
     for name, value in pairs(layer) do

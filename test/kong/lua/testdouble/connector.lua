@@ -112,6 +112,12 @@ end
 function Connector:init()
   local rows, err = self:query("SHOW server_version_num;")
   if not rows then
+    -- Kong's client has other words for these two (fact K42).
+    if err:find("password authentication failed", 1, true) then
+      err = "authentication exchange unsuccessful"
+    elseif err:find("no password supplied", 1, true) then
+      err = "missing password, required for connect"
+    end
     return nil, "failed to retrieve PostgreSQL server_version_num: " .. err
   end
   return true

@@ -66,7 +66,9 @@ end
 local function run(words)
   local options, rest = parse(words)
   local name = table.remove(rest, 1)
-  log.level(options.quiet and "quiet" or options.debug and "debug" or options.verbose and "verbose" or "info")
+  local lists = name == "migrations" and rest[1] == "list" -- it prints with -q, too
+  log.level(options.quiet and not lists and "quiet" or options.debug and "debug" or options.verbose and "verbose"
+    or "info")
   if name == "migrations" then
     return run_migrations(options, rest)
   elseif name == "version" then

@@ -42,6 +42,12 @@ local function pid_of(conf)
   return posix.running(pid) and pid or nil
 end
 
+-- Returns an error of the server as the command prints it. Kong loads plugins in nginx's phase init_by_lua.
+function node.start_error(err)
+  local kind = err:find("bind() to", 1, true) and "[emerg] " or "[error] init_by_lua error: "
+  return "/usr/local/share/lua/5.1/kong/cmd/start.lua:99: nginx: " .. kind .. err
+end
+
 -- Starts the node in another process, with logs in the prefix. Waits until the node serves requests.
 local function in_background(conf)
   local from, to = report.pipe()
@@ -57,7 +63,7 @@ local function in_background(conf)
   end
   local ok, err = report.wait(from, to)
   if not ok then
-    error(err, 0)
+    error(node.start_error(err), 0)
   end
 end
 

@@ -62,7 +62,7 @@ for _, entry in ipairs(names) do
     .. (subsystem == "core" and "" or ".migrations")
   local index = {}
   for name, star in list:gmatch("([%w_]+)(%*?)") do
-    local migration = { postgres = { up = "" } }
+    local migration = { postgres = { up = "SELECT 1" } }
     if subsystem == "core" and name == "000_base" then
       migration.postgres.up = tables
     end

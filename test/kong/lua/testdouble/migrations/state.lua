@@ -6,6 +6,25 @@ require "testdouble.migrations.bundled"
 
 local state = {}
 
+-- Returns what is wrong with the form of a migration, or nil (fact K37).
+local function violation_of(migration)
+  local steps = type(migration) == "table" and migration.postgres
+  local function empty(value) return value == nil or value == "" end
+  if type(steps) ~= "table" or empty(steps.up) and not steps.up_f and not steps.teardown then
+    return "at least one of these fields must be non-empty: 'postgres.up', 'postgres.up_f', 'postgres.teardown'"
+  end
+  for field in pairs(migration) do
+    if field ~= "postgres" and field ~= "name" then
+      return field .. ": unknown field"
+    end
+  end
+  for field in pairs(steps) do
+    if field ~= "up" and field ~= "up_f" and field ~= "teardown" then
+      return "postgres." .. field .. ": unknown field"
+    end
+  end
+end
+
 local function subsystem(name, namespace, index)
   local found = { name = name, namespace = namespace, migrations = {} }
   for _, migration_name in ipairs(index) do
@@ -15,12 +34,11 @@ local function subsystem(name, namespace, index)
       -- The migration is listed but has no file (fact K6).
       return nil, ("failed to load migration '%s' of '%s' subsystem"):format(module, name)
     end
-    local steps = type(migration) == "table" and migration.postgres
-    if type(steps) ~= "table" or not (steps.up or steps.up_f or steps.teardown) then
-      return nil, ("migration '%s' of '%s' subsystem is invalid: schema violation (at least one of these fields must "
-        .. "be non-empty: 'postgres.up', 'postgres.up_f', 'postgres.teardown')"):format(module, name)
+    local violation = violation_of(migration)
+    if violation then
+      return nil, ("migration '%s' of '%s' subsystem is invalid: schema violation (%s)"):format(module, name, violation)
     end
-    table.insert(found.migrations, { name = migration_name, steps = steps })
+    table.insert(found.migrations, { name = migration_name, steps = migration.postgres })
   end
   return found
 end
