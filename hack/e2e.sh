@@ -8,6 +8,7 @@
 #   E2E_PREVIOUS_IMAGE
 #                   the image of the previous release (default: kongdao.io/kongdao:previous, built and imported)
 #   KONG_IMAGE      Kong's image (default: the test double in test/kong, built and imported)
+#   KONG_ARCHIVE    an archive with KONG_IMAGE, to import into the project's cluster, which has no registry (optional)
 #   E2E_POSTGRES_IMAGE
 #                   PostgreSQL's image (default: the one in test/kong, built and imported)
 #   E2E_RESTART_API_SERVER
@@ -68,14 +69,14 @@ else
     clean_up
   }
   export E2E_IMAGE=kongdao.io/kongdao:e2e
-  export KONG_IMAGE=kongdao.io/test/kong:3.9 E2E_POSTGRES_IMAGE=kongdao.io/test/postgres:15
+  export KONG_IMAGE=${KONG_IMAGE:-kongdao.io/test/kong:3.9} E2E_POSTGRES_IMAGE=kongdao.io/test/postgres:15
   test_images=$(test/kong/build.sh)
   image=$(GOARCH=$(go env GOHOSTARCH) hack/image/build.sh "$E2E_IMAGE")
   hack/cluster/in.sh true 2>/dev/null && KEEP=1 # keep a cluster that was already running
   hack/cluster/up.sh
   trap finish EXIT
   hack/cluster/busybox.sh kong:3.9 '"User":"1000"' >"$folder/kong.tar"
-  for tar in "$image" "$previous_image" "$folder/kong.tar" $test_images; do
+  for tar in "$image" "$previous_image" "$folder/kong.tar" $test_images ${KONG_ARCHIVE:+"$KONG_ARCHIVE"}; do
     hack/cluster/in.sh ctr images import "$tar" >&2
   done
   state=$(hack/cluster/in.sh printenv KONGDAO_CLUSTER)

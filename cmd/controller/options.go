@@ -36,7 +36,7 @@ func DefaultOptions() Options {
 	return Options{
 		Options:           process.DefaultOptions(),
 		MigrationTimeout:  10 * time.Minute,
-		MigrationDeadline: 30 * time.Minute,
+		MigrationDeadline: 10 * time.Minute,
 		FinishDelay:       5 * time.Second,
 		MigrationHistory:  10,
 		JobRetention:      24 * time.Hour,

@@ -36,7 +36,9 @@ type injectOptions struct {
 	policies  []string
 	recursive bool
 	diff      bool
-	output    string
+	// migrations reports whether kongdao runs migrations in the cluster.
+	migrations bool
+	output     string
 }
 
 func newInjectCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
@@ -62,6 +64,8 @@ func newInjectCommand(streams genericiooptions.IOStreams, namespaces *namespaceF
 		"Files or folders with PluginPolicies and the Namespaces that they select, or -. They are not printed")
 	flags.BoolVarP(&options.recursive, "recursive", "R", false, "Also read the subfolders of folders")
 	flags.BoolVar(&options.diff, "diff", false, "Print the changes as a unified diff instead of the manifests")
+	flags.BoolVar(&options.migrations, "migrations", true,
+		"Warn of migrations that kongdao cannot run. Set it to false if the chart's value migrations.enabled is false")
 	addOutputFlag(flags, &options.output)
 	return command
 }
@@ -79,7 +83,9 @@ func runInject(streams genericiooptions.IOStreams, namespace string, options inj
 	if err := errors.Join(err, policyErr); err != nil {
 		return err
 	}
-	result := manifest.Inject(documents, policies, namespace)
+	result := manifest.Inject(documents, policies, manifest.Settings{
+		Namespace: namespace, RunsMigrations: options.migrations,
+	})
 	for _, warning := range result.Warnings {
 		fmt.Fprintf(streams.ErrOut, "warning: %s\n", warning)
 	}

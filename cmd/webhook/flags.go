@@ -8,6 +8,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	o.addServingFlags(flags)
 	o.addCertificateFlags(flags)
 	flags.BoolVar(&o.Migrations, "migrations", o.Migrations, "let pods wait for the migrations that the controller runs")
+	flags.BoolVar(&o.RequireMigrations, "require-migrations", o.RequireMigrations,
+		"with --migrations: deny pods with migrations that kongdao cannot run, instead of a warning")
 	flags.BoolVar(&o.Policies, "policies", o.Policies, "apply PluginPolicies")
 }
 

@@ -18,6 +18,8 @@ type Options struct {
 	// AdmissionTimeout is how long the API server waits for an answer. A client that does not complete its request in
 	// this time loses its connection.
 	AdmissionTimeout time.Duration
+	// RequireMigrations denies pods with migrations that kongdao cannot run. Otherwise they get a warning.
+	RequireMigrations bool
 	// MaxConnections limits the open connections to the admission port.
 	MaxConnections int
 	// TLSMinVersion is "1.2" or "1.3".

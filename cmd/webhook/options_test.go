@@ -41,8 +41,9 @@ func TestFlags(t *testing.T) {
 		"log-level":         {"debug", func(o *Options) { o.LogLevel = "debug" }},
 		"shutdown-timeout":  {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
 
-		"policies":   {"true", func(o *Options) { o.Policies = true }},
-		"migrations": {"true", func(o *Options) { o.Migrations = true }},
+		"policies":           {"true", func(o *Options) { o.Policies = true }},
+		"migrations":         {"true", func(o *Options) { o.Migrations = true }},
+		"require-migrations": {"true", func(o *Options) { o.RequireMigrations = true }},
 
 		"profiling-address":     {":6060", func(o *Options) { o.ProfilingAddress = ":6060" }},
 		"webhook-configuration": {"other", func(o *Options) { o.WebhookConfiguration = "other" }},

@@ -36,7 +36,7 @@ func register(
 		if err != nil {
 			return process.ExplainMissingCRDs(err)
 		}
-		cluster.Migrations = migrations
+		cluster.Migrations, cluster.RequiresMigrations = migrations, options.RequireMigrations
 	}
 	policiesSynced := func() bool { return true }
 	if options.Policies {

@@ -23,6 +23,8 @@ type Cluster struct {
 	Effects EffectsRecorder
 	// Migrations is nil if migrations are disabled. Then no pod waits for a migration.
 	Migrations MigrationReader
+	// RequiresMigrations denies pods with migrations that kongdao cannot run.
+	RequiresMigrations bool
 
 	confirmed confirmations
 }
@@ -57,6 +59,7 @@ func (c *Cluster) admit(ctx context.Context, pod decision.Pod, facts decision.Cl
 		return decision.Decision{}, err
 	}
 	facts.Releases = c.Sources.Releases
+	facts.RunsMigrations, facts.RequiresMigrations = c.Migrations != nil, c.RequiresMigrations
 	cached, err := decision.Admit(pod, facts)
 	if err != nil || len(cached.NotFound) == 0 {
 		return cached, err

@@ -27,10 +27,14 @@ const (
 	// starts and "finish" when no older pod is left. With "up", a person runs "finish". With "off", a person runs
 	// both. On a PluginMigration it overrides the value of the pods.
 	Migrations = "kongdao.io/migrations"
+
+	// MigrationsWith lists the containers and init containers that the migration's Job runs next to Kong, separated by
+	// commas, because the database or its password needs them: "cloud-sql-proxy, vault-agent-init".
+	MigrationsWith = "kongdao.io/migrations-with"
 )
 
 // Propagated returns the names of the annotations that kongdao propagates from a workload to its pod template, sorted.
-func Propagated() []string { return []string{Containers, Inject, Migrations, Plugins} }
+func Propagated() []string { return []string{Containers, Inject, Migrations, MigrationsWith, Plugins} }
 
 // Scheduling gates. A pod stays Pending until its gates are removed, and can get gates only at creation (fact P1).
 const (

@@ -73,8 +73,8 @@ func TestPropagate(t *testing.T) {
 
 func TestPropagatedIsSortedAndNotShared(t *testing.T) {
 	propagated := annotations.Propagated()
-	if !slices.IsSorted(propagated) || len(propagated) != 4 {
-		t.Errorf("Propagated() = %q; want four names, sorted", propagated)
+	if !slices.IsSorted(propagated) || len(propagated) != 5 {
+		t.Errorf("Propagated() = %q; want five names, sorted", propagated)
 	}
 	propagated[0] = "x"
 	if annotations.Propagated()[0] == "x" {

@@ -19,6 +19,8 @@ type Request struct {
 	AllKongContainers bool
 	// Migrations says who migrates the database.
 	Migrations MigrationsMode
+	// MigrationsWith lists the containers that the Job of a migration runs next to Kong, without duplicates.
+	MigrationsWith []string
 }
 
 // MigrationsMode is a value of the annotation kongdao.io/migrations.
@@ -59,11 +61,16 @@ func Parse(annotations map[string]string) (Request, denial.List) {
 	plugins, denials := parsePlugins(annotations[Plugins])
 	mode, err := ParseMigrations(annotations[Migrations])
 	request := Request{Plugins: plugins, Migrations: mode}
+	var malformedWith denial.List
+	if value, ok := annotations[MigrationsWith]; ok {
+		request.MigrationsWith, malformedWith = parseContainers(MigrationsWith, value)
+	}
 	if len(plugins) == 0 && len(denials) == 0 {
 		return request, nil
 	}
+	denials = append(denials, malformedWith...)
 	if value, ok := annotations[Containers]; ok {
-		containers, malformed := parseContainers(value)
+		containers, malformed := parseContainers(Containers, value)
 		request.Containers = containers
 		denials = append(denials, malformed...)
 	}
@@ -146,7 +153,8 @@ func parsePluginRef(text string) (PluginRef, error) {
 	return PluginRef{Name: name, Version: version}, nil
 }
 
-func parseContainers(value string) ([]string, denial.List) {
+// parseContainers parses the value of an annotation that lists containers.
+func parseContainers(annotation, value string) ([]string, denial.List) {
 	var denials denial.List
 	var names []string
 	seen := map[string]bool{}
@@ -155,8 +163,8 @@ func parseContainers(value string) ([]string, denial.List) {
 		switch {
 		case name == "":
 			denials = append(denials, denial.New(denial.MalformedAnnotation,
-				"annotation %s: element %d: the element is empty; list the containers that run Kong, "+
-					"or remove the annotation", Containers, i+1))
+				"annotation %s: element %d: the element is empty; list names of containers, or remove the annotation",
+				annotation, i+1))
 		case !seen[name]:
 			seen[name] = true
 			names = append(names, name)

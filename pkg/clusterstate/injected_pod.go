@@ -129,7 +129,7 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 	result := migrate.Pod{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
 		Gated: view.HasGate(annotations.MigrationsGate), Started: hasStarted(pod), Ready: isReady(pod),
-		Ending: pod.DeletionTimestamp != nil, Template: migrate.TemplateOf(pod),
+		Ending: pod.DeletionTimestamp != nil, Created: pod.CreationTimestamp, Template: migrate.TemplateOf(pod),
 	}
 	request, _ := annotations.Parse(view.Annotations)
 	container := mutate.KongContainer(view, request)
@@ -146,7 +146,7 @@ func MigrationPod(pod *corev1.Pod) (migrate.Pod, bool, error) {
 		result.Requirement, result.Migration = requirement, requirement.MigrationName()
 		return result, true, nil
 	}
-	database, hasDatabase := migrate.DatabaseOf(pod.Namespace, container)
+	database, hasDatabase := migrate.DatabaseOf(pod.Namespace, &view, container, request.MigrationsWith)
 	result.Requirement = migrate.Requirement{
 		Database: database, Image: container.Image, Container: container.Name,
 	}

@@ -33,6 +33,9 @@ type Cluster struct {
 	// IsMigrated reports whether the PluginMigration of this name is migrated. If it is nil, the pod gets no gate for
 	// migrations.
 	IsMigrated func(namespace, name string) (bool, error)
+	// RunsMigrations reports whether kongdao runs migrations. A pod with migrations that it cannot run then gets a
+	// warning, or a denial with RequiresMigrations.
+	RunsMigrations, RequiresMigrations bool
 }
 
 // Decision is what kongdao does with a pod: it denies it, or patches it.
@@ -68,7 +71,8 @@ func Admit(pod Pod, cluster Cluster) (Decision, error) {
 	admission := admission{pod: pod, cluster: cluster, malformed: malformed}
 	decision := admission.decide(request)
 	decision.NotFound = admission.notFound
-	gates, migration, err := admission.gates(&decision)
+	requirement := admission.requireMigrations(&decision)
+	gates, migration, err := admission.gates(&decision, requirement)
 	if err != nil {
 		return Decision{}, err
 	}

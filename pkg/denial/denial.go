@@ -40,6 +40,8 @@ const (
 	ConflictingPolicies Reason = "ConflictingPolicies"
 	// BlockedMount: the pod mounts a volume in which no other volume can be mounted.
 	BlockedMount Reason = "BlockedMount"
+	// MigrationsNotRun: the plugin has migrations, and kongdao cannot run them.
+	MigrationsNotRun Reason = "MigrationsNotRun"
 )
 
 // Denial is one problem that the user must fix. Message names the thing and the place, and says what to do. It has no

@@ -38,7 +38,7 @@ func inject(text []byte) (written []byte, changed bool) {
 	if err != nil {
 		return nil, false
 	}
-	if result := Inject(documents, nil, "default"); len(result.Denials) > 0 {
+	if result := Inject(documents, nil, Settings{Namespace: "default"}); len(result.Denials) > 0 {
 		return nil, false
 	}
 	for _, document := range documents {

@@ -16,12 +16,19 @@ import (
 // Result is what Inject reports. If there are denials, the documents must not be written.
 type Result struct{ Warnings, Denials Problems }
 
+// Settings are the settings of Inject.
+type Settings struct {
+	// Namespace is the namespace of objects that have none in their file.
+	Namespace string
+	// RunsMigrations reports whether kongdao runs migrations in the cluster.
+	RunsMigrations bool
+}
+
 // Inject patches each pod and pod template in the documents as the webhook does. Sources are in the documents.
-// Policies are in documents of their own, which can also contain namespaces. The argument namespace is the namespace
-// of objects that have none in their file.
-func Inject(documents, policies []*Document, namespace string) Result {
+// Policies are in documents of their own, which can also contain namespaces.
+func Inject(documents, policies []*Document, settings Settings) Result {
 	injector := injector{
-		namespace:          namespace,
+		settings:           settings,
 		namespacesByPlugin: map[string]map[string]bool{},
 		namespaceLabels:    map[string]map[string]string{},
 		positions:          map[string]Problem{},
@@ -53,10 +60,9 @@ func (r Result) sorted(documents []*Document) Result {
 }
 
 type injector struct {
-	// namespace is the namespace of objects that have none in their file.
-	namespace string
-	sources   catalog.Index
-	policies  policy.Index
+	settings Settings
+	sources  catalog.Index
+	policies policy.Index
 	// namespacesByPlugin are the namespaces that have sources of a plugin.
 	namespacesByPlugin map[string]map[string]bool
 	// namespaceLabels are the labels of the namespaces in the input.
@@ -67,7 +73,7 @@ type injector struct {
 }
 
 func (j *injector) namespaceOf(object *kubeObject) string {
-	return cmp.Or(object.Namespace, j.namespace)
+	return cmp.Or(object.Namespace, j.settings.Namespace)
 }
 
 // label names an object in messages: Deployment "kong/kong-kong".
@@ -101,7 +107,7 @@ func (j *injector) inject(object *kubeObject) {
 		j.deny(object, j.label(object), fmt.Sprintf("cannot be parsed as a pod: %v", err))
 		return
 	}
-	admitted, err := j.admit(j.namespaceOf(object), pod)
+	admitted, err := j.admit(object, pod)
 	if err != nil {
 		j.deny(object, j.label(object), err.Error())
 		return
@@ -110,9 +116,14 @@ func (j *injector) inject(object *kubeObject) {
 }
 
 // admit decides about a pod as the webhook does.
-func (j *injector) admit(namespace string, pod mutate.Pod) (decision.Decision, error) {
-	return decision.Admit(decision.Pod{Namespace: namespace, View: pod}, decision.Cluster{
+func (j *injector) admit(object *kubeObject, pod mutate.Pod) (decision.Decision, error) {
+	namespace, ownerKind := j.namespaceOf(object), ""
+	if object.Kind == "Job" || object.Kind == "CronJob" {
+		ownerKind = "Job"
+	}
+	return decision.Admit(decision.Pod{Namespace: namespace, OwnerKind: ownerKind, View: pod}, decision.Cluster{
 		Policies: j.policies.Of(namespace, j.labelsOf(namespace)), Releases: j.sources.Releases,
+		RunsMigrations: j.settings.RunsMigrations,
 	})
 }
 

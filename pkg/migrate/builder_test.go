@@ -124,10 +124,10 @@ func (b *builder) running(step Step) *builder {
 	return b
 }
 
-// notStarted adds the first Job of the migration that was added last. Its pod was made from a template and has not
+// notStarted adds the first "up" Job of the migration that was added last. Its pod was made from a template and has not
 // started for some time.
-func (b *builder) notStarted(step Step, template string, age time.Duration) *builder {
-	b.running(step)
+func (b *builder) notStarted(template string, age time.Duration) *builder {
+	b.running(stepUp)
 	job := &b.Jobs[len(b.Jobs)-1]
 	job.Template, job.Created, job.Pod = template, metav1.NewTime(noon().Add(-age)), JobPod{CannotStart: "ErrImagePull"}
 	return b
@@ -136,6 +136,12 @@ func (b *builder) notStarted(step Step, template string, age time.Duration) *bui
 // from sets the template of the pod that was added last.
 func (b *builder) from(template string) *builder {
 	b.Pods[len(b.Pods)-1].Template = template
+	return b
+}
+
+// created sets how long ago the pod that was added last was created.
+func (b *builder) created(ago time.Duration) *builder {
+	b.Pods[len(b.Pods)-1].Created = metav1.NewTime(noon().Add(-ago))
 	return b
 }
 

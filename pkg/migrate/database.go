@@ -12,16 +12,26 @@ import (
 // databaseKeyLength is the number of hexadecimal digits of a database key.
 const databaseKeyLength = 16
 
-// DatabaseOf returns the database that the variables of a Kong container name. It returns false for a database that no
-// Job can reach: one on the loopback address, which is Kong's default.
+// DatabaseOf returns the database that the variables of a Kong container of a pod name. It returns false for a database
+// that no Job can reach: one on the loopback address, which is Kong's default. A Job reaches it if it includes the
+// sidecar that forwards to the database: with has the names of the containers that the Job includes.
 //
 // Two containers use the same database if host, port, name and schema are equal. Each is a value, or a reference to a
 // Secret or ConfigMap, which is never read. A value means the same in every namespace. A reference, and a host without
-// a dot, belong to their namespace.
-func DatabaseOf(namespace string, container *mutate.Container) (v1alpha1.Database, bool) {
-	host, set := container.Value(mutate.EnvHost)
-	if !set || host.Literal && isLoopback(host.Text) {
-		return v1alpha1.Database{}, false
+// a dot, belong to their namespace. A sidecar, which is identified by what it runs, belongs to it too.
+func DatabaseOf(
+	namespace string, pod *mutate.Pod, container *mutate.Container, with []string,
+) (v1alpha1.Database, bool) {
+	host, set := pod.Value(container, mutate.EnvHost)
+	if !set {
+		host = mutate.Value{Text: "127.0.0.1", Literal: true} // Kong's default
+	}
+	if host.Literal && isLoopback(host.Text) {
+		sidecars, ok := pod.SidecarsOf(with)
+		if !ok {
+			return v1alpha1.Database{}, false
+		}
+		host = mutate.Value{Text: strings.Join(sidecars.Names, "+") + "-" + sidecars.Hash}
 	}
 	inNamespace := !host.Literal
 	if host.Literal {
@@ -31,7 +41,7 @@ func DatabaseOf(namespace string, container *mutate.Container) (v1alpha1.Databas
 	for i, variable := range []struct{ name, unset string }{
 		{mutate.EnvPort, "5432"}, {mutate.EnvName, "kong"}, {mutate.EnvSchema, ""},
 	} {
-		value, set := container.Value(variable.name)
+		value, set := pod.Value(container, variable.name)
 		if !set {
 			value = mutate.Value{Text: variable.unset, Literal: true}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -21,26 +22,51 @@ func (p *planner) canFinish(migration *v1alpha1.PluginMigration, pending []strin
 		return nil, &blocker{v1alpha1.ReasonNoPods, "\"kong migrations finish\" needs a pod that has these migrations"}
 	}
 	var older, unready blockingPods
+	counted := 0
 	ignoresForeign := migration.Annotations[annotations.IgnoreForeignPods] == "true"
 	for _, pod := range p.running {
 		isForeign := pod.Namespace != p.Namespace
+		if isForeign && ignoresForeign {
+			continue
+		}
+		counted++
 		switch {
-		case isForeign && ignoresForeign:
 		case !p.toleratesFinish(pod, from, migration, pending):
-			older.add(pod, isForeign)
+			older.add(pod, isForeign, pending)
 		case !pod.Ready && !pod.Ending:
-			unready.add(pod, isForeign)
+			unready.add(pod, isForeign, pending)
 		}
 	}
-	switch {
-	case !older.empty():
-		return nil, &blocker{v1alpha1.ReasonOlderPods,
-			"Pods without these migrations still run. Restart their workloads with the new release: " +
-				older.describe(migration)}
-	case !unready.empty():
-		return nil, &blocker{v1alpha1.ReasonPodsNotReady, "Pods are not ready: " + unready.describe(migration)}
+	if older.empty() && unready.empty() {
+		return from, nil
 	}
-	return from, nil
+	const waits = "\"kong migrations finish\" waits for %d of %d pods, which %s: %s"
+	if older.empty() {
+		return nil, &blocker{v1alpha1.ReasonPodsNotReady,
+			fmt.Sprintf(waits, unready.count(), counted, "are not ready", unready.describe(migration))}
+	}
+	message := fmt.Sprintf(waits, older.count(), counted, older.runs(), older.describe(migration))
+	if p.isStuck(migration) {
+		message += ". If this does not change, restart their workloads with the new release"
+	}
+	return nil, &blocker{v1alpha1.ReasonOlderPods, message}
+}
+
+// stuckAfter is how long a rollout may take until messages say what to do.
+const stuckAfter = 10 * time.Minute
+
+// isStuck reports whether a migration has waited for long. A rollout that goes on needs no advice.
+func (p *planner) isStuck(migration *v1alpha1.PluginMigration) bool {
+	since := migration.CreationTimestamp
+	if migration.Status.MigratedTime != nil {
+		since = *migration.Status.MigratedTime
+	}
+	stuck := metav1.NewTime(since.Add(stuckAfter))
+	if p.Now.Before(&stuck) {
+		p.requeueAt(stuck)
+		return false
+	}
+	return true
 }
 
 // waitToFinish returns why a "finish" that the pods allow does not start yet, or nil.
@@ -65,9 +91,14 @@ type blockingPods struct {
 	names []string
 	// foreign is the number of the pods in other namespaces. Users of one namespace may not see the names in others.
 	foreign int
+	// releases are what the pods run of the plugins with pending migrations: "dao-test@1.0.0". It is empty if a pod does
+	// not show it.
+	releases []string
+	isHidden bool
 }
 
-func (b *blockingPods) add(pod *Pod, isForeign bool) {
+func (b *blockingPods) add(pod *Pod, isForeign bool, pending []string) {
+	b.addReleases(pod, pending)
 	if isForeign {
 		b.foreign++
 		return
@@ -75,7 +106,32 @@ func (b *blockingPods) add(pod *Pod, isForeign bool) {
 	b.names = append(b.names, pod.key())
 }
 
-func (b *blockingPods) empty() bool { return len(b.names) == 0 && b.foreign == 0 }
+func (b *blockingPods) addReleases(pod *Pod, pending []string) {
+	found := false
+	for _, line := range pending {
+		plugin, _, _ := strings.Cut(line, ": ")
+		for _, own := range pod.Requirement.Plugins {
+			if own.Name == plugin && own.Version != "" {
+				found = true
+				b.releases = append(b.releases, own.Name+"@"+own.Version)
+			}
+		}
+	}
+	b.isHidden = b.isHidden || !found
+}
+
+// runs returns what the pods run, as a part of a sentence.
+func (b *blockingPods) runs() string {
+	if b.isHidden {
+		return "do not have these migrations"
+	}
+	slices.Sort(b.releases)
+	return "still run " + strings.Join(slices.Compact(b.releases), " or ")
+}
+
+func (b *blockingPods) count() int { return len(b.names) + b.foreign }
+
+func (b *blockingPods) empty() bool { return b.count() == 0 }
 
 // describe returns the pods as a part of a sentence, and how to ignore those in other namespaces.
 func (b *blockingPods) describe(migration *v1alpha1.PluginMigration) string {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,8 +55,8 @@ func NewJob(
 	if err != nil {
 		return nil, err
 	}
-	volumes := mountedVolumes(pod.Spec.Volumes, from)
-	container := newContainer(from)
+	container, included := newContainer(from), includedContainers(pod, start.From.Requirement.With)
+	volumes := usedVolumes(pod.Spec.Volumes, append(slices.Clone(included), container))
 	addWritableFolders(&container, &volumes)
 	setVariables(&container, scriptVariables(migration, start, configurationFile(from), settings))
 	labels := jobLabels(migration, start)
@@ -73,7 +74,7 @@ func NewJob(
 			PodFailurePolicy: podFailurePolicy(),
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: podMetadata(labels, settings),
-				Spec:       newPodSpec(pod, container, volumes, settings),
+				Spec:       newPodSpec(pod, container, included, volumes, settings),
 			},
 		},
 	}
@@ -95,7 +96,8 @@ func setJobName(job *batchv1.Job, migration *v1alpha1.PluginMigration) error {
 func jobLabels(migration *v1alpha1.PluginMigration, start JobStart) map[string]string {
 	return map[string]string{
 		annotations.Database: migration.Spec.Database.Key, annotations.Migration: migration.Name,
-		annotations.Template: start.From.Template, annotations.Step: string(start.Step), annotations.Attempt: strconv.Itoa(int(start.Attempt)),
+		annotations.Template: start.From.Template,
+		annotations.Step:     string(start.Step), annotations.Attempt: strconv.Itoa(int(start.Attempt)),
 		"app.kubernetes.io/managed-by": "kongdao", "app.kubernetes.io/component": "migrations",
 	}
 }

@@ -47,7 +47,7 @@ func newContainer(from *corev1.Container) corev1.Container {
 		WorkingDir:      from.WorkingDir,
 		EnvFrom:         from.EnvFrom,
 		Env:             from.Env,
-		Resources:       from.Resources,
+		Resources:       sharedResources(from.Resources),
 		SecurityContext: from.SecurityContext,
 		VolumeMounts:    slices.DeleteFunc(from.VolumeMounts, isTokenMount),
 		VolumeDevices:   from.VolumeDevices,
@@ -83,21 +83,18 @@ func isTokenMount(mount corev1.VolumeMount) bool {
 	return strings.HasPrefix(mount.Name, "kube-api-access-")
 }
 
-// mountedVolumes returns the volumes that a container uses, without the one for the token.
-func mountedVolumes(volumes []corev1.Volume, container *corev1.Container) []corev1.Volume {
-	var mounted []corev1.Volume
-	for _, volume := range volumes {
-		isMounted := slices.ContainsFunc(container.VolumeMounts, func(mount corev1.VolumeMount) bool {
-			return mount.Name == volume.Name && !isTokenMount(mount)
-		})
-		isDevice := slices.ContainsFunc(container.VolumeDevices, func(device corev1.VolumeDevice) bool {
-			return device.Name == volume.Name
-		})
-		if isMounted || isDevice {
-			mounted = append(mounted, volume)
+// usedVolumes returns the volumes that containers mount.
+func usedVolumes(volumes []corev1.Volume, containers []corev1.Container) []corev1.Volume {
+	used := map[string]bool{}
+	for i := range containers {
+		for _, mount := range containers[i].VolumeMounts {
+			used[mount.Name] = true
+		}
+		for _, device := range containers[i].VolumeDevices {
+			used[device.Name] = true
 		}
 	}
-	return mounted
+	return slices.DeleteFunc(slices.Clone(volumes), func(volume corev1.Volume) bool { return !used[volume.Name] })
 }
 
 // addWritableFolders adds an empty Kong prefix (fact K15), and /tmp if the container has none. The root filesystem may
@@ -162,7 +159,8 @@ func setVariables(container *corev1.Container, variables []corev1.EnvVar) {
 	}
 	// The script sets a variable from the file that its _FILE variable names, unless both are set.
 	container.Env = slices.DeleteFunc(container.Env, func(other corev1.EnvVar) bool {
-		return slices.ContainsFunc(variables, func(variable corev1.EnvVar) bool { return other.Name == variable.Name+"_FILE" })
+		name, isFile := strings.CutSuffix(other.Name, "_FILE")
+		return isFile && slices.ContainsFunc(variables, func(own corev1.EnvVar) bool { return own.Name == name })
 	})
 }
 

@@ -28,13 +28,13 @@ func containerFields() map[string]string {
 		"WorkingDir":      copied,
 		"EnvFrom":         copied,
 		"Env":             copied, // and the variables of the script
-		"Resources":       copied,
 		"SecurityContext": copied,
 		"VolumeMounts":    copied, // and the folders that the script needs
 		"VolumeDevices":   copied,
 
 		"Name":                     replaced,
 		"Command":                  replaced,
+		"Resources":                replaced, // without claims, which belong to the pod
 		"TerminationMessagePath":   replaced,
 		"TerminationMessagePolicy": replaced,
 
@@ -78,7 +78,7 @@ func podFields() map[string]string {
 		"RestartPolicy":                 replaced,
 		"TerminationGracePeriodSeconds": replaced,
 
-		"InitContainers":            "a Job runs one container",
+		"InitContainers":            "a Job runs those that kongdao.io/migrations-with names",
 		"EphemeralContainers":       "they are for debugging a running pod",
 		"ActiveDeadlineSeconds":     "the script has its own deadline",
 		"DeprecatedServiceAccount":  "it is an alias of serviceAccountName",

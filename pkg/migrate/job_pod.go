@@ -9,13 +9,14 @@ import (
 // newPodSpec returns the pod of a Job. It copies the fields of a Kong pod that say who the pod is, where it can run,
 // and how it finds the database. It copies named fields only, for the same reason as newContainer.
 func newPodSpec(
-	pod *corev1.Pod, container corev1.Container, volumes []corev1.Volume, settings Settings,
+	pod *corev1.Pod, container corev1.Container, included []corev1.Container, volumes []corev1.Volume, settings Settings,
 ) corev1.PodSpec {
 	from := &pod.Spec
 	return corev1.PodSpec{
-		Containers:    []corev1.Container{container},
-		Volumes:       volumes,
-		RestartPolicy: corev1.RestartPolicyNever,
+		InitContainers: included,
+		Containers:     []corev1.Container{container},
+		Volumes:        volumes,
+		RestartPolicy:  corev1.RestartPolicyNever,
 		// A migration that runs must be able to end when the pod is deleted: after a kill it runs again (facts K29 and
 		// K34).
 		TerminationGracePeriodSeconds: new(settings.TimeoutSeconds),

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -128,8 +129,8 @@ func TestJobGoldens(t *testing.T) {
 	}
 }
 
-// TestJobKeepsEntrypoint proves that a Job runs the image's entrypoint if the pod does, that it passes the configuration
-// file on, and that it does not pass files for settings of its own.
+// TestJobKeepsEntrypoint proves that a Job runs the image's entrypoint if the pod does. It also proves that the Job
+// passes the configuration file on, but no files for settings that the Job sets.
 func TestJobKeepsEntrypoint(t *testing.T) {
 	const file = "/etc/kong/custom.conf"
 	for name, test := range map[string]struct {
@@ -170,6 +171,49 @@ func TestJobKeepsEntrypoint(t *testing.T) {
 				t.Error("the Job must keep KONG_PG_HOST_FILE, but not KONG_PREFIX_FILE, because it sets KONG_PREFIX")
 			}
 		})
+	}
+}
+
+// TestJobIncludes proves that a Job runs the containers that the annotation names, with their volumes: init containers
+// first, and containers as native sidecars, so that the Job can end.
+func TestJobIncludes(t *testing.T) {
+	pod := readPod(t, "testdata/chart/pod.yaml")
+	pod.Annotations[annotations.MigrationsWith] = "pg-proxy, vault, log-agent"
+	mount := func(name string) []corev1.VolumeMount {
+		return []corev1.VolumeMount{{Name: name, MountPath: "/" + name}}
+	}
+	probe := &corev1.Probe{PeriodSeconds: 1}
+	pod.Spec.InitContainers = append(pod.Spec.InitContainers,
+		corev1.Container{Name: "vault", Image: "vault:1", Args: []string{"agent"}, VolumeMounts: mount("secrets")},
+		corev1.Container{
+			Name: "log-agent", Image: "agent", RestartPolicy: new(corev1.ContainerRestartPolicyAlways), StartupProbe: probe,
+		})
+	pod.Spec.Containers = append(pod.Spec.Containers,
+		corev1.Container{
+			Name: "pg-proxy", Image: "sql-proxy", VolumeMounts: mount("sockets"), LivenessProbe: probe, StartupProbe: probe,
+			Ports: []corev1.ContainerPort{{Name: "pg", ContainerPort: 5432, HostPort: 5432}},
+		},
+		corev1.Container{Name: "other", Image: "other", VolumeMounts: mount("others")})
+	for _, name := range []string{"secrets", "sockets", "others"} {
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: name})
+	}
+	spec := jobFor(t, pod, settings()).Spec.Template.Spec
+	always := new(corev1.ContainerRestartPolicyAlways)
+	want := []corev1.Container{
+		{Name: "vault", Image: "vault:1", Args: []string{"agent"}, VolumeMounts: mount("secrets")},
+		{Name: "log-agent", Image: "agent", RestartPolicy: always, StartupProbe: probe},
+		{
+			Name: "pg-proxy", Image: "sql-proxy", VolumeMounts: mount("sockets"), RestartPolicy: always, StartupProbe: probe,
+			Ports: []corev1.ContainerPort{{Name: "pg", ContainerPort: 5432}},
+		},
+	}
+	if diff := cmp.Diff(want, spec.InitContainers, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for name, isUsed := range map[string]bool{"secrets": true, "sockets": true, "others": false} {
+		if got := slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == name }); got != isUsed {
+			t.Errorf("the Job has volume %s: %t, want %t", name, got, isUsed)
+		}
 	}
 }
 

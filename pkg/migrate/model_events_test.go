@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
@@ -81,7 +83,7 @@ func (m *model) createPod(set PluginSet) {
 		Image: "kong:3.9", Container: "proxy", Mode: annotations.MigrationsAuto,
 	}
 	pod := Pod{Namespace: modelNamespace, Name: fmt.Sprintf("pod-%d", m.lastID), Requirement: requirement, Gated: true}
-	pod.Template = fmt.Sprintf("template-%d", m.random.IntN(3))
+	pod.Template, pod.Created = fmt.Sprintf("template-%d", m.random.IntN(3)), metav1.NewTime(m.now)
 	if m.random.IntN(6) == 0 {
 		pod.Template = fmt.Sprintf("broken-%d", m.random.IntN(3))
 	}

@@ -182,7 +182,8 @@ func (m *model) settle() {
 		if pod.Gated && pod.Unusable == "" && (!ok || migration.Status.Message == "" || stuck) {
 			m.fatalf("pod %s waits without a message: %+v", name, migration.Status)
 		}
-		if pod.Gated && pod.Unusable == "" && (!m.recorded[migration.Name] || EventFor(&v1alpha1.PluginMigrationStatus{}, &migration.Status).Reason == "") {
+		event := EventFor(&v1alpha1.PluginMigrationStatus{}, &migration.Status)
+		if pod.Gated && pod.Unusable == "" && (!m.recorded[migration.Name] || event.Reason == "") {
 			m.fatalf("pod %s waits without an Event on %s: %+v", name, migration.Name, migration.Status)
 		}
 	}

@@ -109,17 +109,22 @@ func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 	return next
 }
 
-// podToMigrateWith returns a pod whose container can run "up", or why there is none.
+// podToMigrateWith returns the newest pod whose container can run "up", or why there is none. The newest one has the
+// present template of its workload, which may fix an older one.
 func (p *planner) podToMigrateWith(migration *v1alpha1.PluginMigration) (*Pod, *blocker) {
 	var unusable []string
+	var newest *Pod
 	for _, pod := range p.requiring[migration.Name] {
 		switch {
 		case pod.Ending:
-		case pod.Unusable == "":
-			return pod, nil
-		default:
+		case pod.Unusable != "":
 			unusable = append(unusable, fmt.Sprintf("Pod %q: %s", pod.key(), pod.Unusable))
+		case newest == nil || newest.Created.Before(&pod.Created):
+			newest = pod
 		}
+	}
+	if newest != nil {
+		return newest, nil
 	}
 	message := "No pod requires this migration"
 	if len(unusable) > 0 {

@@ -89,6 +89,7 @@ func (s Snapshot) Plan() Plan {
 	for _, migration := range p.migrations {
 		p.planNextJob(migration)
 	}
+	p.markUnused()
 	p.collectStatusUpdates()
 	p.prune()
 	return p.plan

@@ -15,7 +15,7 @@ func TestPlanFinish(t *testing.T) {
 			snapshot: newBuilder().pod("ready", first()).pod("gated", second()).migration(first(), finished).
 				migration(second(), migrating).ended(stepUp, outcomePending, next),
 			want: "ungate pod-2", of: second, phase: migrated,
-			message: `Pods without these migrations still run. Restart their workloads with the new release: "kong/pod-1"`,
+			message: `"kong migrations finish" waits for 1 of 2 pods, which do not have these migrations: "kong/pod-1"`,
 		},
 		"older pod of the same PluginMigration": {
 			snapshot: newBuilder().pod("ready", second()).pod("ready", third()).migration(third(), finished).
@@ -31,7 +31,7 @@ func TestPlanFinish(t *testing.T) {
 		},
 		"pod not ready": {
 			snapshot: newBuilder().pod("starting", second()).migration(second(), migrated, next),
-			of:       second, phase: migrated, message: `Pods are not ready: "kong/pod-1"`,
+			of:       second, phase: migrated, message: `waits for 1 of 1 pods, which are not ready: "kong/pod-1"`,
 		},
 		"older pod is gone": {
 			snapshot: newBuilder().pod("ready", second()).migration(first(), finished).migration(second(), migrated, next),
@@ -103,13 +103,14 @@ func TestPlanFinish(t *testing.T) {
 		"third release while the first runs": {
 			snapshot: newBuilder().pod("ready", first()).pod("gated", third()).migration(first(), finished).
 				migration(second(), migrated, next).migration(third(), ""),
-			of: third, phase: waiting, message: `Restart their workloads with the new release: "kong/pod-1"`,
-			reason: "Kong must finish the second release first",
+			of: third, phase: waiting,
+			message: `"kong/pod-1". If this does not change, restart their workloads with the new release`,
+			reason:  "Kong must finish the second release first",
 		},
 		"older pod in another namespace": {
 			snapshot: newBuilder().foreign("ready", first()).pod("ready", second()).migration(second(), migrated, next),
 			of:       second, phase: migrated,
-			message: "Restart their workloads with the new release: 1 pod in another namespace. If pods in other " +
+			message: "which do not have these migrations: 1 pod in another namespace. If pods in other " +
 				`namespaces no longer need the database, run "kubectl annotate pluginmigration ` + two +
 				` -n kong kongdao.io/ignore-foreign-pods=true"`,
 			reason: "it uses the same database, but users of this namespace do not see its name",
@@ -121,7 +122,7 @@ func TestPlanFinish(t *testing.T) {
 		},
 		"unready pod in another namespace": {
 			snapshot: newBuilder().foreign("starting", second()).pod("ready", second()).migration(second(), migrated, next),
-			of:       second, phase: migrated, message: "Pods are not ready: 1 pod in another namespace.",
+			of:       second, phase: migrated, message: "which are not ready: 1 pod in another namespace.",
 		},
 		"pod in another namespace that never ran": {
 			snapshot: func() *builder {

@@ -248,6 +248,20 @@ func TestPlanPrune(t *testing.T) {
 			want:     "prune " + first().MigrationName(),
 			reason:   "each namespace has its own PluginMigrations",
 		},
+		"failed long ago, and no pod requires it": {
+			snapshot: newBuilder().pod("ready", withoutPlugins()).migration(first(), failed),
+			want:     "prune " + first().MigrationName(), reason: "nothing is lost, and the alert ends",
+		},
+		"failed lately, and no pod requires it": {
+			snapshot: newBuilder().pod("ready", withoutPlugins()).migration(first(), failed).
+				change(func(migration *v1alpha1.PluginMigration) { migration.Status.StartTime = new(noon()) }),
+			of: first, phase: failed, message: "No pod requires this migration.", reason: "it still shows Kong's words",
+		},
+		"failed, and a pod requires it again": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), failed).
+				change(func(migration *v1alpha1.PluginMigration) { migration.Status.Message = unusedPrefix + "Error: SQL" }),
+			of: first, phase: failed, message: "Error: SQL",
+		},
 		"abandoned, but pending": {
 			snapshot: newBuilder().abandonedAfter(time.Hour).migration(second(), migrated, next),
 			reason:   "the database is in a state that a person must know about",

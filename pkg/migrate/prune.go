@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -8,13 +9,17 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
-// prune plans to delete the migrations of an abandoned database, and the oldest migrations that no pod requires, until
-// HistoryLimit of them remain.
+// stalledTTL is how long a migration stays that failed or is held, and that no pod requires. An alert reports it until
+// then.
+const stalledTTL = time.Hour
+
+// prune plans to delete the migrations of an abandoned database, and migrations that failed or are held and that no pod
+// requires. Of the others that no pod requires, HistoryLimit remain.
 func (p *planner) prune() {
 	var unused []*v1alpha1.PluginMigration
 	for _, migration := range p.migrations {
 		switch {
-		case p.isAbandoned(migration):
+		case p.isAbandoned(migration), p.isStalledAndUnused(migration):
 			p.pruneMigration(migration)
 		case len(p.requiring[migration.Name]) == 0 && p.canDelete(migration):
 			unused = append(unused, migration)
@@ -69,6 +74,42 @@ func (p *planner) isAbandoned(migration *v1alpha1.PluginMigration) bool {
 		return false
 	}
 	return true
+}
+
+// isStalledAndUnused reports whether a migration that failed or is held has not changed for long, and no pod requires
+// it.
+func (p *planner) isStalledAndUnused(migration *v1alpha1.PluginMigration) bool {
+	if !p.isUnusedStalled(migration) {
+		return false
+	}
+	at := lastChange(p.stored(migration)).Add(stalledTTL)
+	if p.Now.Time.Before(at) {
+		p.requeueAt(metav1.NewTime(at))
+		return false
+	}
+	return true
+}
+
+// isUnusedStalled reports whether a migration failed or is held before it was migrated, and no pod requires it.
+func (p *planner) isUnusedStalled(migration *v1alpha1.PluginMigration) bool {
+	phase := migration.Status.Phase
+	return (phase == v1alpha1.PhaseFailed || phase == v1alpha1.PhaseHeld) && !IsMigrated(migration) &&
+		len(p.requiring[migration.Name]) == 0
+}
+
+const unusedPrefix = "No pod requires this migration. "
+
+// markUnused begins the message of migrations that failed or are held with a note if no pod requires them.
+func (p *planner) markUnused() {
+	for _, migration := range p.migrations {
+		message, isMarked := strings.CutPrefix(migration.Status.Message, unusedPrefix)
+		switch isUnused := p.isUnusedStalled(migration); {
+		case isUnused && !isMarked:
+			setMessage(&migration.Status, p.Now, progressReason(&migration.Status), unusedPrefix+message)
+		case !isUnused && isMarked:
+			setMessage(&migration.Status, p.Now, progressReason(&migration.Status), message)
+		}
+	}
 }
 
 // lastChange returns when a migration was created, or when its status last changed in more than messages.

@@ -5,14 +5,16 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 )
 
 // startDeadline is how long the pod of a Job may take to start. Then a new Job starts, for example on another node.
 const startDeadline = 10 * time.Minute
 
-// replaceJob plans to delete a Job whose pod never started, if that no longer helps: no pod waits that was made from the
-// same template, or the pod has not started for long. A new Job can then start from a pod as it is now. Otherwise a wrong
-// image, which the workload no longer has, would block the database.
+// replaceJob plans to delete a Job whose pod never started, if the Job no longer helps. Either no pod from the same
+// template waits, or a newer pod has another template, or the Job's pod has not started for long. A new Job can then
+// start from a pod as it is now. Otherwise a wrong image, which the workload no longer has, would block the database.
 func (p *planner) replaceJob() {
 	for i := range p.Jobs {
 		job := &p.Jobs[i]
@@ -20,13 +22,24 @@ func (p *planner) replaceJob() {
 			continue
 		}
 		overdue := metav1.NewTime(job.Created.Add(startDeadline))
-		if p.Now.Before(&overdue) && (job.Template == "" || p.isRequired(job)) {
+		if p.Now.Before(&overdue) && (job.Template == "" || p.isRequired(job) && !p.isFixed(job)) {
 			p.requeueAt(overdue)
 			continue
 		}
 		p.plan.ReplaceJob = job
 		return // there is only one active Job
 	}
+}
+
+// isFixed reports whether a Job cannot start, and a newer pod has another template. The pods of the old template may
+// wait as long as those of the new one: a Deployment with maxUnavailable 0 keeps them.
+func (p *planner) isFixed(job *Job) bool {
+	at := slices.IndexFunc(p.migrations, func(m *v1alpha1.PluginMigration) bool { return m.Name == job.Migration })
+	if at < 0 || job.Pod.CannotStart == "" {
+		return false
+	}
+	newest, _ := p.podToMigrateWith(p.migrations[at])
+	return newest != nil && newest.Template != job.Template && job.Created.Before(&newest.Created)
 }
 
 // isRequired reports whether a pod requires the migration of a Job and was made from the same template.

@@ -11,18 +11,28 @@ func TestReplaceJob(t *testing.T) {
 	for name, test := range map[string]planCase{
 		"a pod with its template waits": {
 			snapshot: newBuilder().pod("gated", first()).from("a").migration(first(), migrating).
-				notStarted(stepUp, "a", time.Minute),
+				notStarted("a", time.Minute),
 			of: first, phase: migrating, message: "cannot start: ErrImagePull",
 		},
 		"only pods with another template wait": {
 			snapshot: newBuilder().pod("gated", first()).from("b").pod("ending", first()).from("a").
-				migration(first(), migrating).notStarted(stepUp, "a", time.Minute),
+				migration(first(), migrating).notStarted("a", time.Minute),
 			want:   "replace " + job,
 			reason: "the workload was fixed, but a Job keeps its own copy of the template",
 		},
+		"a newer pod with another template waits": {
+			snapshot: newBuilder().pod("gated", first()).from("a").pod("gated", first()).from("b").created(0).
+				migration(first(), migrating).notStarted("a", time.Minute),
+			want: "replace " + job, reason: "a Deployment with maxUnavailable 0 keeps the pods of the old template",
+		},
+		"an older pod with another template waits": {
+			snapshot: newBuilder().pod("gated", first()).from("b").created(2*time.Minute).pod("gated", first()).from("a").
+				migration(first(), migrating).notStarted("a", time.Minute),
+			of: first, phase: migrating, reason: "its template is not the present one",
+		},
 		"no pod waits": {
 			snapshot: newBuilder().pod("gated", second()).from("b").migration(first(), migrating).
-				notStarted(stepUp, "a", time.Minute).migration(second(), waiting),
+				notStarted("a", time.Minute).migration(second(), waiting),
 			want: "replace " + job, of: second, phase: waiting, message: "uses the same database",
 			reason: "the Job would block the other release",
 		},
@@ -33,12 +43,12 @@ func TestReplaceJob(t *testing.T) {
 		},
 		"it does not start for long": {
 			snapshot: newBuilder().pod("gated", first()).from("a").migration(first(), migrating).
-				notStarted(stepUp, "a", startDeadline),
+				notStarted("a", startDeadline),
 			want: "replace " + job, reason: "its node may be gone",
 		},
 		"a Job of an older kongdao": {
 			snapshot: newBuilder().pod("gated", first()).from("a").migration(first(), migrating).
-				notStarted(stepUp, "", time.Minute),
+				notStarted("", time.Minute),
 			of: first, phase: migrating, reason: "it does not say what it was made from",
 		},
 	} {

@@ -21,6 +21,8 @@ type Requirement struct {
 	// Container is the name of the container that runs Kong.
 	Container string
 	Mode      annotations.MigrationsMode
+	// With are the names of the containers that the Job runs next to Kong.
+	With []string
 }
 
 // RequirementOf returns the requirement of a pod that gets releases for a request. It returns false for a pod that
@@ -58,13 +60,14 @@ func newRequirement(
 	if container == nil {
 		return Requirement{}, false
 	}
-	database, reachable := DatabaseOf(namespace, container)
+	database, reachable := DatabaseOf(namespace, &pod, container, request.MigrationsWith)
 	if !reachable {
 		return Requirement{}, false
 	}
 	return Requirement{
 		Database: database, Plugins: plugins,
 		Image: container.Image, Container: container.Name, Mode: request.Migrations,
+		With: request.MigrationsWith,
 	}, true
 }
 

@@ -33,24 +33,29 @@ func TestRequirementOf(t *testing.T) {
 	const noDatabase = "Kong has no database (fact K18)"
 	for name, test := range map[string]struct {
 		mode, env string
+		with      string
 		releases  releases
 		want      string
 		reason    string
 	}{
-		"one plugin":            {env: host, releases: releases{withMigrations("dao-test", "1.1.0")}, want: "dao-test@1.1.0"},
-		"one of two plugins":    {env: host, releases: releases{withoutMigrations("a"), withMigrations("b", "")}, want: "b"},
-		"two plugins, sorted":   {env: host, releases: unsorted, want: "a@2, b"},
-		"no migrations":         {env: host, releases: releases{withoutMigrations("a")}},
-		"annotation off":        {env: host, mode: "off", releases: one},
-		"annotation up":         {env: host, mode: "up", releases: one, want: "a"},
-		"database off":          {env: off, releases: one, reason: noDatabase},
-		"data plane":            {env: host + "," + variable("KONG_ROLE", "data_plane"), releases: one, reason: noDatabase},
+		"one plugin":          {env: host, releases: releases{withMigrations("dao-test", "1.1.0")}, want: "dao-test@1.1.0"},
+		"one of two plugins":  {env: host, releases: releases{withoutMigrations("a"), withMigrations("b", "")}, want: "b"},
+		"two plugins, sorted": {env: host, releases: unsorted, want: "a@2, b"},
+		"no migrations":       {env: host, releases: releases{withoutMigrations("a")}},
+		"annotation off":      {env: host, mode: "off", releases: one},
+		"annotation up":       {env: host, mode: "up", releases: one, want: "a"},
+		"database off":        {env: off, releases: one, reason: noDatabase},
+		"data plane":          {env: host + "," + variable("KONG_ROLE", "data_plane"), releases: one, reason: noDatabase},
+		"database through a sidecar": {
+			with: "pg-proxy", env: variable("KONG_PG_HOST", "localhost"), releases: one, want: "a",
+		},
 		"database on localhost": {env: variable("KONG_PG_USER", "kong"), releases: one, reason: "a Job cannot reach it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod, err := mutate.DecodePod([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"x",` +
-				`"kongdao.io/migrations":"` + test.mode + `"}},` +
-				`"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[` + test.env + `]}]}}`))
+				`"kongdao.io/migrations":"` + test.mode + `","kongdao.io/migrations-with":"` + test.with + `"}},` +
+				`"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[` + test.env + `]},` +
+				`{"name":"pg-proxy","image":"sql-proxy"}]}}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,6 +82,11 @@ func TestRequirementOf(t *testing.T) {
 
 // TestInvalidInjectionRecords proves that an invalid injection record causes no requirement.
 func TestInvalidInjectionRecords(t *testing.T) {
+	kong, err := mutate.DecodePod([]byte(`{"spec":{"containers":[{"name":"proxy","image":"kong:3.9","env":[` +
+		variable("KONG_PG_HOST", "pg") + `]}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, record := range []string{
 		"", "x", "[]", `{"releases":null}`, `{"releases":[{}]}`, `{"releases":[{"plugin":"a","migrations":""}]}`,
 		`{"releases":[{"plugin":"../a","migrations":"x"}]}`, `{"releases":[{"plugin":"_","migrations":"x"}]}`,
@@ -85,7 +95,7 @@ func TestInvalidInjectionRecords(t *testing.T) {
 	} {
 		pod := mutate.Pod{
 			Annotations: map[string]string{annotations.Plugins: "a", annotations.InjectionRecord: record},
-			Containers:  []mutate.Container{*kongContainer(t, variable("KONG_PG_HOST", "pg"))},
+			Containers:  kong.Containers,
 		}
 		if requirement, ok := RequirementOfInjected("kong", pod); ok {
 			t.Errorf("%.40q: %+v", record, requirement)

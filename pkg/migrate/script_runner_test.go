@@ -68,8 +68,8 @@ func kongOutputs() map[string]string {
 	}
 }
 
-// shells returns the shells of this machine that images of Kong have as /bin/sh. That of BusyBox is not one of them: its
-// sleep is built in, so the tests would wait.
+// shells returns the shells of this machine that images of Kong have as /bin/sh. BusyBox is not one of them: its sleep
+// is built in, so the tests would wait.
 func shells() []string {
 	return slices.DeleteFunc([]string{"sh", "dash", "bash"}, func(name string) bool {
 		_, err := exec.LookPath(name)

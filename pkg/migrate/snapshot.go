@@ -45,6 +45,7 @@ type Pod struct {
 	// Unusable says why no Job may be made from the pod: see CanRunJob. It is empty if one may. An unusable pod causes no
 	// PluginMigration, but its Kong uses the database.
 	Unusable string
+	Created  metav1.Time
 	// Template identifies the pod template that the pod was made from: see TemplateOf.
 	Template string
 	// Plugins are all plugins that Kong in the pod loads. It is nil if only Kong knows.

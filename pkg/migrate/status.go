@@ -14,6 +14,11 @@ func IsMigrated(migration *v1alpha1.PluginMigration) bool {
 	return meta.IsStatusConditionTrue(migration.Status.Conditions, v1alpha1.ConditionMigrated)
 }
 
+// CannotStart reports whether the next Job of a migration, or its pod, cannot start.
+func CannotStart(migration *v1alpha1.PluginMigration) bool {
+	return progressReason(&migration.Status) == v1alpha1.ReasonCannotStart
+}
+
 // RecordJobStart updates the plan after its Job was created under a name.
 func (p Plan) RecordJobStart(job string, now metav1.Time) {
 	status := p.StatusUpdates[p.StartJob.Migration]

@@ -10,16 +10,18 @@ import (
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/migrate"
 )
 
 // Metrics are the metrics of migrations. Each label has a small, fixed set of values.
 type Metrics struct {
-	jobs     *prometheus.CounterVec
-	failures *prometheus.CounterVec
-	phases   *prometheus.Desc
-	gated    *prometheus.Desc
-	cached   client.Reader
-	pods     *clusterstate.InjectedPods
+	jobs        *prometheus.CounterVec
+	failures    *prometheus.CounterVec
+	phases      *prometheus.Desc
+	cannotStart *prometheus.Desc
+	gated       *prometheus.Desc
+	cached      client.Reader
+	pods        *clusterstate.InjectedPods
 }
 
 // NewMetrics registers the metrics. It reads PluginMigrations through cached, which must read from a cache.
@@ -31,10 +33,13 @@ func NewMetrics(
 			Name: "kongdao_migration_jobs_total", Help: "Number of migration Jobs started, by step: up or finish.",
 		}, []string{"step"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "kongdao_migration_failures_total", Help: "Number of times that a migration failed or was held, by reason.",
+			Name: "kongdao_migration_failures_total",
+			Help: "Number of times that a migration failed or could not go on, by reason.",
 		}, []string{"reason"}),
 		phases: prometheus.NewDesc(
 			"kongdao_plugin_migrations", "Number of PluginMigrations, by phase.", []string{"phase"}, nil),
+		cannotStart: prometheus.NewDesc("kongdao_plugin_migrations_cannot_start",
+			"Number of PluginMigrations whose Job or its pod cannot start.", nil, nil),
 		gated:  prometheus.NewDesc("kongdao_gated_pods", "Number of pods that wait for a migration.", nil, nil),
 		cached: cached, pods: pods,
 	}
@@ -49,6 +54,7 @@ func NewMetrics(
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- m.phases
+	descriptions <- m.cannotStart
 	descriptions <- m.gated
 }
 
@@ -69,11 +75,17 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	for _, phase := range v1alpha1.Phases() {
 		counts[phase] = 0 // an alert must see the count return to 0
 	}
-	for _, migration := range migrations.Items {
+	cannotStart := 0
+	for i := range migrations.Items {
+		migration := &migrations.Items[i]
 		if migration.Status.Phase != "" {
 			counts[migration.Status.Phase]++
 		}
+		if migrate.CannotStart(migration) {
+			cannotStart++
+		}
 	}
+	metrics <- prometheus.MustNewConstMetric(m.cannotStart, prometheus.GaugeValue, float64(cannotStart))
 	for phase, count := range counts {
 		metrics <- prometheus.MustNewConstMetric(m.phases, prometheus.GaugeValue, float64(count), string(phase))
 	}

@@ -37,7 +37,7 @@ func findTargets(pod Pod, request annotations.Request) ([]target, denial.List) {
 	targets := detectKong(pod, minSettings(pod))
 	if len(targets) == 0 {
 		return nil, denial.List{denial.New(denial.NoKongContainer,
-			"the pod has no Kong container: none of %s has an image named kong or kong-gateway, or a setting of Kong such as "+
+			"the pod has no Kong container: none of %s has an image named kong or kong-gateway, or a setting such as "+
 				"KONG_DATABASE; name the Kong containers in the annotation %s", containerNames(pod), annotations.Containers)}
 	}
 	return targets, nil
@@ -132,7 +132,7 @@ func containerNames(pod Pod) string {
 	return denial.QuoteNames(names)
 }
 
-// runsWithPod reports whether the container runs as long as the pod. Only init containers that are no sidecars do not.
+// runsWithPod reports whether the container runs as long as the pod: it is a main container or a native sidecar.
 func (t target) runsWithPod() bool {
 	return t.container.IsSidecar || strings.HasPrefix(t.path, "/spec/containers/")
 }

@@ -45,7 +45,7 @@ func (p *Pod) Decode(d *jsonview.Decoder) bool {
 func (p *Pod) DecodeMetadata(name string, d *jsonview.Decoder) bool {
 	switch name {
 	case "labels":
-		p.labelsDecoder, p.labelsOffset = d, d.Offset()
+		p.decoder, p.labelsOffset = d, d.Offset()
 		kept, all := d.StringMap(annotations.Prefix)
 		p.Labels, p.HasLabels = kept, all > 0
 	case "annotations":
@@ -59,6 +59,7 @@ func (p *Pod) DecodeMetadata(name string, d *jsonview.Decoder) bool {
 
 // DecodeSpec decodes a pod's spec.
 func (p *Pod) DecodeSpec(d *jsonview.Decoder) {
+	p.decoder = d
 	for ok := d.Object(); ok && d.More(); {
 		switch string(d.Name()) {
 		case "initContainers":
@@ -119,9 +120,9 @@ func decodeVolume(d *jsonview.Decoder) Volume {
 				volume.Source = "projected"
 			}
 		default:
-			source := string(name)
+			source, offset := string(name), d.Offset()
 			if !isNull(d.Raw()) {
-				volume.Source = source
+				volume.Source, volume.offset = source, offset
 			}
 		}
 	}

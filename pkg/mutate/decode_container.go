@@ -13,7 +13,7 @@ import (
 func decodeContainers(d *jsonview.Decoder) []Container {
 	containers := make([]Container, 0, 4)
 	for ok := d.Array(); ok && d.More(); {
-		var container Container
+		container := Container{offset: d.Offset()}
 		for ok := d.Object(); ok && d.More(); {
 			switch string(d.Name()) {
 			case "name":
@@ -26,6 +26,10 @@ func decodeContainers(d *jsonview.Decoder) []Container {
 				container.EnvFrom = decodeEnvFrom(d)
 			case "volumeMounts":
 				container.VolumeMounts = decodeMounts(d)
+			case "command", "args":
+				if text := d.Raw(); mentionsSettings(text) {
+					container.commandTexts = append(container.commandTexts, bytes.Clone(text))
+				}
 			case "restartPolicy":
 				container.IsSidecar = string(d.Bytes()) == "Always"
 			default:

@@ -27,19 +27,23 @@ func (i *injector) injectEnv(target target) {
 	plugins, outdated := i.layout.plugins, i.outdatedPlugins(target.container)
 	withPlugins := func(old string) string { return pluginsValue(old, plugins, outdated) }
 	edits := make([]edit, 0, 2)
-	edits = i.appendEdit(edits, target.container, envPlugins, withPlugins)
-	edits = i.appendEdit(edits, target.container, envPackagePath, packagePathValue)
+	edits = i.appendEdit(edits, target.container, envPlugins, "bundled", withPlugins)
+	edits = i.appendEdit(edits, target.container, envPackagePath, "", packagePathValue)
 	i.editEnv(target, edits)
 }
 
-// appendEdit appends the change of one variable to the value for its old value, if this is a change.
-func (i *injector) appendEdit(edits []edit, container *Container, name string, value func(old string) string) []edit {
+// appendEdit appends the change of one variable to the value for its old value, if this is a change. For Kong, an unset
+// variable has a default.
+func (i *injector) appendEdit(
+	edits []edit, container *Container, name, unset string, value func(old string) string,
+) []edit {
 	old := container.Env.lookup(name)
 	change := edit{name: name, old: old}
 	switch {
 	case old == nil:
-		change.value = value("")
+		change.value = value(unset)
 		i.warnings.addOverridden(container, change)
+		i.warnings.addHidden(container, change)
 	case old.HasValueFrom:
 		change.value = value("$(" + helperName(name) + ")")
 		i.warnings.addValueFrom(container, change)
@@ -48,7 +52,7 @@ func (i *injector) appendEdit(edits []edit, container *Container, name string, v
 		if change.value == old.Value {
 			return edits
 		}
-		i.warnings.addSwitchedOn(container, change)
+		i.warnings.addReplaced(container, change)
 	}
 	return append(edits, change)
 }

@@ -8,9 +8,10 @@ import (
 // space is what Kong strips from values and their elements: the characters of Lua's %s.
 const space = " \t\n\v\f\r"
 
-// pluginsValue returns KONG_PLUGINS with the plugins added. Existing elements stay in their order. An unset or empty
-// value becomes "bundled". "off" as the first element loads nothing, so the value is replaced. The result has no empty
-// element, because Kong does not start with one. Outdated plugins are removed, because their files are removed.
+// pluginsValue returns KONG_PLUGINS with the plugins added. Existing elements stay in their order. A value that loads
+// nothing is replaced: an empty one, and "off" as the first element. Helm renders off and on as "false" and "true",
+// which mean "off" and "bundled" here. The result has no empty element, because Kong does not start with one. Outdated
+// plugins are removed, because their files are removed.
 func pluginsValue(old string, plugins, outdated []string) string {
 	var elements []string
 	isTidy := true
@@ -23,9 +24,11 @@ func pluginsValue(old string, plugins, outdated []string) string {
 	}
 	switch {
 	case len(elements) == 0:
-		elements, isTidy = append(elements, "bundled"), false
-	case elements[0] == "off":
+		isTidy = false
+	case elements[0] == "off", elements[0] == "false":
 		elements, isTidy = nil, false
+	case elements[0] == "true":
+		elements[0], isTidy = "bundled", false
 	}
 	existing := make(map[string]bool, len(elements))
 	for _, element := range elements {
@@ -46,14 +49,22 @@ func pluginsValue(old string, plugins, outdated []string) string {
 	return strings.TrimRight(old, space) + "," + strings.Join(missing, ",")
 }
 
-// isOff reports whether a KONG_PLUGINS loads nothing because of "off".
-func isOff(value string) bool {
+// replacedBecause says why an injection replaces what a KONG_PLUGINS begins with. It returns "" if it does not.
+func replacedBecause(value string) string {
 	for element := range strings.SplitSeq(value, ",") {
-		if element = strings.Trim(element, space); element != "" {
-			return element == "off"
+		switch strings.Trim(element, space) {
+		case "":
+			continue
+		case "off":
+			return `"off" disables all plugins`
+		case "false":
+			return `Kong takes "false", which is how Helm renders off, for the name of a plugin`
+		case "true":
+			return `Kong takes "true", which is how Helm renders on, for the name of a plugin`
 		}
+		return ""
 	}
-	return false
+	return "an empty value disables all plugins"
 }
 
 // packagePathValue returns KONG_LUA_PACKAGE_PATH with the elements added that Lua needs. With these, Lua finds plugins

@@ -16,8 +16,11 @@ func TestPluginsValue(t *testing.T) {
 		want     string
 		reason   string
 	}{
-		"unset":            {"", one, nil, "bundled,dao-test", "unset means bundled"},
-		"spaces":           {" \t\n", one, nil, "bundled,dao-test", "Kong strips the value"},
+		"empty":            {"", one, nil, "dao-test", "Kong loads nothing, as with off"},
+		"spaces":           {" \t\n", one, nil, "dao-test", "Kong strips the value"},
+		"false":            {"false", one, nil, "dao-test", "Helm renders off like this"},
+		"true":             {"true", one, nil, "bundled,dao-test", "Helm renders on like this"},
+		"false later":      {"a,false", one, nil, "a,false,dao-test", "it may be the name of a plugin"},
 		"one plugin":       {"bundled", one, nil, "bundled,dao-test", "a missing plugin is added at the end"},
 		"several plugins":  {"b", []string{"z", "a", "b"}, nil, "b,z,a", "in the order of the request"},
 		"present":          {"x, dao-test ,y", one, nil, "x, dao-test ,y", "the value does not change"},
@@ -30,7 +33,7 @@ func TestPluginsValue(t *testing.T) {
 		"blank element":         {"a, ,b", one, nil, "a,b,dao-test", "Kong strips elements"},
 		"vertical tab":          {"a,\v,b", one, nil, "a,b,dao-test", "Lua's %s includes vertical tabs"},
 		"leading comma":         {",a", one, nil, "a,dao-test", ""},
-		"only commas":           {",,,", one, nil, "bundled,dao-test", "only empty elements are an empty value"},
+		"only commas":           {",,,", one, nil, "dao-test", "only empty elements are an empty value"},
 		"off":                   {"off", one, nil, "dao-test", "off loads nothing, so it is replaced"},
 		"off and more":          {"off,key-auth", one, nil, "dao-test", "Kong loads nothing after off"},
 		"off and present":       {"off,dao-test", one, nil, "dao-test", ""},
@@ -38,7 +41,7 @@ func TestPluginsValue(t *testing.T) {
 		"upper case":            {"OFF", one, nil, "OFF,dao-test", "Kong's values are case-sensitive"},
 		"reference":             {"$(A)", one, nil, "$(A),dao-test", "a reference may have any value"},
 		"outdated plugin":       {"bundled,old,my", one, []string{"old"}, "bundled,my,dao-test", "it has no files"},
-		"only outdated plugins": {"old", one, []string{"old"}, "bundled,dao-test", "the rest is an empty value"},
+		"only outdated plugins": {"old", one, []string{"old"}, "dao-test", "the rest is an empty value"},
 		"no-break space":        {"dao-test\u00a0", one, nil, "dao-test\u00a0,dao-test", "Lua's %s does not include it"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,12 +64,13 @@ func kongElements(value string) []string {
 // FuzzPluginsValue proves for any old value that Kong loads the plugin, and that other elements stay.
 func FuzzPluginsValue(f *testing.F) {
 	for _, seed := range []string{
-		"", "off", "bundled,off", " a ,b,,c\n", ",", "dao-test", "off,", "\u00a0,x", "bundled,dao-test,",
+		"", "off", "false", "true,x", "bundled,off", " a ,b,,c\n", ",", "dao-test", "off,", "\u00a0,x", "bundled,dao-test,",
 	} {
 		f.Add(seed, "dao-test")
 	}
 	f.Fuzz(func(t *testing.T, old, plugin string) {
-		if plugin == "" || strings.Trim(plugin, space) != plugin || strings.Contains(plugin, ",") || plugin == "off" {
+		if plugin == "" || strings.Trim(plugin, space) != plugin || strings.Contains(plugin, ",") ||
+			slices.Contains([]string{"off", "false", "true"}, plugin) {
 			return // not a valid plugin name
 		}
 		got := pluginsValue(old, []string{plugin}, nil)
@@ -82,7 +86,8 @@ func FuzzPluginsValue(f *testing.F) {
 		}
 		before := slices.DeleteFunc(kongElements(old), func(element string) bool { return element == "" })
 		first := elements[:min(len(before), len(elements))]
-		if len(before) > 0 && before[0] != "off" && !slices.Equal(before, first) {
+		isReplaced := len(before) > 0 && slices.Contains([]string{"off", "false", "true"}, before[0])
+		if len(before) > 0 && !isReplaced && !slices.Equal(before, first) {
 			t.Errorf("%q becomes %q, which does not begin with the old elements", old, got)
 		}
 	})

@@ -23,6 +23,7 @@ func Inject(pod Pod, request annotations.Request, releases []*catalog.Release) I
 		return Injection{}
 	}
 	targets, denials := findTargets(pod, request)
+	denials = append(denials, checkMigrationsWith(pod, request.MigrationsWith, targets)...)
 	if len(denials) > 0 || len(releases) == 0 {
 		return Injection{Denials: denials}
 	}
@@ -37,6 +38,7 @@ func Inject(pod Pod, request annotations.Request, releases []*catalog.Release) I
 	injector.warnings.addMutableSources(releases)
 	for _, target := range targets {
 		injector.warnings.addMode(target.container, releases)
+		injector.warnings.addCommand(target.container)
 		injector.injectEnv(target)
 		injector.injectMounts(target)
 	}

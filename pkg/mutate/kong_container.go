@@ -8,9 +8,9 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 )
 
-// KongContainer returns the container that stands for the pod's database: of the Kong containers with a database, one
-// with Kong's image, then one that is no init container, then one that names its database. It returns nil if no Kong
-// container has a database.
+// KongContainer returns the container that stands for the pod's database, or nil if no Kong container has one. If there
+// are several, one with Kong's image counts before others, a main container before an init container, and one that
+// names its database before one that does not.
 func KongContainer(pod Pod, request annotations.Request) *Container {
 	targets, _ := findTargets(pod, request)
 	targets = slices.DeleteFunc(targets, func(t target) bool { return !t.container.hasDatabase() })
@@ -26,8 +26,13 @@ func compareDatabases(a, b target) int {
 	return cmp.Or(
 		trueFirst(a.container.hasKongImage(), b.container.hasKongImage()),
 		trueFirst(a.runsWithPod(), b.runsWithPod()),
-		trueFirst(a.container.Env.lookup(EnvHost) != nil, b.container.Env.lookup(EnvHost) != nil),
+		trueFirst(a.container.namesDatabase(), b.container.namesDatabase()),
 	)
+}
+
+// namesDatabase reports whether the container has a variable for the host of its database.
+func (c *Container) namesDatabase() bool {
+	return c.Env.lookup(EnvHost) != nil || c.Env.lookup(EnvHost+fileSuffix) != nil
 }
 
 // trueFirst compares two booleans. True is before false.

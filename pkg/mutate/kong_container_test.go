@@ -39,7 +39,7 @@ func TestKongContainer(t *testing.T) {
 		"unknown database": {containers: kong("proxy", unknown), want: "proxy", reason: "it may have a database"},
 		"client before Kong": {
 			containers: custom("exporter", adminURL) + "," + kong("proxy", host), want: "proxy",
-			reason: "KONG_ADMIN_URL is no setting of Kong",
+			reason: "KONG_ADMIN_URL is for clients of Kong",
 		},
 		"backup before Kong": {
 			containers: of("postgres:16", "backup", host) + "," + kong("proxy", host), want: "proxy",

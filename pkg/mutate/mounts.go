@@ -39,6 +39,7 @@ func (i *injector) injectMounts(target target) {
 			i.patch = append(i.patch, replace(element(target.path+"/volumeMounts", index), mount))
 		}
 		i.usedVolumes[mount.Name], injectedPath = true, mount.MountPath
+		i.denyFilesInside(target.container, mount)
 	}
 	for index, old := range slices.Backward(existing) { // from the end, because a removal moves what follows
 		if isManaged(old.Name) && !isKept[index] {
@@ -46,6 +47,22 @@ func (i *injector) injectMounts(target target) {
 		}
 	}
 	i.patch = appendAll(i.patch, target.path+"/volumeMounts", len(existing), missing)
+}
+
+// denyFilesInside denies single files that the container mounts inside a folder of the plugin. For each, kubelet would
+// create an empty directory in the volume of the folder, and the container would not start (fact V7).
+func (i *injector) denyFilesInside(container *Container, folder mount) {
+	for _, existing := range container.VolumeMounts {
+		file := path.Clean(existing.MountPath)
+		isFile := existing.SubPath != "" || existing.SubPathExpr != ""
+		if !isFile || isManaged(existing.Name) || path.Dir(file) != folder.MountPath || path.Ext(file) == "" {
+			continue
+		}
+		i.denials = append(i.denials, denial.New(denial.BlockedMount,
+			"container %q: volume %q is mounted at %q, a single file in a folder that kongdao mounts; "+
+				"add the file to the plugin, or mount your own folder at %q",
+			container.Name, existing.Name, existing.MountPath, folder.MountPath))
+	}
 }
 
 // equals reports whether an existing mount at the same path is the same mount.

@@ -22,17 +22,17 @@ type Pod struct {
 	// Gates are the names of the pod's scheduling gates.
 	Gates []string
 
-	// labelsDecoder and labelsOffset are where the JSON has all labels, for AllLabels.
-	labelsDecoder *jsonview.Decoder
-	labelsOffset  int64
+	// decoder reads parts of the JSON again that few decisions need. labelsOffset is where it has all labels.
+	decoder      *jsonview.Decoder
+	labelsOffset int64
 }
 
 // AllLabels returns all labels of the pod. It decodes them on demand, because few decisions need them.
 func (p *Pod) AllLabels() map[string]string {
-	if p.labelsDecoder == nil {
+	if p.decoder == nil || p.labelsOffset == 0 {
 		return nil
 	}
-	all, _ := p.labelsDecoder.DecoderAt(p.labelsOffset).StringMap("")
+	all, _ := p.decoder.DecoderAt(p.labelsOffset).StringMap("")
 	return all
 }
 
@@ -43,8 +43,13 @@ type Container struct {
 	EnvFrom     []EnvFrom
 	// VolumeMounts have only names, mount paths and sub-paths.
 	VolumeMounts []corev1.VolumeMount
+	// commandTexts are the command and the arguments in JSON, if they may have settings or a configuration file of Kong.
+	commandTexts [][]byte
 	// IsSidecar reports whether an init container is a native sidecar, which runs as long as the pod.
 	IsSidecar bool
+
+	// offset is where the JSON has the container.
+	offset int64
 }
 
 // Env is the view of a container's variables.
@@ -84,6 +89,8 @@ type Volume struct {
 	Name string
 	// Source is the field that defines the volume: "configMap", "projected".
 	Source string
+	// offset is where the JSON has the source.
+	offset int64
 	// Projected is nil, except for a volume that kongdao manages.
 	Projected *corev1.ProjectedVolumeSource
 }

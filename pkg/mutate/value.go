@@ -10,10 +10,13 @@ type Value struct {
 	Literal bool
 }
 
-// Value returns the value of a variable in the container. It returns false if the pod does not set the variable.
-func (c *Container) Value(name string) (Value, bool) {
-	variable := c.Env.lookup(name)
+// Value returns the value of a variable in a container of the pod. It returns false if the pod does not set the
+// variable, and no other variable names a file with its value.
+func (p *Pod) Value(c *Container, name string) (Value, bool) {
+	variable, file := c.Env.lookup(name), c.Env.lookup(name+fileSuffix)
 	switch {
+	case variable == nil && file != nil:
+		return Value{Text: p.fileOrigin(c, file)}, true
 	case variable == nil:
 		return c.envFromValue(name)
 	case variable.HasValueFrom:

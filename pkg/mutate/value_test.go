@@ -72,7 +72,7 @@ func TestValue(t *testing.T) {
 		"not closed":        {env: list(hostValue("$(A")), want: "$(A", isLiteral: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			value, isSet := containerOf(t, test.env, test.envFrom).Value(mutate.EnvHost)
+			value, isSet := new(mutate.Pod).Value(containerOf(t, test.env, test.envFrom), mutate.EnvHost)
 			if isSet == test.isUnset || value.Text != test.want || value.Literal != test.isLiteral {
 				t.Errorf("%+v, set %v; want %q, literal %v: %s", value, isSet, test.want, test.isLiteral, test.reason)
 			}
@@ -89,7 +89,7 @@ func TestValueIsLimited(t *testing.T) {
 	}
 	env.WriteString(`,{"name":"KONG_PG_HOST","value":"$(V60)"}]`)
 	start := time.Now()
-	value, _ := containerOf(t, env.String(), "").Value(mutate.EnvHost)
+	value, _ := new(mutate.Pod).Value(containerOf(t, env.String(), ""), mutate.EnvHost)
 	if duration := time.Since(start); len(value.Text) > 10_000 || duration > 10*time.Second {
 		t.Errorf("%d bytes in %v", len(value.Text), duration)
 	}

@@ -8,6 +8,9 @@ const (
 	EnvPort   = "KONG_PG_PORT"
 	EnvName   = "KONG_PG_DATABASE"
 	EnvSchema = "KONG_PG_SCHEMA"
+
+	// fileSuffix ends the names of variables that name a file with the value of a setting (fact K41).
+	fileSuffix = "_FILE"
 )
 
 // Other variables that an injection reads or writes.
@@ -31,8 +34,8 @@ func isViewed(name string) bool {
 	return isDatabaseVariable(name)
 }
 
-// isKongSetting reports whether only Kong itself reads a variable. Clients of Kong have variables such as KONG_ADMIN_URL
-// and KONG_ADDR, which are no settings of Kong. The match condition of package policycontroller says the same.
+// isKongSetting reports whether only Kong itself reads a variable. Variables such as KONG_ADMIN_URL and KONG_ADDR are
+// for clients of Kong. The match condition of package policycontroller says the same.
 func isKongSetting(name []byte) bool {
 	switch string(name) {
 	case envDatabase, envRole, envPlugins, envPackagePath, "KONG_PROXY_LISTEN", "KONG_ADMIN_LISTEN", "KONG_STATUS_LISTEN",
@@ -44,7 +47,8 @@ func isKongSetting(name []byte) bool {
 
 func isDatabaseVariable(name string) bool {
 	switch name {
-	case EnvHost, EnvPort, EnvName, EnvSchema:
+	case EnvHost, EnvPort, EnvName, EnvSchema,
+		EnvHost + fileSuffix, EnvPort + fileSuffix, EnvName + fileSuffix, EnvSchema + fileSuffix:
 		return true
 	}
 	return false

@@ -111,10 +111,42 @@ func (w *warnings) addValueFrom(container *Container, change edit) {
 	}
 }
 
-// addSwitchedOn warns that KONG_PLUGINS no longer disables all plugins.
-func (w *warnings) addSwitchedOn(container *Container, change edit) {
-	if change.name == envPlugins && isOff(change.old.Value) {
-		w.add(container, "%s changes from %q to %q, because \"off\" disables all plugins",
-			change.name, change.old.Value, change.value)
+// addReplaced warns that the old elements of KONG_PLUGINS are replaced.
+func (w *warnings) addReplaced(container *Container, change edit) {
+	if change.name != envPlugins {
+		return
+	}
+	if because := replacedBecause(change.old.Value); because != "" {
+		w.add(container, "%s changes from %q to %q, because %s", change.name, change.old.Value, change.value, because)
+	}
+}
+
+// addHidden warns that a variable replaces a setting which the pod may have elsewhere: in a configuration file, or in
+// an image that is not Kong's own.
+func (w *warnings) addHidden(container *Container, change edit) {
+	file := container.configurationFile()
+	setting := strings.ToLower(strings.TrimPrefix(change.name, "KONG_"))
+	switch {
+	case len(container.EnvFrom) > 0: // addOverridden
+	case file != "":
+		w.add(container, "%s becomes %q, which replaces %q in %q; if the file has it, set %s in env to that value",
+			change.name, change.value, setting, file, change.name)
+	case change.name == envPlugins && !container.hasKongImage():
+		w.add(container, "%s becomes %q, which replaces a list that the image %s may have in its own variables; "+
+			"if it has one, set %s in env to that list", change.name, change.value, denial.Quote(container.Image), change.name)
+	}
+}
+
+// addCommand warns of settings in the command: they replace those of the pod, and the Job of a migration lacks them.
+func (w *warnings) addCommand(container *Container) {
+	for _, setting := range container.settingsOfCommand() {
+		switch setting {
+		case envPlugins, envPackagePath:
+			w.add(container, "the command sets %s and replaces the value that kongdao sets, so Kong may not find the plugins; "+
+				"set it in env instead", setting)
+		default:
+			w.add(container, "the command sets %s, which the Job of a migration does not have; set it in env instead, with "+
+				"valueFrom or with a file in %s%s", setting, setting, fileSuffix)
+		}
 	}
 }

@@ -25,9 +25,9 @@ const (
 // installation's webhook instead.
 const (
 	requestsNoPlugins = `!('kongdao.io/plugins' in object.metadata.?annotations.orValue({}))`
-	// runsKong matches the same pods as mutate.IsKong: a container has Kong's image, or two of Kong's own settings and is
-	// no ingress controller or operator. A regular expression for the settings would cost ten times as much as the tests
-	// below, and a pod with many variables would exceed the budget of the API server.
+	// runsKong matches the same pods as mutate.IsKong: a container has Kong's image, or two of Kong's own settings.
+	// Ingress controllers and operators do not count. A regular expression for the settings would cost ten times as much
+	// as the tests below, and a pod with many variables would exceed the budget of the API server.
 	runsKong = `(object.spec.containers + object.spec.?initContainers.orValue([])).exists(c, ` +
 		`c.?image.orValue('').matches('(^|/)kong(-gateway)?([:@][^/]*)?$') || ` +
 		`!c.?image.orValue('').matches('(^|/)((nightly-|kong-|kubernetes-)ingress-controller|` +

@@ -33,7 +33,7 @@ func accountPolicies(t *testing.T, objects []*unstructured.Unstructured) map[str
 // TestAccountPolicies proves which policies restrict kongdao's accounts. Each one recognizes the service account of its
 // component, denies requests that it cannot evaluate, and is in effect.
 func TestAccountPolicies(t *testing.T) {
-	migrations := []string{"controller-jobs", "controller-pluginmigrations", "controller-pods"}
+	migrations := []string{"controller-job-deletions", "controller-jobs", "controller-pluginmigrations", "controller-pods"}
 	policies := []string{"controller-pods", "controller-webhooks", "webhook-pluginpolicies"}
 	self := []string{"webhook-cabundle", "webhook-secrets"}
 	certManager := []string{"webhook-cabundle", "webhook-certificates"}

@@ -18,7 +18,7 @@ func TestArguments(t *testing.T) {
 	}
 	serving := []string{"--port=9443", "--admission-timeout=5s", "--shutdown-timeout=30s"}
 	migrations := []string{
-		"--migrations", "--migration-timeout=600s", "--migration-deadline=1800s", "--migration-history=10",
+		"--migrations", "--migration-timeout=600s", "--migration-deadline=600s", "--migration-history=10",
 		"--job-retention=86400s",
 	}
 	namespaces := []string{"--watch-namespaces=kong,kong-staging"}

@@ -65,8 +65,10 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 	migrations := slices.Equal(rule.Resources, []string{"pluginmigrations"})
 	// The ValidatingAdmissionPolicy restricts this permission to copies.
 	copies := strings.HasSuffix(role, "-policies") && slices.Equal(rule.Resources, []string{"configmaps"})
+	// Another one restricts this permission to Jobs of PluginMigrations.
+	jobs := strings.HasSuffix(role, "-migrations") && slices.Equal(rule.Resources, []string{"jobs"})
 	mayDelete := slices.Contains(rule.Verbs, "delete")
-	if mayDelete && !migrations && !copies || slices.Contains(rule.Verbs, "deletecollection") {
+	if mayDelete && !migrations && !copies && !jobs || slices.Contains(rule.Verbs, "deletecollection") {
 		t.Errorf("%s has an unexpected permission to delete: %v", role, rule)
 	}
 	if slices.Contains(rule.Resources, "mutatingwebhookconfigurations") && len(rule.ResourceNames) != 1 {
@@ -75,14 +77,14 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 }
 
 // TestMigrationPermissions proves that the controller can patch pods, but not update or delete them, and that it can
-// create Jobs, but not change them. The webhook can only read PluginMigrations. Without migrations and
+// create and delete Jobs, but not change them. The webhook can only read PluginMigrations. Without migrations and
 // policies, nothing has these permissions.
 func TestMigrationPermissions(t *testing.T) {
 	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
 		want := map[component]map[string][]string{
 			webhook: {"pluginmigrations": {"list", "watch"}},
 			controller: {
-				"pods": {"get", "list", "patch", "watch"}, "jobs": {"create", "list", "watch"},
+				"pods": {"get", "list", "patch", "watch"}, "jobs": {"create", "delete", "list", "watch"},
 				"pluginmigrations": {"create", "delete", "list", "watch"}, "pluginmigrations/status": {"update"},
 			},
 		}

@@ -25,7 +25,7 @@ func TestPoliciesAreOptional(t *testing.T) {
 		"ValidatingAdmissionPolicyBinding /kongdao-copies",
 	}
 	policies = slices.Concat(policies, admissionPolicies("controller-webhooks", "webhook-pluginpolicies"))
-	migrations := admissionPolicies("controller-jobs", "controller-pluginmigrations")
+	migrations := admissionPolicies("controller-job-deletions", "controller-jobs", "controller-pluginmigrations")
 	controllerObjects := []string{
 		"Deployment kongdao-system/kongdao-controller",
 		"PodDisruptionBudget kongdao-system/kongdao-controller",

@@ -53,7 +53,7 @@ func hasLogged(part string) func(ctx context.Context) error {
 // labelValues are all values that the labels of the migration metrics can have. Each label must have few values.
 var labelValues = map[string][]string{
 	"step":   {"up", "finish"},
-	"reason": {"MigrationFailed", "MigrationHeld"},
+	"reason": {"DatabaseUnreachable", "MigrationCannotStart", "MigrationFailed", "MigrationHeld"},
 	"phase":  {"Waiting", "Migrating", "Migrated", "Finishing", "Finished", "Held", "Failed"},
 }
 

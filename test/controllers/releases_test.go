@@ -48,7 +48,7 @@ func TestFirstRelease(t *testing.T) {
 	up := runningJob(t, ns, "up")
 	migrating := migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseMigrating)
 	wantTable(t, ns, `dao-test-*|Migrating|dao-test@1.0.0|postgres.NAMESPACE:5432/kong|AGES|Job "`+
-		regexp.MustCompile(`[0-9a-f]{10}\b`).ReplaceAllString(up.Name, "*")+`" runs "kong migrations up"`)
+		regexp.MustCompile(`[0-9a-f]{10}\b`).ReplaceAllString(up.Name, "*")+`" was created, and its pod starts`)
 	if !regexp.MustCompile("^" + migrating.Name + "-up-[0-9a-f]{8}$").MatchString(up.Name) {
 		t.Errorf("the name %s of the Job does not contain %s and the step", up.Name, migrating.Name)
 	}
@@ -104,7 +104,7 @@ func TestSecondRelease(t *testing.T) {
 	endJob(t, runningJob(t, ns, "up"), pending())
 	wantUngated(t, waiting...)
 	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonOlderPods,
-		"Pending: dao-test: "+next, old[0].Name, old[1].Name, "Restart their workloads with the new release")
+		"Pending: dao-test: "+next, old[0].Name, old[1].Name, "which still run dao-test@1.0.0")
 	makeReady(t, waiting...)
 	isDeleted := func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
 	second := podsOf(t, ns, "kong", 1, func(pod *corev1.Pod) bool {
@@ -142,7 +142,7 @@ func TestFinishWaitsForReadyPods(t *testing.T) {
 	endJob(t, runningJob(t, ns, "up"), pending())
 	wantUngated(t, first, second)
 	makeReady(t, first)
-	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonPodsNotReady, fmt.Sprintf(`Pods are not ready: "%s/second"`, ns))
+	wantMessage(t, ns, "dao-test@1.1.0", v1alpha1.ReasonPodsNotReady, fmt.Sprintf(`which are not ready: "%s/second"`, ns))
 	wantJobs(t, ns, "up")
 	makeReady(t, second)
 	endJob(t, runningJob(t, ns, "finish"), done())

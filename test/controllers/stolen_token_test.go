@@ -163,7 +163,8 @@ func TestStolenTokenOtherRequests(t *testing.T) {
 		installation.ControllerUser: {
 			"create pods", "update pods", "delete pods", "create pods/exec", "patch pods/ephemeralcontainers",
 			"patch pods/resize", "create pods/binding", "create pods/eviction", "patch pods/status",
-			"update jobs.batch", "patch jobs.batch", "deletecollection jobs.batch", "patch jobs.batch/status", "create cronjobs.batch",
+			"update jobs.batch", "patch jobs.batch", "deletecollection jobs.batch", "patch jobs.batch/status",
+			"create cronjobs.batch",
 			"create deployments.apps", "update configmaps", "patch configmaps", "deletecollection configmaps",
 			"update pluginmigrations.kongdao.io", "patch pluginmigrations.kongdao.io", "create pluginpolicies.kongdao.io",
 			"update pluginpolicies.kongdao.io", "get secrets", "list secrets", "create secrets",

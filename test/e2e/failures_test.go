@@ -108,6 +108,52 @@ func testUnreachableDatabase(t *testing.T) {
 	t.Logf("migrated %v after the database was ready again", time.Since(start).Round(time.Second))
 }
 
+// testWrongImage fixes a Deployment whose image does not exist. The Job of the wrong image is replaced.
+func testWrongImage(t *testing.T) {
+	s := newSpace(t)
+	d := s.startDatabase()
+	s.publish(release110(t))
+	g := d.startGateway(gatewayOptions{plugins: fixtures.Plugin, image: kongImage + "-typo"})
+	migration := s.waitCannotStart("dao-test@1.1.0", kongImage+"-typo")
+	s.run("", "set", "image", "deployment/kong", "*="+kongImage)
+	s.waitPhase("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
+	g.waitReady()
+	events := s.run("", "get", "events", "--field-selector=involvedObject.name="+migration.Name, "-o", "wide")
+	for _, reason := range []string{"MigrationStarted", "MigrationCannotStart", "MigrationFinished"} {
+		if !strings.Contains(events, reason) {
+			t.Errorf("no Event %s:\n%s", reason, events)
+		}
+	}
+}
+
+// testQuota forbids the pod of the Job. The status has the message of the API server.
+func testQuota(t *testing.T) {
+	s := newSpace(t)
+	d := s.startDatabase()
+	s.publish(release110(t))
+	s.run("", "create", "quota", "few", "--hard=pods=2") // for PostgreSQL and Kong
+	g := d.startGateway(gatewayOptions{plugins: fixtures.Plugin})
+	s.waitCannotStart("dao-test@1.1.0", "exceeded quota: few")
+	s.run("", "delete", "quota", "few")
+	s.waitPhase("dao-test@1.1.0", v1alpha1.PhaseFinished, "")
+	g.waitReady()
+}
+
+// waitCannotStart waits until the PluginMigration of a request says why its Job cannot start.
+func (s space) waitCannotStart(request, message string) (migration v1alpha1.PluginMigration) {
+	s.t.Helper()
+	eventually(s.t, func() error {
+		migration = s.migrations()[request]
+		condition := meta.FindStatusCondition(migration.Status.Conditions, v1alpha1.ConditionMigrated)
+		if condition == nil || condition.Reason != v1alpha1.ReasonCannotStart ||
+			!strings.Contains(condition.Message, message) {
+			return fmt.Errorf("the condition is %+v, want the reason %s and %q", condition, v1alpha1.ReasonCannotStart, message)
+		}
+		return nil
+	})
+	return migration
+}
+
 // testHiddenMigrations uses a container with its own mount over the migrations. Kong would start without them, and each
 // request would fail (fact K5). "up" would report success (fact K10).
 func testHiddenMigrations(t *testing.T) {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,6 +83,8 @@ spec:
 // gatewayOptions are the options of a gateway. Without plugins, the gateway requests nothing.
 type gatewayOptions struct {
 	name, plugins string
+	// image is that of Kong by default.
+	image string
 	// annotations, variables, mounts and volumes are added to the manifest, as YAML in one line.
 	annotations, variables, mounts, volumes string
 }
@@ -99,7 +102,8 @@ func (d database) startGateway(options gatewayOptions) gateway {
 	if options.plugins != "" {
 		request = annotations.Plugins + ": " + options.plugins
 	}
-	d.apply(fmt.Sprintf(gatewayManifest, options.name, request+options.annotations, kongImage, d.host,
+	d.apply(fmt.Sprintf(gatewayManifest, options.name, request+options.annotations,
+		cmp.Or(options.image, kongImage), d.host,
 		options.variables, options.mounts, options.volumes))
 	return gateway{d, options.name}
 }

@@ -33,6 +33,10 @@ func TestMigrations(t *testing.T) {
 			"unreachable database": testUnreachableDatabase, "hidden migrations": testHiddenMigrations,
 			"the chart's Jobs": testChartJobs, "manual finish": testManualFinish, "migrations off": testMigrationsOff,
 			"contract of Kong": testKongContract,
+			"sidecar":          func(t *testing.T) { testSidecars(t, false) },
+			"native sidecar":   func(t *testing.T) { testSidecars(t, true) },
+			"wrong image":      testWrongImage,
+			"quota":            testQuota,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
