@@ -2,6 +2,7 @@ package admission
 
 import (
 	"maps"
+	"strconv"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/jsonview"
@@ -13,6 +14,8 @@ type workload struct {
 	annotations map[string]string
 	template    mutate.Pod
 	hasTemplate bool
+	// progressDeadline is the value of progressDeadlineSeconds of a Deployment, or 0.
+	progressDeadline int
 }
 
 // decodeWorkload decodes a workload. An empty text gives an empty workload: a new workload has no old object.
@@ -48,9 +51,12 @@ func (w *workload) decodeMetadata(d *jsonview.Decoder) {
 
 func (w *workload) decodeSpec(d *jsonview.Decoder) {
 	for ok := d.Object(); ok && d.More(); {
-		if string(d.Name()) == "template" {
+		switch string(d.Name()) {
+		case "template":
 			w.hasTemplate = w.template.Decode(d)
-		} else {
+		case "progressDeadlineSeconds":
+			w.progressDeadline, _ = strconv.Atoi(string(d.Raw())) // the API server accepts only a number
+		default:
 			d.Skip()
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/decision"
-	"kongdao.io/kongdao/pkg/mutate"
 )
 
 // Workloads handles reviews of Deployments, StatefulSets and DaemonSets. It copies their annotations to the pod
@@ -73,15 +72,15 @@ func (w *Workloads) admit(ctx context.Context, request admission.Request) respon
 			return answer
 		}
 	}
-	w.checkTemplate(ctx, request, workload.template, &answer)
+	w.checkTemplate(ctx, request, &workload, &answer)
 	return answer
 }
 
 // checkTemplate adds the warnings and denials that the workload's pods would get to the response, as warnings.
 func (w *Workloads) checkTemplate(
-	ctx context.Context, request admission.Request, template mutate.Pod, answer *response,
+	ctx context.Context, request admission.Request, workload *workload, answer *response,
 ) {
-	decision, err := w.Cluster.admitTemplate(ctx, decision.Pod{Namespace: request.Namespace, View: template})
+	decision, err := w.Cluster.admitTemplate(ctx, decision.Pod{Namespace: request.Namespace, View: workload.template})
 	switch {
 	case err != nil:
 		answer.warn(resultFailed, "kongdao cannot check whether the pods can have what they request: %v", err)
@@ -93,5 +92,14 @@ func (w *Workloads) checkTemplate(
 			answer.result = resultUnchanged
 		}
 		answer.Warnings = append(answer.Warnings, decision.Warnings...)
+		if seconds := workload.progressDeadline; decision.NeedsMigration && seconds > 0 && seconds < minProgressDeadline {
+			answer.Warnings = append(answer.Warnings, fmt.Sprintf("progressDeadlineSeconds is %d, and a migration can take "+
+				"longer: kubectl rollout status, Helm and Argo CD then report a failure, although the rollout continues; set it "+
+				"to at least %d", seconds, minProgressDeadline))
+		}
 	}
 }
+
+// minProgressDeadline is the default of progressDeadlineSeconds. It is also how long a Job waits for a database by
+// default.
+const minProgressDeadline = 600

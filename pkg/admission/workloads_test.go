@@ -169,3 +169,31 @@ func asYAML(t testing.TB, object []byte) string {
 	}
 	return string(text)
 }
+
+// TestShortProgressDeadline checks that a Deployment gets a warning if tools would report a migration as a failed
+// rollout.
+func TestShortProgressDeadline(t *testing.T) {
+	const kong = `{name: proxy, image: "kong:3.9", env: [{name: KONG_PG_HOST, value: pg}]}`
+	for name, test := range map[string]struct {
+		deadline, annotations string
+		want                  bool
+	}{
+		"short":         {"60", daoTest, true},
+		"default":       {"600", daoTest, false},
+		"none":          {"null", daoTest, false},
+		"no migrations": {"60", other, false},
+		"off":           {"60", daoTest + `, kongdao.io/migrations: "off"`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, cached(migratingSource(), configmaps.Source("kong", "b", "other")))
+			h.cluster.Migrations = &fakeMigrations{}
+			object := `{metadata: ` + annotated(test.annotations) + `, spec: {progressDeadlineSeconds: ` + test.deadline +
+				`, template: {spec: {containers: [` + kong + `]}}}}`
+			got := h.handle(t, workloadRequest(t, "Deployment", workloadTest{object: object}))
+			warnings := strings.Join(got.Warnings, "\n")
+			if strings.Contains(warnings, "progressDeadlineSeconds is 60") != test.want {
+				t.Errorf("got warnings %q, want one about the deadline: %t", warnings, test.want)
+			}
+		})
+	}
+}

@@ -57,6 +57,8 @@ type Decision struct {
 	PolicyWarnings []string
 	// Effects says what each policy does to the pod.
 	Effects policy.Effects
+	// NeedsMigration reports whether kongdao migrates the pod's database, before this pod or before another one.
+	NeedsMigration bool
 	// Migration names the PluginMigration that the pod waits for, "" if it waits for none.
 	Migration string
 	// NotFound lists, by namespace, the plugins without a usable release. If Cluster.Releases reads a cache, the
@@ -72,6 +74,7 @@ func Admit(pod Pod, cluster Cluster) (Decision, error) {
 	decision := admission.decide(request)
 	decision.NotFound = admission.notFound
 	requirement := admission.requireMigrations(&decision)
+	decision.NeedsMigration = requirement != nil
 	gates, migration, err := admission.gates(&decision, requirement)
 	if err != nil {
 		return Decision{}, err
