@@ -93,7 +93,8 @@ has_setting() {
 read_files() {
   for name in $(env | sed -n 's/^KONG_\([A-Z0-9_]*\)_FILE=..*/\1/p'); do
     has_setting "$name" || continue
-    eval "file=\$KONG_${name}_FILE value=\${KONG_$name:-}"
+    eval "file=\${KONG_${name}_FILE:-} value=\${KONG_$name:-}"
+    [ -n "$file" ] || continue # the name was in the value of another variable
     [ -z "$value" ] || report failed "KONG_$name and KONG_${name}_FILE are both set; remove one of them" 13
     value=$(cat "$file" 2>&1) || report failed "KONG_${name}_FILE: $value" 13
     export "KONG_$name=$value"

@@ -205,6 +205,10 @@ func TestScriptReadsFiles(t *testing.T) {
 			env: map[string]string{"KONG_PG_PASSWORD_FILE": missing}, code: 13,
 			want: result(outcomeFailed, "KONG_PG_PASSWORD_FILE: cat: "+missing+": No such file or directory"),
 		},
+		"name in the value of another variable": {
+			env:     map[string]string{"KONG_CUSTOM": "a\nKONG_PG_PASSWORD_FILE=" + missing},
+			answers: []string{"list 0 both"}, want: result(outcomeDone),
+		},
 		"directive of nginx": {
 			env: map[string]string{
 				"KONG_NGINX_PROXY_AUTH_BASIC_USER_FILE": missing, "KONG_PG_PASSWORD_FILE": "", "KONG_PG_PASSWORD": "x",
