@@ -5,6 +5,8 @@
 #
 #   build.sh           prints the paths of the archives
 #   build.sh --roots   prints the paths of the root filesystems, for chroot
+#
+# KONG_DELAY is how long each command of the test double waits before it starts, in seconds. A real Kong needs 1.2.
 set -euo pipefail
 # The files in the images must be readable for all users.
 umask 022
@@ -92,11 +94,13 @@ for image in kong postgres; do
     packages=$kong_plan reference=kongdao.io/test/kong:3.9 sources=(image/kong image/docker-entrypoint.sh lua)
     config='"User":"1000","WorkingDir":"/","Entrypoint":["/docker-entrypoint.sh"],"Cmd":["kong","docker-start"]'
     config+=',"StopSignal":"SIGQUIT"'
+    export IMAGE_ENV=${KONG_DELAY:+TESTDOUBLE_DELAY=$KONG_DELAY}
   else
+    export IMAGE_ENV=
     packages=$postgres_plan reference=kongdao.io/test/postgres:15 sources=(image/postgres.sh)
     config='"User":"999","WorkingDir":"/","Entrypoint":["/usr/local/bin/postgres.sh"],"ExposedPorts":{"5432/tcp":{}}'
   fi
-  name=$image-$(checksum "$packages" "${sources[@]}")
+  name=$image-$(checksum "$packages ${IMAGE_ENV:-}" "${sources[@]}")
   if [[ ! -f $cache/$name.tar ]]; then
     # shellcheck disable=SC2086
     build_image "$image" "$name" "$reference" "$config" $packages

@@ -42,11 +42,14 @@ func migrationCases(files Files) []testCase {
 		},
 		{
 			name:   "migrations of Kong itself",
-			reason: "up runs all new migrations, also those of Kong's core (fact K32)",
+			reason: "up runs all new migrations, also those of Kong's core, but not one that was executed last (fact K32)",
 			steps: []step{
 				kong("migrations bootstrap").withFiles(files).withPlugins(bundledOnly),
 				sql("update schema_meta set executed = array_remove(executed, '024_380_to_390') "+
 					"where subsystem = 'core' returning 1", "1\nUPDATE 1"),
+				kong("migrations list").omits("024_380_to_390"),
+				sql("update schema_meta set last_executed = '023_360_to_370' where subsystem = 'core' returning 1",
+					"1\nUPDATE 1"),
 				kong("migrations list").withPlugins(withPlugin).exits(5).
 					prints("    core: 024_380_to_390\ndao-test: " + baseMigration),
 				kong("migrations up").

@@ -101,12 +101,15 @@ local function recorded(connector)
   return by_name
 end
 
--- Returns the kind of a migration. A migration that is listed before executed ones is also new (fact K2).
+-- Returns the kind of a migration. A migration that is listed before executed ones is also new (fact K2). One that is
+-- missing in the list of executed ones, but was executed last, is not (fact K32).
 local function kind(row, migration)
   if row and row.executed[migration.name] then
     return "executed"
   elseif row and row.pending[migration.name] then
     return "pending"
+  elseif row and row.last_executed == migration.name then
+    return "missing"
   end
   return "new"
 end
