@@ -161,7 +161,7 @@ func jobLockTests(files Files, script string) []jobTest {
 	slowBootstrap := files.withMigrationList("000_slow").
 		withMigration("000_slow", upMigration("SELECT pg_sleep(3)"))
 	return []jobTest{
-		{name: "lock of another command", before: slowUp("4", "60"), exit: jobDone, output: otherNode},
+		{name: "lock of another command", before: slowUp("12", "60"), exit: jobDone, output: otherNode},
 		{name: "killed up", before: append(slowUp("3", "6"), kill("up")), exit: jobDone, output: "kongdao: done"},
 		{
 			name: "killed bootstrap",

@@ -57,7 +57,7 @@ func heldLockCase(files Files) testCase {
 		reason: "up exits 0 and does nothing if another command has the lock (fact K10), " +
 			"and fails if the lock timeout ends first (fact K28)",
 		steps: append(prepareRuns(files),
-			kong("migrations up --db-timeout 60 --lock-timeout 60").withFiles(files.withSlowMigration("5")).
+			kong("migrations up --db-timeout 60 --lock-timeout 60").withFiles(files.withSlowMigration("12")).
 				inBackground("up"),
 			waitForLock(),
 			kong("migrations up --db-timeout 60 --lock-timeout 1").exits(1).prints("Error: [PostgreSQL error] timeout"),
@@ -72,7 +72,7 @@ func heldLockCase(files Files) testCase {
 
 func failingHolderCase(files Files) testCase {
 	failing := files.withMigrationList(baseMigration, slowMigration).
-		withMigration(slowMigration, upMigration("SELECT pg_sleep(3); SELECT 1/0;"))
+		withMigration(slowMigration, upMigration("SELECT pg_sleep(8); SELECT 1/0;"))
 	return testCase{
 		name:   "failure of the command with the lock",
 		reason: "up exits 0 if another command has the lock, even if the other one then fails (fact K10)",
@@ -111,7 +111,7 @@ func shortLeaseCase(files Files) testCase {
 		name:   "lease that is too short",
 		reason: "if the lease is shorter than the migration, a second up runs the migration, too (fact K28)",
 		steps: append(prepareRuns(files),
-			kong("migrations up --db-timeout 60 --lock-timeout 1").withFiles(files.withSlowMigration("5")).
+			kong("migrations up --db-timeout 60 --lock-timeout 1").withFiles(files.withSlowMigration("8")).
 				inBackground("up"),
 			waitForLock(),
 			pause(1500*time.Millisecond),
