@@ -67,6 +67,8 @@ const (
 	Attempt = "kongdao.io/attempt"
 	// Template identifies the pod template that a Job was made from.
 	Template = "kongdao.io/template"
+	// LeftOut is an annotation of a Job: what its containers had in the pod and cannot have in a Job.
+	LeftOut = "kongdao.io/left-out"
 )
 
 // The injection record: a label and an annotation on injected pods. They show what was injected. No

@@ -64,6 +64,7 @@ func NewJob(
 		TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: migration.Namespace, Labels: labels,
+			Annotations: leftOut(pod, append([]string{from.Name}, start.From.Requirement.With...)),
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: v1alpha1.GroupVersion().String(), Kind: "PluginMigration",
 				Name: migration.Name, UID: migration.UID, Controller: new(true),

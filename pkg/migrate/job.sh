@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Runs in the Kong container of a migration Job, with "sh -c", until the migrations are complete or cannot succeed.
 # The exit code of "kong migrations up" proves nothing (fact K10): the script checks "kong migrations list" afterwards.
-# It needs sh, env, cat, sed, date, sleep, head, mkdir and kong.
+# It needs sh, env, cat, sed, date, sleep, head, mkdir and kong. It uses stdbuf and resty if the image has them.
 #
 #   KONG_PREFIX       an empty, writable folder
 #   KONGDAO_CONF      the configuration file of Kong, or ""
@@ -29,8 +29,8 @@ set -fu
 export LC_ALL=C
 work=$KONG_PREFIX begin=$(date +%s) wait=1 last="" stopped="" failures=0
 file="" value="" ran="" state="" blocked="" looks=0
-# Do not interrupt the command that runs: after a kill, the migration runs again (facts K29 and K34). The kubelet sends
-# the signal that the image names, which is QUIT for the images of Kong (fact K41).
+# Do not interrupt a migration: after a kill, it runs again (facts K29 and K34). The kubelet sends the signal that the
+# image names, which is QUIT for the images of Kong (fact K41).
 trap 'stopped=yes' TERM QUIT INT
 
 print() { printf '%s\n' "$1"; }
@@ -69,18 +69,56 @@ fail() {
   pause
 }
 
-# call ARGUMENTS runs kong. It sets code, out (standard output) and error: Kong's error message without a stack trace,
-# or else all of standard error.
+# has_line_output reports whether the output of Kong's commands is in the file at once. Without stdbuf, Kong writes it
+# when the command ends. stdbuf has no effect on a program with capabilities, so try it with the program that runs Kong.
+has_line_output() {
+  [ -n "$line_output" ] || return 1
+  $line_output resty -e 'print("line") ngx.sleep(20)' >"$work/line" 2>/dev/null &
+  resty=$!
+  for _ in 1 2 3 4 5; do
+    sleep 1
+    [ ! -s "$work/line" ] || break
+  done
+  kill "$resty" 2>/dev/null
+  [ -s "$work/line" ]
+}
+
+# can_stop COMMAND reports whether no migration runs in a Kong command: list changes nothing, and up waits for the lock
+# of another runner before it prints the first subsystem that it migrates.
+can_stop() {
+  case $1 in
+    list) ;;
+    up) has_line_output && [ -z "$(sed -n '/^migrating /p' "$work/out")" ] ;;
+    *) return 1 ;;
+  esac
+}
+
+# call migrations COMMAND ARGUMENTS runs kong. It sets code, out (standard output) and error: Kong's error message
+# without a stack trace, or else all of standard error. After a signal to stop, it ends the script as soon as it can.
 call() {
-  kong "$@" ${KONGDAO_CONF:+-c "$KONGDAO_CONF"} >"$work/out" 2>"$work/err" && code=0 || code=$?
+  [ "$2" = up ] && lines=$line_output || lines=
+  $lines kong "$@" ${KONGDAO_CONF:+-c "$KONGDAO_CONF"} >"$work/out" 2>"$work/err" &
+  kong=$!
+  while :; do
+    if [ -n "$stopped" ] && can_stop "$2"; then
+      kill "$kong" 2>/dev/null # the end of the container kills its other processes
+      report stopped "$last" 15
+    fi
+    wait "$kong" && code=0 || code=$?
+    # A signal interrupts wait.
+    [ "$code" -gt 128 ] || break
+    kill -0 "$kong" 2>/dev/null || break
+  done
   out=$(cat "$work/out")
   error=$(sed -n '/^Error/,/^$/{/^stack/,$d;/^$/d;p;}' "$work/err" | head -c 1500)
   [ -n "$error" ] || error=$(head -c 1500 "$work/err")
 }
 
-# has_setting NAME reports whether Kong has a setting KONG_NAME. The entrypoint of Kong's image looks in the same list.
-# Without the list, all names are settings, except directives of nginx, which may end with _FILE.
+# has_setting NAME reports whether Kong has a setting KONG_NAME. The entrypoint of Kong's image looks in the same list,
+# and reads KONG_PASSWORD, which a bootstrap of Kong Enterprise sets for its first administrator. Without the list, all
+# names are settings, except directives of nginx, which may end with _FILE.
 has_setting() {
+  [ "$1" != PASSWORD ] || return 0
   settings=/usr/local/share/lua/5.1/kong/templates/kong_defaults.lua
   if [ -r "$settings" ]; then
     [ -n "$(sed "s/ *=.*//;y/abcdefghijklmnopqrstuvwxyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ/" "$settings" | sed -n "/^$1\$/p")" ]
@@ -217,7 +255,7 @@ run() {
   log "kong migrations $1"
   call migrations "$1" --db-timeout "$KONGDAO_TIMEOUT" --lock-timeout "$KONGDAO_TIMEOUT"
   cat "$work/out" "$work/err"
-  last="kong migrations $1: $error"
+  [ "$code" = 0 ] || last="kong migrations $1: $error"
   case $code/$error/$out in
     # The command waited for the lock, or did nothing because of it (facts K10 and K28).
     0/*"another node is performing database changes"* | *"/Error: [PostgreSQL error] timeout/"*)
@@ -245,6 +283,7 @@ check_progress() {
 }
 
 mkdir -p "$work"
+[ -z "$(stdbuf -oL true 2>&1 || echo failed)" ] && line_output="stdbuf -oL" || line_output=
 read_files
 [ "$KONGDAO_STEP" != up ] || check_plugins
 # The exit codes of list: 0 up to date, 3 empty database, 4 pending migrations, 5 new migrations.

@@ -2,8 +2,12 @@ package migrate
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"kongdao.io/kongdao/pkg/annotations"
 )
 
 // includedContainers returns the containers of a pod that its Job runs next to Kong, as init containers in the order of
@@ -58,4 +62,22 @@ func includedContainer(from *corev1.Container, policy *corev1.ContainerRestartPo
 func sharedResources(resources corev1.ResourceRequirements) corev1.ResourceRequirements {
 	resources.Claims = nil
 	return resources
+}
+
+// leftOut returns the annotation that says which claims sharedResources left out, or nil.
+func leftOut(pod *corev1.Pod, names []string) map[string]string {
+	var claims []string
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			for _, claim := range containers[i].Resources.Claims {
+				if slices.Contains(names, containers[i].Name) {
+					claims = append(claims, strconv.Quote(claim.Name)+" of container "+strconv.Quote(containers[i].Name))
+				}
+			}
+		}
+	}
+	if len(claims) == 0 {
+		return nil
+	}
+	return map[string]string{annotations.LeftOut: "resource claims " + strings.Join(claims, ", ")}
 }

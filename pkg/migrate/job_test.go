@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "write the current Jobs as the expected 
 
 // settings returns the defaults of the chart.
 func settings() migrate.Settings {
-	return migrate.Settings{TimeoutSeconds: 600, DeadlineSeconds: 1800, TTLSeconds: 86400, HistoryLimit: 10}
+	return migrate.Settings{TimeoutSeconds: 600, DeadlineSeconds: 600, TTLSeconds: 86400, HistoryLimit: 10}
 }
 
 // jobFor returns the first "up" Job for an injected pod.
@@ -217,9 +217,30 @@ func TestJobIncludes(t *testing.T) {
 	}
 }
 
+// TestJobsLeaveOutClaims proves that a Job has no claims of devices, because they belong to the pod, and says so.
+func TestJobsLeaveOutClaims(t *testing.T) {
+	pod := readPod(t, "testdata/chart/pod.yaml")
+	if got := jobFor(t, pod, settings()).Annotations; got != nil {
+		t.Errorf("a Job that leaves out nothing has the annotations %v", got)
+	}
+	pod.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "crypto"}}
+	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "other", Image: "other"})
+	for i := range pod.Spec.Containers {
+		pod.Spec.Containers[i].Resources.Claims = []corev1.ResourceClaim{{Name: "crypto"}}
+	}
+	job := jobFor(t, pod, settings())
+	if spec := job.Spec.Template.Spec; spec.ResourceClaims != nil || spec.Containers[0].Resources.Claims != nil {
+		t.Errorf("the Job has claims: %+v", spec)
+	}
+	const want = `resource claims "crypto" of container "proxy"`
+	if got := job.Annotations[annotations.LeftOut]; got != want {
+		t.Errorf("annotation %s is %q, want %q", annotations.LeftOut, got, want)
+	}
+}
+
 // TestJobsWaitLonger proves that each Job waits longer for the database than the one before it, up to the deadline.
 func TestJobsWaitLonger(t *testing.T) {
-	for attempt, want := range map[int32]string{1: "30", 2: "60", 3: "120", 7: "1800", 1000: "1800"} {
+	for attempt, want := range map[int32]string{1: "30", 2: "60", 3: "120", 7: "600", 1000: "600"} {
 		job := jobWithAttempt(t, readPod(t, "testdata/chart/pod.yaml"), settings(), attempt)
 		for _, variable := range job.Spec.Template.Spec.Containers[0].Env {
 			if variable.Name == "KONGDAO_WAIT" && variable.Value != want {

@@ -13,7 +13,8 @@ import (
 
 // fakeKong is a kong command that answers from files. The next line of "answers" has the expected command, its exit
 // code, and the file that it prints: to standard error if it fails with 1. It knows nothing about migrations: test/e2e
-// and test/kong run the script with a Kong that does. It starts, unless START_ERROR is set.
+// and test/kong run the script with a Kong that does. It starts, unless START_ERROR is set. STOP_IN=up sends a signal to
+// the script before up ends: if up prints nothing, it runs until it is killed, and else it must not be killed.
 const fakeKong = `#!/bin/sh
 case $1 in
   start)
@@ -26,6 +27,14 @@ read -r call code file <"$ANSWERS/answers"
 sed -i 1d "$ANSWERS/answers"
 [ "$2" = "$call" ] || { echo "called as 'kong $*', want $call" >>"$ANSWERS/wrong"; exit 99; }
 echo "$*" >>"$ANSWERS/calls"
+if [ "${STOP_IN:-}" = "$2" ]; then
+  [ -z "$file" ] || { cat "$ANSWERS/$file"; echo "kong was killed" >"$ANSWERS/wrong"; }
+  kill -QUIT $PPID
+  while [ -z "$file" ]; do command -p sleep 0.1; done
+  command -p sleep 0.5
+  rm "$ANSWERS/wrong"
+  exit "$code"
+fi
 [ "$code" != 1 ] || exec >&2
 time="2026/11/26 16:00:0$(wc -l <"$ANSWERS/calls")"
 [ -z "$file" ] || sed "s|TIME|$time|;s|SETTING|${KONG_PG_PASSWORD:-}|" "$ANSWERS/$file"
@@ -54,8 +63,9 @@ const (
 		"for connect SETTING\n"
 	invalid = "Error: /usr/local/share/lua/5.1/x.lua:16: [PostgreSQL error] migration 'x' of 'dao-test' subsystem is " +
 		"invalid: schema violation (cassandra: unknown field)\nstack traceback:\n\t[C]: in function 'error'\n"
-	otherFormat = "database is up to date: {\"dao-test\": [\"000_base\"]}\n"
-	locked      = "aborted: another node is performing database changes\n"
+	migratesLine = "migrating dao-test on database 'kong'...\n"
+	otherFormat  = "database is up to date: {\"dao-test\": [\"000_base\"]}\n"
+	locked       = "aborted: another node is performing database changes\n"
 )
 
 // kongOutputs returns the files that fakeKong prints.
@@ -64,7 +74,7 @@ func kongOutputs() map[string]string {
 		"both": executedBoth, "pending": pendingNext, "other": pendingOther, "othernew": otherNew,
 		"pendingnew": pendingNew, "new": newBoth,
 		"core": coreOnly, "similar": similarNames, "sql": sqlError, "lock": lockError, "route": noRoute, "locked": locked,
-		"password": password, "invalid": invalid, "json": otherFormat,
+		"password": password, "invalid": invalid, "json": otherFormat, "migrating": migratesLine, "silent": "",
 	}
 }
 
@@ -96,9 +106,13 @@ func runScript(t *testing.T, shell string, answers []string, environments ...map
 	// The tests do not wait: only sleep moves the script's clock.
 	write("clock", "0\n", 0o600)
 	write("date", "#!/bin/sh\ncat \"$ANSWERS/clock\"\n", 0o700)
-	write("sleep", "#!/bin/sh\necho $(($(cat \"$ANSWERS/clock\") + $1)) >\"$ANSWERS/clock\"\n", 0o700)
+	write("sleep", "#!/bin/sh\necho $(($(cat \"$ANSWERS/clock\") + $1)) >\"$ANSWERS/clock\"\n"+
+		"[ -z \"${STOP_IN:-}\" ] || command -p sleep 0.1\n", 0o700)
+	write("stdbuf", "#!/bin/sh\nshift\nexec \"$@\"\n", 0o700)
+	write("resty", "#!/bin/sh\necho ${RESTY_PRINTS:-} | grep .\ncommand -p sleep 1\n", 0o700)
 	message := write("message", "", 0o600)
 	script := strings.ReplaceAll(Script(), "/dev/termination-log", message)
+	script = strings.ReplaceAll(script, "/usr/local/share/lua/5.1/kong/templates/", dir+"/")
 	command := exec.CommandContext(t.Context(), shell, "-c", script)
 	env := map[string]string{
 		"PATH": dir + ":" + os.Getenv("PATH"), "ANSWERS": dir, "KONG_PREFIX": filepath.Join(dir, "prefix"),
@@ -107,6 +121,9 @@ func runScript(t *testing.T, shell string, answers []string, environments ...map
 	}
 	for _, more := range environments {
 		maps.Copy(env, more)
+	}
+	if list, ok := env["SETTINGS"]; ok {
+		write("kong_defaults.lua", list, 0o600)
 	}
 	for name, value := range env {
 		command.Env = append(command.Env, name+"="+value)

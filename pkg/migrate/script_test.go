@@ -162,6 +162,21 @@ func TestScriptUp(t *testing.T) {
 			want:   result(outcomeStopped, "kong migrations list: "+strings.TrimSpace(noRoute)),
 			reason: "the kubelet stops Kong's images with SIGQUIT (fact K41)",
 		},
+		"stopped while up waits for the lock": {
+			env:     map[string]string{"STOP_IN": "up", "RESTY_PRINTS": "line"},
+			answers: []string{"list 5 new", "up 0"}, code: 15, want: result(outcomeStopped),
+			reason: "no migration runs before Kong names the first one",
+		},
+		"stopped while a migration runs": {
+			env:     map[string]string{"STOP_IN": "up", "RESTY_PRINTS": "line"},
+			answers: []string{"list 5 new", "up 0 migrating"}, code: 15, want: result(outcomeStopped),
+			reason: "after a kill, the migration runs again (fact K29)",
+		},
+		"stopped during up, and the output comes late": {
+			env:     map[string]string{"STOP_IN": "up"},
+			answers: []string{"list 5 new", "up 0 silent"}, code: 15, want: result(outcomeStopped),
+			reason: "a migration may run",
+		},
 		"Kong cannot load the plugin": {
 			env: map[string]string{"START_ERROR": "Error: /x/start.lua:99: nginx: [error] init_by_lua error: " +
 				"/x/init.lua:708: error loading plugin schemas: on plugin 'dao-test': no configuration schema found\n" +
@@ -208,6 +223,19 @@ func TestScriptReadsFiles(t *testing.T) {
 		"name in the value of another variable": {
 			env:     map[string]string{"KONG_CUSTOM": "a\nKONG_PG_PASSWORD_FILE=" + missing},
 			answers: []string{"list 0 both"}, want: result(outcomeDone),
+		},
+		"settings of this Kong": {
+			env: map[string]string{
+				"SETTINGS":              "return [[\nproxy_listen = 0.0.0.0\npg_password = NONE\n]]\n",
+				"KONG_PG_PASSWORD_FILE": file, "KONG_OTHER_FILE": missing,
+			},
+			answers: []string{"list 1 password", "list 1 password"}, code: 13,
+			want: result(outcomeFailed, noPassword+"se'cr\"et"), reason: "KONG_OTHER is not a setting",
+		},
+		"password of the first administrator": {
+			env:  map[string]string{"SETTINGS": "pg_password = NONE\n", "KONG_PASSWORD_FILE": missing},
+			code: 13, want: result(outcomeFailed, "KONG_PASSWORD_FILE: cat: "+missing+": No such file or directory"),
+			reason: "the entrypoint reads it too, although it is not a setting",
 		},
 		"directive of nginx": {
 			env: map[string]string{

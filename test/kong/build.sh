@@ -27,6 +27,7 @@ postgres_packages=(coreutils dash grep libc-bin postgresql-15 postgresql-client-
 complete_kong_root() {
   slim_root "$1"
   install -D image/kong "$1/usr/local/bin/kong"
+  install image/resty "$1/usr/local/bin/resty"
   install image/docker-entrypoint.sh "$1/docker-entrypoint.sh"
   mkdir -p "$1/usr/local/share/testdouble" "$1/usr/local/kong"
   cp -R lua/. "$1/usr/local/share/testdouble/"
@@ -91,7 +92,7 @@ plan_packages 2>/dev/null || { fetch_package_lists "$cache/apt"; plan_packages; 
 
 for image in kong postgres; do
   if [[ $image == kong ]]; then
-    packages=$kong_plan reference=kongdao.io/test/kong:3.9 sources=(image/kong image/docker-entrypoint.sh lua)
+    packages=$kong_plan reference=kongdao.io/test/kong:3.9 sources=(image/kong image/resty image/docker-entrypoint.sh lua)
     config='"User":"1000","WorkingDir":"/","Entrypoint":["/docker-entrypoint.sh"],"Cmd":["kong","docker-start"]'
     config+=',"StopSignal":"SIGQUIT"'
     export IMAGE_ENV=${KONG_DELAY:+TESTDOUBLE_DELAY=$KONG_DELAY}

@@ -13,6 +13,7 @@ const (
 	jobPluginNotListed    = 12
 	jobMigrationFailed    = 13
 	jobNeedsBootstrapping = 14
+	jobStopped            = 15
 	jobPluginNotLoadable  = 16
 )
 
@@ -27,11 +28,6 @@ type jobTest struct {
 
 // jobCases run the Job's script in each state of the database.
 func jobCases(files Files, script string) []testCase {
-	defaults := kong("version").withFiles(files).withEnv(map[string]string{
-		"KONGDAO_EXPECT": allMigrations, "KONGDAO_STEP": "up", "KONGDAO_FINISH": "none", "KONGDAO_PENDING": "",
-		"KONGDAO_DEADLINE": "60", "KONGDAO_WAIT": "60", "KONGDAO_TIMEOUT": "30", "KONGDAO_TRIES": "2",
-		"KONG_PG_TIMEOUT": "3000",
-	})
 	var cases []testCase
 	for _, test := range slices.Concat(jobStateTests(files), jobErrorTests(files), jobLockTests(files, script)) {
 		run := shell(script).withEnv(test.env).exits(test.exit).prints(test.output)
@@ -39,10 +35,19 @@ func jobCases(files Files, script string) []testCase {
 			name: "job: " + test.name,
 			reason: "the Job runs what is needed in this state, although up may do nothing (fact K10) " +
 				"and fails while migrations are pending (fact K11)",
-			steps: slices.Concat([]step{defaults}, test.before, []step{run}),
+			steps: slices.Concat([]step{jobVariables(files)}, test.before, []step{run}),
 		})
 	}
 	return cases
+}
+
+// jobVariables sets the variables of the script.
+func jobVariables(files Files) step {
+	return kong("version").withFiles(files).withEnv(map[string]string{
+		"KONGDAO_EXPECT": allMigrations, "KONGDAO_STEP": "up", "KONGDAO_FINISH": "none", "KONGDAO_PENDING": "",
+		"KONGDAO_DEADLINE": "60", "KONGDAO_WAIT": "60", "KONGDAO_TIMEOUT": "30", "KONGDAO_TRIES": "2",
+		"KONG_PG_TIMEOUT": "3000",
+	})
 }
 
 // jobStateTests run the script in each state of the migrations.

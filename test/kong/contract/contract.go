@@ -100,7 +100,7 @@ func Run(t *testing.T, runner Runner, jobScript string) {
 	files := pluginFiles(t)
 	cases := slices.Concat(
 		stateCases(files), loadingCases(files), lockCases(files), migrationCases(files),
-		modeCases(files), pluginsVariableCases(files), jobCases(files, jobScript))
+		modeCases(files), pluginsVariableCases(files), jobCases(files, jobScript), stopCases(files, jobScript))
 	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
 			cause := fmt.Errorf("timeout after %v", caseTimeout)

@@ -1,5 +1,5 @@
 -- The output of commands. Messages are plain lines on stdout. Warnings have a time and a level, and so do all messages
--- with --v or --vv.
+-- with --v or --vv. If stdout is a file, the messages are there when the command ends, as on a real Kong.
 
 local levels = { debug = 1, verbose = 2, info = 3, warn = 4, error = 5, quiet = 6 }
 local threshold = levels.info
@@ -19,7 +19,6 @@ local function write(level, format, ...)
   end
   local stream = levels[level] < levels.warn and io.stdout or io.stderr
   stream:write(text, "\n")
-  stream:flush()
 end
 
 for level in pairs(levels) do
