@@ -69,8 +69,8 @@ fail() {
   pause
 }
 
-# has_line_output reports whether the output of Kong's commands is in the file at once. Without stdbuf, Kong writes it
-# when the command ends. stdbuf has no effect on a program with capabilities, so try it with the program that runs Kong.
+# has_line_output reports whether each line of Kong's output is in the file immediately. Without stdbuf, Kong writes the
+# output when the command ends. stdbuf has no effect on a program with capabilities, so try it with the one of Kong.
 has_line_output() {
   [ -n "$line_output" ] || return 1
   $line_output resty -e 'print("line") ngx.sleep(20)' >"$work/line" 2>/dev/null &
@@ -83,8 +83,8 @@ has_line_output() {
   [ -s "$work/line" ]
 }
 
-# can_stop COMMAND reports whether no migration runs in a Kong command: list changes nothing, and up waits for the lock
-# of another runner before it prints the first subsystem that it migrates.
+# can_stop COMMAND reports whether no migration runs in a Kong command. list changes nothing. up prints a line when it
+# has the lock, before it migrates a subsystem.
 can_stop() {
   case $1 in
     list) ;;

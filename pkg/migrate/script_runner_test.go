@@ -13,8 +13,9 @@ import (
 
 // fakeKong is a kong command that answers from files. The next line of "answers" has the expected command, its exit
 // code, and the file that it prints: to standard error if it fails with 1. It knows nothing about migrations: test/e2e
-// and test/kong run the script with a Kong that does. It starts, unless START_ERROR is set. STOP_IN=up sends a signal to
-// the script before up ends: if up prints nothing, it runs until it is killed, and else it must not be killed.
+// and test/kong run the script with a Kong that does. It starts, unless START_ERROR is set. STOP_IN=up sends a signal
+// to the script before up ends. If up has no file to print, it then runs until it is killed. Otherwise it must not be
+// killed.
 const fakeKong = `#!/bin/sh
 case $1 in
   start)

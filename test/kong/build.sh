@@ -92,7 +92,8 @@ plan_packages 2>/dev/null || { fetch_package_lists "$cache/apt"; plan_packages; 
 
 for image in kong postgres; do
   if [[ $image == kong ]]; then
-    packages=$kong_plan reference=kongdao.io/test/kong:3.9 sources=(image/kong image/resty image/docker-entrypoint.sh lua)
+    packages=$kong_plan reference=kongdao.io/test/kong:3.9
+    sources=(image/kong image/resty image/docker-entrypoint.sh lua)
     config='"User":"1000","WorkingDir":"/","Entrypoint":["/docker-entrypoint.sh"],"Cmd":["kong","docker-start"]'
     config+=',"StopSignal":"SIGQUIT"'
     export IMAGE_ENV=${KONG_DELAY:+TESTDOUBLE_DELAY=$KONG_DELAY}

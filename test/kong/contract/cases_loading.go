@@ -108,6 +108,8 @@ func incompletePluginCase(files Files) testCase {
 	start := func(files Files, message string) step {
 		return kong("start").withFiles(files).exits(1).prints(initError, message)
 	}
+	next := files.withMigrationList(baseMigration, phaseMigration, nextMigration).
+		withMigration(nextMigration, teardownMigration("SELECT 1"))
 	return testCase{
 		name: "incomplete plugin",
 		reason: "start exits 1 if the handler, the schema or the whole plugin is missing (fact K7), " +
@@ -121,6 +123,10 @@ func incompletePluginCase(files Files) testCase {
 			kong("migrations list").omits("dao-test"),
 			start(files.with("handler.lua", `return { VERSION = "1.0.0" }`), "PRIORITY"),
 			start(files.with("handler.lua", `return { PRIORITY = 1, VERSION = "one" }`), "VERSION"),
+			kong("migrations up").withFiles(next),
+			// A warning comes before the error.
+			start(next.with("handler.lua", `return { VERSION = "1.0.0" }`), "PRIORITY").
+				prints("pending migrations", nextMigration),
 		},
 	}
 }

@@ -42,14 +42,15 @@ local function pid_of(conf)
   return posix.running(pid) and pid or nil
 end
 
--- Returns an error of the server as the command prints it. Kong loads plugins in nginx's phase init_by_lua.
-function node.start_error(err)
-  local kind = err:find("bind() to", 1, true) and "[emerg] " or "[error] init_by_lua error: "
-  return "/usr/local/share/lua/5.1/kong/cmd/start.lua:99: nginx: " .. kind .. err
+-- Returns an error of the server as the command prints it: after a warning if migrations are pending.
+function node.start_error(err, pending)
+  local warning = pending and "nginx: [warn] [lua] init.lua: init(): database has pending migrations:\n"
+    .. tostring(pending) .. "\n" or ""
+  return "/usr/local/share/lua/5.1/kong/cmd/start.lua:99: " .. warning .. err
 end
 
 -- Starts the node in another process, with logs in the prefix. Waits until the node serves requests.
-local function in_background(conf)
+local function in_background(conf, pending)
   local from, to = report.pipe()
   io.stdout:flush()
   if C.fork() == 0 then
@@ -63,7 +64,7 @@ local function in_background(conf)
   end
   local ok, err = report.wait(from, to)
   if not ok then
-    error(node.start_error(err), 0)
+    error(node.start_error(err, pending), 0)
   end
 end
 
@@ -96,18 +97,21 @@ function node.commands.start(options)
     commands.up(connector, { lock_timeout = options.lock_timeout or 60 })
     package.path = path
   end
+  local pending
   if not connector.unlocked then
     local now, err = commands.check(connector)
     if not now then
       error(err, 0)
-    elseif now.pending then
-      log("Database has pending migrations:\n%s", tostring(now.pending))
+    end
+    pending = now.pending
+    if pending then
+      log("Database has pending migrations:\n%s", tostring(pending))
     end
   end
   if conf.nginx_daemon == "off" then
     return in_foreground(conf)
   end
-  in_background(conf)
+  in_background(conf, pending)
   log("Kong started")
 end
 
