@@ -133,6 +133,14 @@ func (b *builder) notStarted(template string, age time.Duration) *builder {
 	return b
 }
 
+// endedBesideMesh adds the first "up" Job of the migration that was added last. Its Kong has ended, but its pod has
+// not.
+func (b *builder) endedBesideMesh(outcome jobOutcome, lines ...string) *builder {
+	b.running(stepUp)
+	b.Jobs[len(b.Jobs)-1].Pod = JobPod{Started: true, Ended: true, Result: Result{outcome: outcome, lines: lines}}
+	return b
+}
+
 // from sets the template of the pod that was added last.
 func (b *builder) from(template string) *builder {
 	b.Pods[len(b.Pods)-1].Template = template
@@ -166,8 +174,8 @@ func describe(plan Plan) string {
 		words = append(words, fmt.Sprintf("start %s of %s from %s, finish %s",
 			start.Step, start.Migration, start.From.Name, start.Finish))
 	}
-	if plan.ReplaceJob != nil {
-		words = append(words, "replace "+plan.ReplaceJob.Name)
+	if plan.DeleteJob != nil {
+		words = append(words, "delete "+plan.DeleteJob.Name)
 	}
 	for _, name := range plan.Prune {
 		words = append(words, "prune "+name)

@@ -103,9 +103,9 @@ func jobLabels(migration *v1alpha1.PluginMigration, start JobStart) map[string]s
 	}
 }
 
-// podMetadata returns the labels and annotations of the pods of a Job. They stop service meshes from adding a sidecar:
-// a Job with a sidecar container never completes. The settings can override these labels and annotations, but not the
-// labels that the controller finds its Jobs by.
+// podMetadata returns the labels and annotations of the pods of a Job. They stop service meshes from adding a
+// container: a Job with a container that runs forever does not complete by itself. The settings can override these
+// labels and annotations, but not the labels that the controller finds its Jobs by.
 func podMetadata(jobLabels map[string]string, settings Settings) metav1.ObjectMeta {
 	podLabels := map[string]string{"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
 	maps.Copy(podLabels, settings.PodLabels)

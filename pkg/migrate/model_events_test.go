@@ -106,7 +106,7 @@ func (m *model) createPod(set PluginSet) {
 func (m *model) endJobs(result func(*modelJob) Result) {
 	for _, name := range slices.Sorted(maps.Keys(m.jobs)) {
 		job := m.jobs[name]
-		if job.Done || !job.canStart() {
+		if job.Done || job.Pod.Ended || !job.canStart() {
 			continue
 		}
 		if !job.Pod.Started && m.random.IntN(2) == 0 {
@@ -114,9 +114,14 @@ func (m *model) endJobs(result func(*modelJob) Result) {
 			m.logf("Job %s runs", name)
 			continue
 		}
-		job.Result = result(job)
-		job.Done, job.Pod = true, JobPod{Started: true}
-		m.logf("Job %s ends: %+v", name, job.Result)
+		ended := result(job)
+		m.logf("Job %s ends: %+v", name, ended)
+		if m.random.IntN(4) == 0 {
+			m.logf("a mesh keeps the pod of Job %s running", name)
+			job.Pod = JobPod{Started: true, Ended: true, Result: ended}
+			continue
+		}
+		job.Result, job.Done, job.Pod = ended, true, JobPod{Started: true}
 	}
 }
 

@@ -31,12 +31,12 @@ func (m *model) reconcile() {
 	for _, pod := range plan.Ungate {
 		m.ungate(pod)
 	}
-	if plan.ReplaceJob != nil {
-		if m.jobs[plan.ReplaceJob.Name].Pod.Started {
-			m.fatalf("Job %s is replaced while it runs", plan.ReplaceJob.Name)
+	if plan.DeleteJob != nil {
+		if pod := m.jobs[plan.DeleteJob.Name].Pod; pod.Started && !pod.Ended {
+			m.fatalf("Job %s is deleted while Kong runs", plan.DeleteJob.Name)
 		}
-		m.logf("Job %s is replaced", plan.ReplaceJob.Name)
-		delete(m.jobs, plan.ReplaceJob.Name)
+		m.logf("the controller deletes Job %s", plan.DeleteJob.Name)
+		delete(m.jobs, plan.DeleteJob.Name)
 	}
 	if plan.StartJob != nil {
 		m.startJob(plan)

@@ -28,6 +28,10 @@ func (p *planner) observe(migration *v1alpha1.PluginMigration) {
 	case job == nil || status.Phase != v1alpha1.PhaseMigrating && status.Phase != v1alpha1.PhaseFinishing:
 	case job.Done:
 		p.observeResult(migration, job)
+	case job.Pod.Ended:
+		ended := *job
+		ended.Result = job.Pod.Result
+		p.observeResult(migration, &ended)
 	case job.Pod.Running:
 		setMessage(status, p.Now, v1alpha1.ReasonJobRunning, withLastOutput(status,
 			fmt.Sprintf("Job %q runs \"kong migrations %s\"", job.Name, job.Step)))

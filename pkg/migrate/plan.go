@@ -23,8 +23,8 @@ type Plan struct {
 	StatusUpdates map[string]v1alpha1.PluginMigrationStatus
 	// StartJob is the only Job to start. It is nil if there is none.
 	StartJob *JobStart
-	// ReplaceJob is a Job to delete, so that another one can start. It is nil if there is none.
-	ReplaceJob *Job
+	// DeleteJob is a Job to delete, because its pod will never start or will never end. It is nil if there is none.
+	DeleteJob *Job
 	// Prune are the names of the PluginMigrations to delete.
 	Prune []string
 	// Finishable are the names of the migrations that "kong migrations finish" may finish now, or after FinishDelay.
@@ -85,7 +85,7 @@ func (s Snapshot) Plan() Plan {
 		p.observe(migration)
 	}
 	p.ungatePods()
-	p.replaceJob()
+	p.deleteJob()
 	for _, migration := range p.migrations {
 		p.planNextJob(migration)
 	}

@@ -106,6 +106,10 @@ type Job struct {
 type JobPod struct {
 	// Started reports whether a container of the pod runs or ran. Running reports whether Kong's container runs now.
 	Started, Running bool
+	// Ended reports whether Kong's container has ended, but the pod does not end, because a mesh has added a container.
+	// Result is then how it ended.
+	Ended  bool
+	Result Result
 	// CannotStart says why the pod does not run, or why there is none. It is empty if the pod runs or is about to.
 	CannotStart string
 }

@@ -27,8 +27,8 @@ func (c *Controller) apply(
 ) error {
 	c.reportUnusable(plan.Unusable)
 	errs := []error{c.ungate(ctx, plan.Ungate), c.create(ctx, key, plan.Create)}
-	if plan.ReplaceJob != nil {
-		errs = append(errs, c.deleteJob(ctx, key.Namespace, plan.ReplaceJob))
+	if plan.DeleteJob != nil {
+		errs = append(errs, c.deleteJob(ctx, key.Namespace, plan.DeleteJob))
 	}
 	if plan.StartJob != nil {
 		if err := c.startJob(ctx, snapshot, plan); err != nil {
@@ -116,10 +116,10 @@ func (c *Controller) deleteJob(ctx context.Context, namespace string, planned *m
 	same := client.Preconditions{UID: &planned.UID}
 	err := c.Client.Delete(ctx, job, same, client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("delete Job %q, whose pod never started: %w", qualified(job), err)
+		return fmt.Errorf("delete Job %q, whose pod does not start or does not end: %w", qualified(job), err)
 	}
-	c.Log.Info("Deleted a Job whose pod never started", "namespace", namespace, "job", planned.Name,
-		"cannotStart", planned.Pod.CannotStart)
+	c.Log.Info("Deleted a Job whose pod does not start or does not end", "namespace", namespace, "job", planned.Name,
+		"cannotStart", planned.Pod.CannotStart, "kongHasEnded", planned.Pod.Ended)
 	return nil
 }
 

@@ -84,8 +84,30 @@ func jobPodOf(pod *corev1.Pod) migrate.JobPod {
 			return migrate.JobPod{CannotStart: strings.TrimSpace(waiting.Reason + " " + waiting.Message)}
 		}
 	}
-	return migrate.JobPod{Running: slices.ContainsFunc(pod.Status.ContainerStatuses,
-		func(status corev1.ContainerStatus) bool {
-			return status.Name == migrate.JobContainer && status.State.Running != nil
-		})}
+	var state migrate.JobPod
+	othersRun := false
+	for _, status := range pod.Status.ContainerStatuses {
+		running := status.State.Running != nil
+		if status.Name == migrate.JobContainer {
+			state.Running = running
+		} else {
+			othersRun = othersRun || running
+		}
+	}
+	// The kubelet ends native sidecars after Kong's container, but not ordinary containers.
+	if kongEnd(pod) != nil && othersRun {
+		state.Ended, state.Result = true, migrate.ParseResult(terminationMessageOf(pod))
+	}
+	return state
+}
+
+// kongEnd returns how Kong's container of a Job's pod ended, or nil. It does not start again: the pod of a Job never
+// restarts its containers.
+func kongEnd(pod *corev1.Pod) *corev1.ContainerStateTerminated {
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name == migrate.JobContainer {
+			return status.State.Terminated
+		}
+	}
+	return nil
 }

@@ -59,10 +59,10 @@ func (l *livePods) replaceIn(snapshot *migrate.Snapshot) {
 	snapshot.Jobs = append(snapshot.Jobs, l.orphans...)
 }
 
-// isRunner reports whether a pod belongs to one of our Jobs on a database and has not ended. A mirror pod does not: a
-// kubelet can create it with any labels (fact P4).
+// isRunner reports whether a pod belongs to one of our Jobs on a database and its Kong has not ended. A mirror pod does
+// not: a kubelet can create it with any labels (fact P4).
 func isRunner(pod *corev1.Pod, key clusterstate.DatabaseKey) bool {
 	_, isMirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
 	return !isMirror && pod.Labels[annotations.Database] == key.Database && pod.Labels[annotations.Step] != "" &&
-		!clusterstate.HasEnded(pod)
+		!clusterstate.HasEnded(pod) && kongEnd(pod) == nil
 }

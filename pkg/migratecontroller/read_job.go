@@ -41,10 +41,8 @@ func (c *Controller) readJob(
 	// The plan uses the result of the current Job only: the one in the status, or a newer one.
 	status := migrations[at].Status
 	running := status.Phase == v1alpha1.PhaseMigrating || status.Phase == v1alpha1.PhaseFinishing
-	if !running && read.Attempt <= status.Attempts {
-		return read, nil
-	}
-	if read.Done && !live {
+	isCurrent := running || read.Attempt > status.Attempts
+	if read.Done && (!isCurrent || !live) {
 		return read, nil
 	}
 	if read.Done {
@@ -112,15 +110,11 @@ func (c *Controller) terminationMessage(ctx context.Context, job *batchv1.Job) (
 // terminationMessageOf returns the termination message of a pod. Without a message it returns the reason and the exit
 // code. It returns "" for a pod that has not ended.
 func terminationMessageOf(pod *corev1.Pod) string {
-	for _, status := range pod.Status.ContainerStatuses {
-		if ended := status.State.Terminated; ended != nil && status.Name == migrate.JobContainer {
-			if message := strings.TrimSpace(ended.Message); message != "" {
-				return message
-			}
-			return fmt.Sprintf("%s, exit code %d", ended.Reason, ended.ExitCode)
-		}
+	ended := kongEnd(pod)
+	if ended == nil {
+		return ""
 	}
-	return ""
+	return cmp.Or(strings.TrimSpace(ended.Message), fmt.Sprintf("%s, exit code %d", ended.Reason, ended.ExitCode))
 }
 
 // failureMessage returns why a Job failed, by its conditions.

@@ -94,7 +94,7 @@ func (c *Controller) applyPlan(
 // canUseCache reports whether a plan is safe even if the cache is old. It is if it at most removes gates and changes
 // messages: the API server rejects a status if the PluginMigration has changed.
 func canUseCache(snapshot migrate.Snapshot, plan migrate.Plan) bool {
-	if plan.StartJob != nil || plan.ReplaceJob != nil || len(plan.Create) > 0 || len(plan.Prune) > 0 {
+	if plan.StartJob != nil || plan.DeleteJob != nil || len(plan.Create) > 0 || len(plan.Prune) > 0 {
 		return false
 	}
 	for i := range snapshot.Migrations {

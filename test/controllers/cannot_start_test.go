@@ -103,6 +103,29 @@ func TestJobWithWrongImageIsReplaced(t *testing.T) {
 	wantUngated(t, fixed)
 }
 
+// TestPodThatMeshKeepsRunning proves that the result of a Job counts when Kong has ended, although a container that a
+// mesh added runs forever. The Job is deleted: another one could not use the database while it exists.
+func TestPodThatMeshKeepsRunning(t *testing.T) {
+	t.Parallel()
+	ns := shared.CreateNamespace(t)
+	daoTest(t, ns)
+	made := pod(ns, "kong", "dao-test@1.0.0")
+	shared.Create(t, made)
+	job := runningJob(t, ns, "up")
+	changeJobPod(t, job, func(status *corev1.PodStatus) {
+		status.Phase = corev1.PodRunning
+		status.ContainerStatuses = []corev1.ContainerStatus{
+			{Name: "mesh", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+			{Name: "kong-migrations", State: corev1.ContainerState{
+				Terminated: &corev1.ContainerStateTerminated{Message: "done\n"},
+			}},
+		}
+	})
+	wantUngated(t, made)
+	migrationInPhase(t, ns, "dao-test@1.0.0", v1alpha1.PhaseFinished)
+	wantNoJob(t, job)
+}
+
 // TestDeniedPodOfJob proves that the status has the message of the API server if it denies the pods of a Job.
 func TestDeniedPodOfJob(t *testing.T) {
 	t.Parallel()

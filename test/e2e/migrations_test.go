@@ -19,7 +19,9 @@ import (
 )
 
 // shortMigrations shortens the deadline of Jobs, so that retries are early, and keeps one unneeded PluginMigration.
-const shortMigrations = "--set=migrations.timeoutSeconds=20,migrations.deadlineSeconds=30,migrations.history=1"
+// The pods of Jobs have the label of testMesh.
+const shortMigrations = "--set=migrations.timeoutSeconds=20,migrations.deadlineSeconds=30,migrations.history=1," +
+	"migrations.podLabels.mesh=enabled"
 
 // TestMigrations checks, with real pods and PostgreSQL, that kongdao migrates a database before the pods that need it
 // start, and finishes the migration after the last old pod. Each subtest has its own namespace and database.
@@ -36,6 +38,9 @@ func TestMigrations(t *testing.T) {
 			"sidecar":          func(t *testing.T) { testSidecars(t, false) },
 			"native sidecar":   func(t *testing.T) { testSidecars(t, true) },
 			"wrong image":      testWrongImage,
+			"mesh":             func(t *testing.T) { testMesh(t, false) },
+			"native mesh":      func(t *testing.T) { testMesh(t, true) },
+			"stopped Job":      testStoppedJob,
 			"quota":            testQuota,
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -126,6 +126,13 @@ func jobErrorTests(files Files) []jobTest {
 			exit: jobMigrationFailed, output: "KONG_PG_PASSWORD_FILE: ",
 		},
 		{
+			name: "too many connections",
+			before: []step{sql("drop role if exists limited; create role limited login password 'x' connection limit 0",
+				"DROP ROLE\nCREATE ROLE")},
+			env:  map[string]string{"KONG_PG_USER": "limited", "KONG_PG_PASSWORD": "x", "KONGDAO_WAIT": "4"},
+			exit: jobDeadlineExceeded, output: "too many connections for role",
+		},
+		{
 			name: "invalid migration", before: newWithFiles(invalid), env: map[string]string{"KONG_PLUGINS": withPlugin},
 			exit: jobMigrationFailed, output: "is invalid",
 		},

@@ -52,6 +52,15 @@ func loadingCases(files Files) []testCase {
 		missingMigrationCase(files),
 		incompletePluginCase(files),
 		{
+			name:   "ports in use",
+			reason: "a start on ports of another process fails, so the Job tries another port for its check (fact K47)",
+			steps: []step{
+				kong("migrations bootstrap").withFiles(files),
+				kong("start"),
+				shell("KONG_PREFIX=/tmp/second kong start").exits(1).prints("Error: ", "Address already in use"),
+			},
+		},
+		{
 			name:   "migrations in both folders",
 			reason: "a plugin with all files in the root folder and in migrations works (fact K8)",
 			steps: slices.Concat([]step{

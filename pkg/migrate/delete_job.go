@@ -12,21 +12,27 @@ import (
 // startDeadline is how long the pod of a Job may take to start. Then a new Job starts, for example on another node.
 const startDeadline = 10 * time.Minute
 
-// replaceJob plans to delete a Job whose pod never started, if the Job no longer helps. Either no pod from the same
-// template waits, or a newer pod has another template, or the Job's pod has not started for long. A new Job can then
-// start from a pod as it is now. Otherwise a wrong image, which the workload no longer has, would block the database.
-func (p *planner) replaceJob() {
+// deleteJob plans to delete a Job that blocks the database although Kong does not run:
+//   - Its pod never started, and no pod from the same template waits, or a newer pod has another template, or the Job's
+//     pod has not started for long. A new Job can then start from a pod as it is now. Otherwise a wrong image, which
+//     the workload no longer has, would block the database.
+//   - Kong's container has ended, and a container that a mesh added runs forever.
+func (p *planner) deleteJob() {
 	for i := range p.Jobs {
 		job := &p.Jobs[i]
-		if job.Done || job.OrphanedPod != "" || job.Pod.Started || job.Migration == "" {
+		if job.Done || job.OrphanedPod != "" || job.Pod.Started && !job.Pod.Ended || job.Migration == "" {
 			continue
+		}
+		if job.Pod.Ended {
+			p.plan.DeleteJob = job
+			return
 		}
 		overdue := metav1.NewTime(job.Created.Add(startDeadline))
 		if p.Now.Before(&overdue) && (job.Template == "" || p.isRequired(job) && !p.isFixed(job)) {
 			p.requeueAt(overdue)
 			continue
 		}
-		p.plan.ReplaceJob = job
+		p.plan.DeleteJob = job
 		return // there is only one active Job
 	}
 }
