@@ -34,14 +34,15 @@ func TestMigrations(t *testing.T) {
 			"edited migration": testEditedMigration, "failing SQL": testFailingSQL, "slow migration": testSlowMigration,
 			"unreachable database": testUnreachableDatabase, "hidden migrations": testHiddenMigrations,
 			"the chart's Jobs": testChartJobs, "manual finish": testManualFinish, "migrations off": testMigrationsOff,
-			"contract of Kong": testKongContract,
-			"sidecar":          func(t *testing.T) { testSidecars(t, false) },
-			"native sidecar":   func(t *testing.T) { testSidecars(t, true) },
-			"wrong image":      testWrongImage,
-			"mesh":             func(t *testing.T) { testMesh(t, false) },
-			"native mesh":      func(t *testing.T) { testMesh(t, true) },
-			"stopped Job":      testStoppedJob,
-			"quota":            testQuota,
+			"contract of Kong":        testKongContract,
+			"sidecar":                 func(t *testing.T) { testSidecars(t, false) },
+			"native sidecar":          func(t *testing.T) { testSidecars(t, true) },
+			"wrong image":             testWrongImage,
+			"the chart with sidecars": testChartWithSidecars,
+			"mesh":                    func(t *testing.T) { testMesh(t, false) },
+			"native mesh":             func(t *testing.T) { testMesh(t, true) },
+			"stopped Job":             testStoppedJob,
+			"quota":                   testQuota,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
