@@ -42,7 +42,11 @@ func (c *Cluster) admitPod(ctx context.Context, pod decision.Pod) (decision.Deci
 			return c.Migrations.IsMigrated(ctx, namespace, name)
 		}
 	}
-	return c.admit(ctx, pod, facts)
+	decision, err := c.admit(ctx, pod, facts)
+	if err == nil && len(decision.Unpinned) > 0 {
+		return c.pinToSiblings(ctx, pod, decision, facts), nil
+	}
+	return decision, err
 }
 
 // admitTemplate decides about a pod template. A template gets no scheduling gates.

@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,10 +18,11 @@ import (
 	"kongdao.io/kongdao/pkg/policy"
 )
 
-// fakeReader is an API server with ConfigMaps. It returns each list in one page.
+// fakeReader is an API server with ConfigMaps and pods. It returns each list in one page.
 type fakeReader struct {
 	client.Reader
 	configMaps []*corev1.ConfigMap
+	pods       []metav1.ObjectMeta
 	// fail, if set, is called before each read.
 	fail func(context.Context) error
 
@@ -40,9 +42,26 @@ func (r *fakeReader) List(ctx context.Context, into client.ObjectList, options .
 			return err
 		}
 	}
-	list := into.(*corev1.ConfigMapList)
+	isListed := func(object *metav1.ObjectMeta) bool {
+		return object.Namespace == requested.Namespace && requested.LabelSelector.Matches(labels.Set(object.Labels))
+	}
+	metadata, isMetadata := into.(*metav1.PartialObjectMetadataList)
+	if isMetadata && metadata.Kind == "PodList" {
+		for i := range r.pods {
+			if isListed(&r.pods[i]) {
+				metadata.Items = append(metadata.Items, metav1.PartialObjectMetadata{ObjectMeta: r.pods[i]})
+			}
+		}
+		return nil
+	}
 	for _, configMap := range r.configMaps {
-		if configMap.Namespace == requested.Namespace && requested.LabelSelector.Matches(labels.Set(configMap.Labels)) {
+		if !isListed(&configMap.ObjectMeta) {
+			continue
+		}
+		if isMetadata {
+			metadata.Items = append(metadata.Items, metav1.PartialObjectMetadata{ObjectMeta: configMap.ObjectMeta})
+		} else {
+			list := into.(*corev1.ConfigMapList)
 			list.Items = append(list.Items, *configMap.DeepCopy())
 		}
 	}

@@ -80,11 +80,6 @@ func TestLiveReads(t *testing.T) {
 			reason: "one of the conflicting sources was deleted", pod: kongPod("dao-test"),
 			cache: []*corev1.ConfigMap{good(), conflicting()}, live: []*corev1.ConfigMap{good()}, reads: 1,
 		},
-		"stale ambiguity": {
-			reason: "the older version was deleted", pod: kongPod("dao-test"),
-			cache: []*corev1.ConfigMap{configmaps.Versioned(good(), "1"), configmaps.Versioned(conflicting(), "2")},
-			live:  []*corev1.ConfigMap{configmaps.Versioned(conflicting(), "2")}, reads: 1,
-		},
 		"stale broken plugin": {
 			reason: "the missing file was added", pod: kongPod("dao-test"),
 			cache: []*corev1.ConfigMap{broken()}, live: []*corev1.ConfigMap{good()}, reads: 1,

@@ -89,7 +89,8 @@ func TestDenialReasons(t *testing.T) {
 		t.Errorf("counted (-want +got)\n%s", diff)
 	}
 	for _, reason := range []denial.Reason{
-		denial.MalformedAnnotation, denial.UnknownPlugin, denial.UnknownVersion, denial.AmbiguousVersion, denial.BrokenPlugin,
+		denial.MalformedAnnotation, denial.UnknownPlugin, denial.UnknownVersion, denial.PinnedReleaseMissing,
+		denial.BrokenPlugin,
 		denial.ConflictingSources, denial.NoKongContainer, denial.UnknownContainer, denial.BlockedMount,
 	} {
 		if !slices.Contains(covered, reason) {

@@ -1,7 +1,7 @@
 package admission
 
 import (
-	"maps"
+	"slices"
 	"strconv"
 
 	"kongdao.io/kongdao/pkg/annotations"
@@ -16,6 +16,8 @@ type workload struct {
 	hasTemplate bool
 	// progressDeadline is the value of progressDeadlineSeconds of a Deployment, or 0.
 	progressDeadline int
+	// selector selects the pods, in JSON.
+	selector []byte
 }
 
 // decodeWorkload decodes a workload. An empty text gives an empty workload: a new workload has no old object.
@@ -54,6 +56,8 @@ func (w *workload) decodeSpec(d *jsonview.Decoder) {
 		switch string(d.Name()) {
 		case "template":
 			w.hasTemplate = w.template.Decode(d)
+		case "selector":
+			w.selector = slices.Clone(d.Raw())
 		case "progressDeadlineSeconds":
 			w.progressDeadline, _ = strconv.Atoi(string(d.Raw())) // the API server accepts only a number
 		default:
@@ -70,13 +74,6 @@ func (w *workload) propagate(propagation annotations.Propagation) []mutate.Opera
 		return nil
 	}
 	patch := mutate.PropagationPatch("/spec/template", w.template, propagation)
-	w.template.Annotations = maps.Clone(w.template.Annotations)
-	if w.template.Annotations == nil {
-		w.template.Annotations = map[string]string{}
-	}
-	maps.Copy(w.template.Annotations, propagation.Set)
-	for _, name := range propagation.Remove {
-		delete(w.template.Annotations, name)
-	}
+	w.template.Annotations = propagation.Apply(w.template.Annotations)
 	return patch
 }

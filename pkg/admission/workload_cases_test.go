@@ -9,6 +9,8 @@ const (
 	daoTest = `kongdao.io/plugins: dao-test`
 	other   = `kongdao.io/plugins: other`
 	none    = ""
+	// pinned is what a template has after its request was resolved to a release without a version.
+	pinned = daoTest + `, kongdao.io/releases: dao-test`
 )
 
 // workloadYAML returns a workload with annotations, and with a pod template that has some metadata. Both can be none.
@@ -44,42 +46,44 @@ func workloadTests() map[string]workloadTest {
 		"no request": {object: workloadYAML(`a: b`, none), result: resultIgnored},
 		"template without metadata": {
 			object: workloadYAML(daoTest, none),
-			want:   workloadYAML(daoTest, annotated(daoTest)),
+			want:   workloadYAML(daoTest, annotated(pinned)),
 			result: resultInjected,
 		},
 		"template with empty metadata": {
 			object: workloadYAML(daoTest, `{}`),
-			want:   workloadYAML(daoTest, annotated(daoTest)),
+			want:   workloadYAML(daoTest, annotated(pinned)),
 			result: resultInjected,
 		},
 		"template with metadata null": {
 			object: workloadYAML(daoTest, `null`),
-			want:   workloadYAML(daoTest, annotated(daoTest)),
+			want:   workloadYAML(daoTest, annotated(pinned)),
 			result: resultInjected,
 		},
 		"template without annotations": {
 			reason: "an API server writes creationTimestamp null; labels stay",
 			object: workloadYAML(daoTest, `{creationTimestamp: null, labels: {a: b}}`),
 			want: workloadYAML(daoTest,
-				`{creationTimestamp: null, labels: {a: b}, annotations: {kongdao.io/plugins: dao-test}}`),
+				`{creationTimestamp: null, labels: {a: b}, annotations: {`+pinned+`}}`),
 			result: resultInjected,
 		},
 		"template with other annotations": {
 			reason: "other annotations stay, and only kongdao's are propagated",
 			object: workloadYAML(`kongdao.io/plugins: dao-test, kongdao.io/containers: proxy, x: y`, annotated(`a: b`)),
 			want: workloadYAML(`kongdao.io/plugins: dao-test, kongdao.io/containers: proxy, x: y`,
-				annotated(`a: b, kongdao.io/plugins: dao-test, kongdao.io/containers: proxy`)),
+				annotated(`a: b, kongdao.io/plugins: dao-test, kongdao.io/containers: proxy, kongdao.io/releases: dao-test`)),
 			result: resultInjected,
 		},
 		"already propagated": {
 			object: workloadYAML(daoTest, annotated(daoTest)),
-			result: resultUnchanged,
+			want:   workloadYAML(daoTest, annotated(pinned)),
+			result: resultInjected,
 		},
 		"only in the template": {
 			reason: "an annotation that only the template has stays, even after a change",
 			object: workloadYAML(none, annotated(daoTest)),
 			old:    workloadYAML(none, annotated(other)),
-			result: resultUnchanged,
+			want:   workloadYAML(none, annotated(pinned)),
+			result: resultInjected,
 		},
 		"removed": {
 			object: workloadYAML(none, annotated(`kongdao.io/plugins: dao-test, a: b`)),
@@ -91,19 +95,20 @@ func workloadTests() map[string]workloadTest {
 			reason: "the template has a value that was not propagated",
 			object: workloadYAML(none, annotated(daoTest)),
 			old:    workloadYAML(other, annotated(other)),
-			result: resultUnchanged,
+			want:   workloadYAML(none, annotated(pinned)),
+			result: resultInjected,
 		},
 		"one removed, one set": {
 			object: workloadYAML(daoTest, annotated(`kongdao.io/containers: proxy`)),
 			old:    workloadYAML(`kongdao.io/containers: proxy`, annotated(`kongdao.io/containers: proxy`)),
-			want:   workloadYAML(daoTest, annotated(daoTest)),
+			want:   workloadYAML(daoTest, annotated(pinned)),
 			result: resultInjected,
 		},
 		"changed": {
 			reason: "a propagated value is replaced without a warning",
 			object: workloadYAML(daoTest, annotated(other)),
 			old:    workloadYAML(other, annotated(other)),
-			want:   workloadYAML(daoTest, annotated(daoTest)),
+			want:   workloadYAML(daoTest, annotated(pinned)),
 			result: resultInjected,
 		},
 		"emptied": {
@@ -116,7 +121,7 @@ func workloadTests() map[string]workloadTest {
 		"overridden": {
 			reason: "the workload overrides the template's value, with a warning",
 			object: workloadYAML(daoTest, annotated(other)),
-			want:   workloadYAML(daoTest, annotated(daoTest)),
+			want:   workloadYAML(daoTest, annotated(pinned)),
 			result: resultInjected,
 			warnings: []string{`the pod template's annotation kongdao.io/plugins changes from "other" to "dao-test", the ` +
 				`value of the KIND; change it on the KIND`},
@@ -130,12 +135,13 @@ func workloadTests() map[string]workloadTest {
 		},
 		"pods will get a warning": {
 			object: workloadYAML(`kongdao.io/plugins: mutable`, none),
-			want:   workloadYAML(`kongdao.io/plugins: mutable`, annotated(`kongdao.io/plugins: mutable`)),
+			want: workloadYAML(`kongdao.io/plugins: mutable`,
+				annotated(`kongdao.io/plugins: mutable, kongdao.io/releases: mutable`)),
 			result: resultInjected, warnings: []string{`ConfigMap "mutable" is not immutable`},
 		},
 		"dry run": {
 			object: workloadYAML(daoTest, none),
-			want:   workloadYAML(daoTest, annotated(daoTest)),
+			want:   workloadYAML(daoTest, annotated(pinned)),
 			result: resultInjected, dryRun: true,
 		},
 		"DELETE": {

@@ -66,6 +66,9 @@ func (w *Workloads) admit(ctx context.Context, request admission.Request) respon
 		answer.Warnings = append(answer.Warnings, annotations.OverrideWarning(
 			name, workload.template.Annotations[name], propagation.Set[name], kind))
 	}
+	if workload.hasTemplate {
+		w.pin(ctx, request, &workload, &old, &propagation, &answer)
+	}
 	if patch := workload.propagate(propagation); len(patch) > 0 {
 		if err := answer.setPatch(patch); err != nil {
 			answer.warn(resultFailed, "kongdao cannot change this %s: %v", kind, err)

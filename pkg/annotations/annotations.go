@@ -15,6 +15,12 @@ const (
 	// "dao-test", "dao-test@1.1.0, my_plugin". An empty value requests no plugins.
 	Plugins = "kongdao.io/plugins"
 
+	// Releases is an annotation of pod templates and pods only: the releases that their plugins were resolved to, in the
+	// form of Plugins. It counts for plugins that are requested without a version. "dao-test" without a version is the
+	// release without a version. The webhook writes it when a workload is created or its request changes, so that a new
+	// release does not change what the workload's pods run.
+	Releases = "kongdao.io/releases"
+
 	// Containers lists the containers and init containers that run Kong, separated by commas: "proxy, wait-for-db".
 	// Without it, kongdao detects them by their variables and images.
 	Containers = "kongdao.io/containers"
@@ -90,7 +96,7 @@ const (
 	Plugin = "kongdao.io/plugin"
 
 	// PluginVersion is a label, or an annotation if the label is missing: the version of the release, "1.1.0". It is
-	// optional while a plugin has only one release in the namespace.
+	// optional: a release without a version is older than all others.
 	PluginVersion = "kongdao.io/plugin-version"
 
 	// Path is an annotation: the directory for all keys of the ConfigMap, relative to the plugin's directory:

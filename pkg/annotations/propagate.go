@@ -1,6 +1,10 @@
 package annotations
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Propagation is a change to the annotations of a workload's pod template.
 type Propagation struct {
@@ -38,6 +42,34 @@ func Propagate(template, workload, old map[string]string) Propagation {
 		}
 	}
 	return propagation
+}
+
+// Apply returns the annotations of the template after the propagation.
+func (p *Propagation) Apply(template map[string]string) map[string]string {
+	changed := maps.Clone(template)
+	if changed == nil {
+		changed = map[string]string{}
+	}
+	maps.Copy(changed, p.Set)
+	for _, name := range p.Remove {
+		delete(changed, name)
+	}
+	return changed
+}
+
+// SetPins adds a new value of annotation kongdao.io/releases to the propagation. An empty value removes the annotation.
+func (p *Propagation) SetPins(template map[string]string, value string) {
+	current, exists := template[Releases]
+	switch {
+	case value == "" && exists:
+		p.Remove = append(p.Remove, Releases)
+		slices.Sort(p.Remove)
+	case value != "" && value != current:
+		if p.Set == nil {
+			p.Set = map[string]string{}
+		}
+		p.Set[Releases] = value
+	}
 }
 
 // OverrideWarning returns the warning for a workload whose annotation replaced a different value of its pod template.

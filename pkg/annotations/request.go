@@ -3,6 +3,7 @@ package annotations
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"kongdao.io/kongdao/pkg/denial"
@@ -21,6 +22,8 @@ type Request struct {
 	Migrations MigrationsMode
 	// MigrationsWith lists the containers that the Job of a migration runs next to Kong, without duplicates.
 	MigrationsWith []string
+	// Pins are the releases in annotation kongdao.io/releases. Plugins do not contain them: see Pinned.
+	Pins []PluginRef
 }
 
 // MigrationsMode is a value of the annotation kongdao.io/migrations.
@@ -41,6 +44,9 @@ type PluginRef struct {
 	Name string
 	// Version is "" if the request names no version.
 	Version string
+	// IsPin reports whether the version comes from annotation kongdao.io/releases. Without a version, the reference is
+	// then to the release that has none.
+	IsPin bool
 }
 
 // String returns the form that the annotation uses.
@@ -51,6 +57,24 @@ func (r PluginRef) String() string {
 	return r.Name + "@" + r.Version
 }
 
+// Pinned returns the plugins with the versions of the pins. A version in the request overrides a pin.
+func (r *Request) Pinned(plugins []PluginRef) []PluginRef {
+	if len(r.Pins) == 0 {
+		return plugins
+	}
+	pins := make(map[string]PluginRef, len(r.Pins)) // there may be thousands
+	for _, pin := range r.Pins {
+		pins[pin.Name] = pin
+	}
+	pinned := slices.Clone(plugins)
+	for i, ref := range pinned {
+		if pin, isPinned := pins[ref.Name]; isPinned && ref.Version == "" {
+			pinned[i] = pin
+		}
+	}
+	return pinned
+}
+
 // Parse reads the request of a pod from its annotations. The request holds the well-formed part, and the denials name
 // the malformed parts. A pod that requests no plugins is never denied (fact W7: users of other injectors complained
 // about webhooks that block pods without a request).
@@ -58,9 +82,10 @@ func Parse(annotations map[string]string) (Request, denial.List) {
 	if denials := checkLengths(annotations); len(denials) > 0 {
 		return Request{}, denials
 	}
-	plugins, denials := parsePlugins(annotations[Plugins])
+	plugins, denials := parsePlugins(Plugins, annotations[Plugins])
 	mode, err := ParseMigrations(annotations[Migrations])
-	request := Request{Plugins: plugins, Migrations: mode}
+	pins, malformedPins := ParsePins(annotations[Releases])
+	request := Request{Plugins: plugins, Migrations: mode, Pins: pins}
 	var malformedWith denial.List
 	if value, ok := annotations[MigrationsWith]; ok {
 		request.MigrationsWith, malformedWith = parseContainers(MigrationsWith, value)
@@ -68,7 +93,7 @@ func Parse(annotations map[string]string) (Request, denial.List) {
 	if len(plugins) == 0 && len(denials) == 0 {
 		return request, nil
 	}
-	denials = append(denials, malformedWith...)
+	denials = slices.Concat(denials, malformedWith, malformedPins)
 	if value, ok := annotations[Containers]; ok {
 		containers, malformed := parseContainers(Containers, value)
 		request.Containers = containers
@@ -99,7 +124,7 @@ const maxValueBytes = 64 << 10
 
 func checkLengths(annotations map[string]string) denial.List {
 	var denials denial.List
-	for _, name := range Propagated() {
+	for _, name := range append(Propagated(), Releases) {
 		if length := len(annotations[name]); length > maxValueBytes {
 			denials = append(denials, denial.New(denial.MalformedAnnotation,
 				"annotation %s: the value has %d bytes; the limit is %d", name, length, maxValueBytes))
@@ -108,7 +133,26 @@ func checkLengths(annotations map[string]string) denial.List {
 	return denials
 }
 
-func parsePlugins(value string) ([]PluginRef, denial.List) {
+// ParsePins parses a value of annotation kongdao.io/releases. Of a malformed value, it returns the well-formed part.
+func ParsePins(value string) ([]PluginRef, denial.List) {
+	pins, denials := parsePlugins(Releases, value)
+	for i := range pins {
+		pins[i].IsPin = true
+	}
+	return pins, denials
+}
+
+// FormatPins returns the value of annotation kongdao.io/releases.
+func FormatPins(pins []PluginRef) string {
+	texts := make([]string, len(pins))
+	for i, pin := range pins {
+		texts[i] = pin.String()
+	}
+	return strings.Join(texts, ",")
+}
+
+// parsePlugins parses the value of an annotation that lists plugins.
+func parsePlugins(annotation, value string) ([]PluginRef, denial.List) {
 	if strings.TrimSpace(value) == "" {
 		return nil, nil
 	}
@@ -120,7 +164,7 @@ func parsePlugins(value string) ([]PluginRef, denial.List) {
 		ref, err := parsePluginRef(strings.TrimSpace(element))
 		if err != nil {
 			denials = append(denials, denial.New(denial.MalformedAnnotation,
-				"annotation %s: element %d: %v", Plugins, i+1, err))
+				"annotation %s: element %d: %v", annotation, i+1, err))
 			continue
 		}
 		version, seen := versions[ref.Name]
@@ -131,7 +175,7 @@ func parsePlugins(value string) ([]PluginRef, denial.List) {
 		case version != ref.Version:
 			denials = append(denials, denial.New(denial.MalformedAnnotation,
 				"annotation %s: element %d: plugin %q is requested as %q and as %q; keep one of them",
-				Plugins, i+1, ref.Name, PluginRef{ref.Name, version}, ref))
+				annotation, i+1, ref.Name, PluginRef{Name: ref.Name, Version: version}, ref))
 		}
 	}
 	return refs, denials

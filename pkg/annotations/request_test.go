@@ -49,9 +49,11 @@ func TestParse(t *testing.T) {
 		"empty":             {annotations: m{annotations.Plugins: ""}, reason: "an empty value requests nothing"},
 		"blank":             {annotations: m{annotations.Plugins: " \n"}, reason: "a blank value requests nothing"},
 		"one plugin":        {annotations: m{annotations.Plugins: "dao-test"}, plugins: refs{{Name: "dao-test"}}},
-		"version":           {annotations: m{annotations.Plugins: "dao-test@1.1.0"}, plugins: refs{{"dao-test", "1.1.0"}}},
+		"version": {
+			annotations: m{annotations.Plugins: "dao-test@1.1.0"}, plugins: refs{{Name: "dao-test", Version: "1.1.0"}},
+		},
 		"order": {
-			annotations: m{annotations.Plugins: " b@2 ,\na,\tb@2"}, plugins: refs{{"b", "2"}, {Name: "a"}},
+			annotations: m{annotations.Plugins: " b@2 ,\na,\tb@2"}, plugins: refs{{Name: "b", Version: "2"}, {Name: "a"}},
 			reason: "the order of the annotation, without duplicates and spaces",
 		},
 		"containers": {
@@ -71,7 +73,7 @@ func TestParse(t *testing.T) {
 			reason: "each problem has its place",
 		},
 		"two versions": {
-			annotations: m{annotations.Plugins: "a@1,a@2"}, plugins: refs{{"a", "1"}},
+			annotations: m{annotations.Plugins: "a@1,a@2"}, plugins: refs{{Name: "a", Version: "1"}},
 			denied: []string{`"a@1" and as "a@2"`}, reason: "a pod cannot have both",
 		},
 		"with and without version": {

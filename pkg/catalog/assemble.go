@@ -11,15 +11,15 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// Assemble builds the releases from all sources of one plugin in one namespace. It returns them sorted by version. A
-// release with problems has Denials.
+// Assemble builds the releases from all sources of one plugin in one namespace. It returns them sorted by version, the
+// oldest first. A release with problems has Denials.
 func Assemble(plugin string, sources []Source) []*Release {
 	versions := map[string][]Source{}
 	for _, source := range sources {
 		versions[source.Version] = append(versions[source.Version], source)
 	}
 	releases := make([]*Release, 0, len(versions))
-	for _, version := range slices.Sorted(maps.Keys(versions)) {
+	for _, version := range slices.SortedFunc(maps.Keys(versions), CompareVersions) {
 		releases = append(releases, assembleRelease(plugin, version, versions[version]))
 	}
 	return releases

@@ -158,6 +158,14 @@ func (e *entry) newAssembly(key pluginKey) *assembly {
 	return e.assembly.Load() // another lookup was first; the read lock keeps it
 }
 
+// Has reports whether the index has a state of a source: see Source.Revision.
+func (x *Index) Has(namespace, name, revision string) bool {
+	x.mutex.RLock()
+	defer x.mutex.RUnlock()
+	key, exists := x.plugins[sourceKey{namespace, name}]
+	return exists && x.entries[key].sources[name].Revision == revision
+}
+
 // IsOverLimit reports whether the sources of a namespace are over a limit for namespaces. Then all of its plugins are
 // denied.
 func (x *Index) IsOverLimit(namespace string) bool {

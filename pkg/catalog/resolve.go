@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
@@ -16,10 +18,11 @@ func Resolve(namespace string, plugins []annotations.PluginRef, find Finder) ([]
 	chosen := make([]*Release, 0, len(plugins))
 	var denials denial.List
 	for _, ref := range plugins {
-		release, problem := choose(namespace, ref, find(ref.Name))
+		releases := find(ref.Name)
+		release := Choose(ref, releases)
 		switch {
 		case release == nil:
-			denials = append(denials, problem)
+			denials = append(denials, missing(namespace, ref, releases))
 		case len(release.Denials) > 0:
 			denials = append(denials, release.Denials...)
 		default:
@@ -29,30 +32,61 @@ func Resolve(namespace string, plugins []annotations.PluginRef, find Finder) ([]
 	return chosen, denials
 }
 
-func choose(namespace string, ref annotations.PluginRef, releases []*Release) (*Release, denial.Denial) {
-	if len(releases) == 0 {
-		return nil, denial.New(denial.UnknownPlugin,
+// Choose returns the release that a request refers to: the one of its version, or else the newest one without problems.
+// If all have problems, it returns the newest. It returns nil if there is no such release. The releases are sorted by
+// version.
+func Choose(ref annotations.PluginRef, releases []*Release) *Release {
+	if ref.Version != "" || ref.IsPin {
+		if at := slices.IndexFunc(releases, func(r *Release) bool { return r.Version == ref.Version }); at >= 0 {
+			return releases[at]
+		}
+	}
+	if at := slices.IndexFunc(releases, func(r *Release) bool { return r.AllVersions }); at >= 0 {
+		return releases[at]
+	}
+	if ref.Version != "" || ref.IsPin || len(releases) == 0 {
+		return nil
+	}
+	for _, release := range slices.Backward(releases) {
+		if len(release.Denials) == 0 {
+			return release
+		}
+	}
+	return releases[len(releases)-1]
+}
+
+// missing returns the denial of a request for a release that does not exist.
+func missing(namespace string, ref annotations.PluginRef, releases []*Release) denial.Denial {
+	switch {
+	case len(releases) == 0:
+		named := annotations.PluginRef{Name: ref.Name}
+		if ref.IsPin {
+			named = ref
+		}
+		return denial.New(denial.UnknownPlugin,
 			"plugin %q: no ConfigMap in namespace %q has the label %s=%s; create one with \"kubectl kongdao pack\"",
-			ref.Name, namespace, annotations.Plugin, ref.Name)
+			named, namespace, annotations.Plugin, ref.Name)
+	case ref.IsPin:
+		return MissingPin(ref, fmt.Sprintf("namespace %q has", namespace), releases)
+	default:
+		return denial.New(denial.UnknownVersion,
+			"plugin %q: namespace %q has %s; request an existing version, "+
+				"or give a ConfigMap with this version the label %s=%s",
+			ref, namespace, DescribeVersions(releases), annotations.PluginVersion, ref.Version)
 	}
-	if ref.Version == "" || releases[0].AllVersions {
-		if len(releases) == 1 {
-			return releases[0], denial.Denial{}
-		}
-		return nil, denial.New(denial.AmbiguousVersion,
-			"plugin %q: namespace %q has %s, and the annotation %s names no version; use %q",
-			ref.Name, namespace, DescribeVersions(releases), annotations.Plugins,
-			annotations.PluginRef{Name: ref.Name, Version: releases[len(releases)-1].Version})
+}
+
+// MissingPin returns the denial of a pinned release that does not exist. The text has begins a sentence about what
+// exists: `namespace "kong" has`.
+func MissingPin(ref annotations.PluginRef, has string, releases []*Release) denial.Denial {
+	wayOut := "publish it again"
+	if newest := Choose(annotations.PluginRef{Name: ref.Name}, releases); newest.Version != "" {
+		other := annotations.PluginRef{Name: ref.Name, Version: newest.Version}
+		wayOut += fmt.Sprintf(", or set annotation %s to %q", annotations.Plugins, other)
 	}
-	for _, release := range releases {
-		if release.Version == ref.Version {
-			return release, denial.Denial{}
-		}
-	}
-	return nil, denial.New(denial.UnknownVersion,
-		"plugin %q: namespace %q has %s; request an existing version, "+
-			"or give a ConfigMap with this version the label %s=%s",
-		ref, namespace, DescribeVersions(releases), annotations.PluginVersion, ref.Version)
+	return denial.New(denial.PinnedReleaseMissing,
+		"plugin %q: the pod template's annotation %s names this release, which does not exist; %s %s; %s",
+		ref, annotations.Releases, has, DescribeVersions(releases), wayOut)
 }
 
 // DescribeVersions lists the versions of releases, for messages.

@@ -79,7 +79,8 @@ func NewSources(ctx context.Context, informers cache.Informers) (*Sources, error
 	return sources, nil
 }
 
-// StaticSources returns Sources that hold the given ConfigMaps and never change. Tests use it instead of an API server.
+// StaticSources returns Sources that hold the given ConfigMaps and follow no cache. Tests use it instead of an API
+// server.
 func StaticSources(configMaps ...*corev1.ConfigMap) *Sources {
 	sources := &Sources{synced: func() bool { return true }}
 	for _, configMap := range configMaps {
@@ -88,12 +89,20 @@ func StaticSources(configMaps ...*corev1.ConfigMap) *Sources {
 	return sources
 }
 
+// Add adds a ConfigMap to StaticSources.
+func (s *Sources) Add(configMap *corev1.ConfigMap) { s.put(newCachedSource(configMap, nil)) }
+
 // Synced reports whether Sources holds every source that existed when the informer started.
 func (s *Sources) Synced() bool { return s.synced() }
 
 // Releases returns the releases of a plugin in a namespace, if the cache has them. Do not change them.
 func (s *Sources) Releases(namespace, plugin string) []*catalog.Release {
 	return s.index.Releases(namespace, plugin)
+}
+
+// Has reports whether the cache has a state of a source: see catalog.Source.Revision.
+func (s *Sources) Has(namespace, name, revision string) bool {
+	return s.index.Has(namespace, name, revision)
 }
 
 // IsOverLimit reports whether the sources in a namespace are over a limit, so that all of its plugins are denied.

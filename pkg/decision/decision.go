@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -61,6 +62,8 @@ type Decision struct {
 	NeedsMigration bool
 	// Migration names the PluginMigration that the pod waits for, "" if it waits for none.
 	Migration string
+	// Unpinned are the plugins whose release was chosen because it is the newest of several.
+	Unpinned []string
 	// NotFound lists, by namespace, the plugins without a usable release. If Cluster.Releases reads a cache, the
 	// cluster may have these releases already.
 	NotFound map[string]sets.Set[string]
@@ -97,7 +100,9 @@ type admission struct {
 
 // decide applies the policies to the request and injects the result.
 func (a *admission) decide(request annotations.Request) Decision {
-	withoutPolicies := policy.Outcome{Request: request}
+	pinned := request
+	pinned.Plugins = request.Pinned(request.Plugins)
+	withoutPolicies := policy.Outcome{Request: pinned}
 	if len(a.cluster.Policies) == 0 {
 		return a.inject(withoutPolicies)
 	}
@@ -149,8 +154,29 @@ func (a *admission) inject(outcome policy.Outcome) Decision {
 	decision.Denials = slices.Concat(a.malformed, outcome.Denials, unresolved, injection.Denials)
 	if len(decision.Denials) == 0 {
 		decision.Patch, decision.Warnings = injection.Patch, injection.Warnings
+		a.noteUnpinned(&decision)
 	}
 	return decision
+}
+
+// noteUnpinned warns of each release that was chosen because it is the newest of several.
+func (a *admission) noteUnpinned(decision *Decision) {
+	for i, ref := range decision.Request.Plugins {
+		version := decision.Releases[i].Version
+		if ref.Version != "" || ref.IsPin || version == "" {
+			continue
+		}
+		count := 0
+		for _, namespace := range decision.Origins[ref.Name].Namespaces(a.pod.Namespace) {
+			count += len(a.cluster.Releases(namespace, ref.Name))
+		}
+		if count > 1 {
+			ref.Version = version
+			decision.Unpinned = append(decision.Unpinned, ref.Name)
+			decision.Warnings = append(decision.Warnings, fmt.Sprintf("plugin %q: no version is requested, and the pod "+
+				"gets %q, the newest release without problems; later pods may get a newer one", ref.Name, ref))
+		}
+	}
 }
 
 // noteNotFound notes the plugins that have no release. Releases are in the order of the plugins.

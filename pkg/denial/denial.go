@@ -22,8 +22,8 @@ const (
 	UnknownPlugin Reason = "UnknownPlugin"
 	// UnknownVersion: the plugin exists, but not in the requested version.
 	UnknownVersion Reason = "UnknownVersion"
-	// AmbiguousVersion: the plugin has several versions, and the request names none.
-	AmbiguousVersion Reason = "AmbiguousVersion"
+	// PinnedReleaseMissing: the release that the pod template was resolved to no longer exists.
+	PinnedReleaseMissing Reason = "PinnedReleaseMissing"
 	// BrokenPlugin: Kong would fail on the plugin's files, at startup or at a later request.
 	BrokenPlugin Reason = "BrokenPlugin"
 	// ConflictingSources: ConfigMaps of one release contradict each other.

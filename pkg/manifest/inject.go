@@ -108,6 +108,11 @@ func (j *injector) inject(object *kubeObject) {
 		return
 	}
 	admitted, err := j.admit(object, pod)
+	if err == nil && location.propagates && j.pin(object, location, pod, &admitted) {
+		if pod, err = object.decodePod(location.pointer); err == nil {
+			admitted, err = j.admit(object, pod)
+		}
+	}
 	if err != nil {
 		j.deny(object, j.label(object), err.Error())
 		return

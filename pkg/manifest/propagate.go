@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/yamledit"
 )
@@ -47,6 +48,25 @@ func (j *injector) propagate(object *kubeObject, location podLocation) error {
 		}
 	}
 	return nil
+}
+
+// pin writes the releases that the pods of a new workload get to its pod template, as the webhook does. It reports
+// whether it changed the template.
+func (j *injector) pin(object *kubeObject, location podLocation, pod mutate.Pod, admitted *decision.Decision) bool {
+	pins, ok := decision.PinsOf(pod.Annotations, nil)
+	if !ok || len(pins.New) == 0 {
+		return false
+	}
+	var propagation annotations.Propagation
+	propagation.SetPins(pod.Annotations, pins.Value(admitted.PinsTo(pins.New)))
+	patch := mutate.PropagationPatch(location.pointer, pod, propagation)
+	for _, operation := range patch {
+		if err := object.patch("", operation); err != nil {
+			j.deny(object, j.label(object), err.Error())
+			return false
+		}
+	}
+	return len(patch) > 0
 }
 
 func isEmpty(node *yaml.Node) bool { return node == nil || len(node.Content) == 0 }

@@ -40,10 +40,11 @@ func (c claims) addPolicy(policy *Policy) {
 	}
 }
 
-// fromPolicy reports whether a policy claims the plugin in exactly this version.
+// fromPolicy reports whether a policy claims the plugin in exactly this version, or without a version if a pin chose
+// the version.
 func (c claims) fromPolicy(ref annotations.PluginRef) bool {
 	return slices.ContainsFunc(c[ref.Name], func(claim claim) bool {
-		return claim.policy != "" && claim.version == ref.Version
+		return claim.policy != "" && (claim.version == ref.Version || claim.version == "" && ref.IsPin)
 	})
 }
 
@@ -70,7 +71,7 @@ func (r *ruling) mergeClaims(request annotations.Request) {
 			r.Request.AllKongContainers = true
 		}
 	}
-	r.Request.Plugins = merged
+	r.Request.Plugins = request.Pinned(merged)
 }
 
 // agreedVersion returns the version that all claims with a version agree on, "" if no claim has one. If they do not

@@ -119,7 +119,7 @@ func (o Origin) releases(
 		}
 	}
 	releases = make([]*catalog.Release, 0, len(byVersion))
-	for _, version := range slices.Sorted(maps.Keys(byVersion)) {
+	for _, version := range slices.SortedFunc(maps.Keys(byVersion), catalog.CompareVersions) {
 		releases = append(releases, byVersion[version])
 	}
 	return releases, libraries
@@ -133,26 +133,11 @@ func (o Origin) choose(ref annotations.PluginRef, releases []*catalog.Release) *
 			"a policy requires it from %s, where no ConfigMap has the label %s=%s; "+
 				"publish it there with \"kubectl kongdao pack\"", o, annotations.Plugin, ref.Name)
 	}
-	overLimit := slices.IndexFunc(releases, func(r *catalog.Release) bool { return r.AllVersions })
-	if ref.Version == "" {
-		if len(releases) == 1 {
-			return releases[0]
-		}
-		if overLimit >= 0 {
-			return releases[overLimit]
-		}
-		latest := annotations.PluginRef{Name: ref.Name, Version: releases[len(releases)-1].Version}
-		return denied(ref, denial.AmbiguousVersion,
-			"%s %s, and neither a policy nor the annotation %s names one; use %q",
-			o.have(), catalog.DescribeVersions(releases), annotations.Plugins, latest.String())
+	if chosen := catalog.Choose(ref, releases); chosen != nil {
+		return chosen
 	}
-	for _, release := range releases {
-		if release.Version == ref.Version {
-			return release
-		}
-	}
-	if overLimit >= 0 {
-		return releases[overLimit]
+	if ref.IsPin {
+		return &catalog.Release{Plugin: ref.Name, Denials: denial.List{catalog.MissingPin(ref, o.have(), releases)}}
 	}
 	return denied(ref, denial.UnknownVersion,
 		"%s %s; request an existing version, or publish this one there", o.have(), catalog.DescribeVersions(releases))

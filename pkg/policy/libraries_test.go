@@ -36,15 +36,15 @@ func TestFinder(t *testing.T) {
 	const (
 		notPublished = `: a policy requires it from library "l", where no ConfigMap has the label kongdao.io/plugin=a; ` +
 			`publish it there with "kubectl kongdao pack"`
-		ambiguous = `, and neither a policy nor the annotation kongdao.io/plugins names one; use "a@3"`
 	)
 	own, library, onlyLibrary := Origin{}, Origin{Libraries: []string{"l"}}, Origin{Libraries: []string{"l"}, Only: true}
 	for name, test := range map[string]struct {
 		origin Origin
 		// namespace is the pod's, by default "kong".
 		namespace string
-		// version is the version that is requested.
+		// version is the version that is requested, or pinned.
 		version  string
+		isPin    bool
 		releases []string
 		want     []string
 		reason   string
@@ -70,13 +70,24 @@ func TestFinder(t *testing.T) {
 		},
 		"several versions": {
 			origin: onlyLibrary, releases: []string{"l@2:x", "l@3:x"},
-			want: []string{` plugin "a": library "l" has versions "2" and "3"` + ambiguous},
+			want: []string{"3 copied from l"}, reason: "the newest",
 		},
 		"a version and no version": {
 			origin: onlyLibrary, releases: []string{"l@:x", "l@3:x"},
-			want: []string{` plugin "a": library "l" has version "3" and a release without the label kongdao.io/plugin-version` +
-				ambiguous},
+			want:   []string{"3 copied from l"},
 			reason: "a request without a version does not mean the release without a version",
+		},
+		"pin": {
+			origin: onlyLibrary, version: "2", isPin: true, releases: []string{"l@2:x", "l@3:x"},
+			want: []string{"2 copied from l"},
+		},
+		"pin to no version": {
+			origin: onlyLibrary, isPin: true, releases: []string{"l@:x", "l@3:x"}, want: []string{" copied from l"},
+		},
+		"missing pin": {
+			origin: onlyLibrary, version: "1", isPin: true, releases: []string{"l@2:x"},
+			want: []string{` plugin "a@1": the pod template's annotation kongdao.io/releases names this release, which does ` +
+				`not exist; library "l" has version "2"; publish it again, or set annotation kongdao.io/plugins to "a@2"`},
 		},
 		"requested version": {
 			origin: onlyLibrary, version: "2", releases: []string{"l@2:x", "l@3:x"}, want: []string{"2 copied from l"},
@@ -102,7 +113,9 @@ func TestFinder(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request := annotations.Request{Plugins: []annotations.PluginRef{{Name: "b"}, {Name: "a", Version: test.version}}}
+			request := annotations.Request{
+				Plugins: []annotations.PluginRef{{Name: "b"}, {Name: "a", Version: test.version, IsPin: test.isPin}},
+			}
 			outcome := Outcome{Request: request}
 			if test.origin.Libraries != nil {
 				outcome.Origins = map[string]Origin{"a": test.origin}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -61,7 +62,7 @@ func TestNoOtherPermissions(t *testing.T) {
 	if len(allowed) > 0 {
 		t.Errorf("granted, but not in rbac-plugins.yaml: %v", allowed)
 	}
-	for _, denied := range [][2]string{{"get", "configmaps"}, {"list", "secrets"}, {"get", "secrets"}, {"list", "pods"},
+	for _, denied := range [][2]string{{"get", "configmaps"}, {"list", "secrets"}, {"get", "secrets"}, {"watch", "pods"},
 		{"create", "pods"}, {"update", "configmaps"}, {"list", "namespaces"}} {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 			User:               installation.WebhookUser,
@@ -92,6 +93,7 @@ func TestEachPermissionIsNeeded(t *testing.T) {
 			}
 		}},
 		{"configmaps", "watch", admitSourcesMissingInCache},
+		{"pods", "list", updateWithoutPin},
 		{"events", "create", func(t *testing.T, w *installation.Webhook) { denyRepeatedly(t, w, 1) }},
 		{"events", "patch", func(t *testing.T, w *installation.Webhook) { denyRepeatedly(t, w, 3) }},
 	} {
@@ -184,4 +186,28 @@ func withoutVerb(rules []rbacv1.PolicyRule, resource, verb string) []rbacv1.Poli
 		}
 	}
 	return remaining
+}
+
+// updateWithoutPin sends the update of a Deployment whose template has no pin. The webhook looks for its pods.
+func updateWithoutPin(t *testing.T, w *installation.Webhook) {
+	t.Helper()
+	object := `{"spec":{"selector":{},"template":{"metadata":{"annotations":{"kongdao.io/plugins":"nope"}}}}}`
+	review := `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"7","namespace":"default",` +
+		`"kind":{"group":"apps","version":"v1","kind":"Deployment"},"operation":"UPDATE",` +
+		`"object":` + object + `,"oldObject":` + object + `}}`
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL("/mutate/workloads"),
+		strings.NewReader(review))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := (&http.Transport{TLSClientConfig: tlsConfig(t), DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || !strings.Contains(string(answer), "kongdao cannot choose releases for this Deployment") {
+		t.Errorf("%v: %s", err, answer)
+	}
 }

@@ -95,5 +95,7 @@ func (s space) wantDenialEvents() {
 		}
 		return fmt.Errorf("there is no Event with several denials: %q", out)
 	})
+	// The template has no pin, because there is no such plugin. When it changes, the webhook looks at the pods.
+	s.run("", "set", "env", "deployment", denied.Name, "A=B")
 	s.run("", "delete", "deployment", denied.Name)
 }

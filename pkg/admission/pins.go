@@ -1,0 +1,174 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/decision"
+	"kongdao.io/kongdao/pkg/mutate"
+)
+
+// pin adds the releases that the template's pods get to the propagation.
+func (w *Workloads) pin(
+	ctx context.Context, request admission.Request, workload, old *workload,
+	propagation *annotations.Propagation, answer *response,
+) {
+	template := workload.template
+	template.Annotations = propagation.Apply(template.Annotations)
+	var before map[string]string
+	if len(request.OldObject.Raw) > 0 {
+		before = (&annotations.Propagation{}).Apply(old.template.Annotations) // not nil: it is an update
+	}
+	pins, ok := decision.PinsOf(template.Annotations, before)
+	if !ok {
+		return
+	}
+	pod := decision.Pod{Namespace: request.Namespace, View: template}
+	resolved, err := w.Cluster.resolvePins(ctx, pod, pins, workload.selector)
+	if err != nil {
+		answer.warn(resultFailed, "kongdao cannot choose releases for this %s: %v", request.Kind.Kind, err)
+		return
+	}
+	propagation.SetPins(workload.template.Annotations, pins.Value(resolved))
+}
+
+// resolvePins chooses the releases of the plugins that need a pin.
+func (c *Cluster) resolvePins(
+	ctx context.Context, template decision.Pod, pins decision.Pins, selector []byte,
+) ([]annotations.PluginRef, error) {
+	var resolved []annotations.PluginRef
+	newest := slices.Clone(pins.New)
+	if len(pins.Unpinned) > 0 {
+		running, err := c.runningReleases(ctx, template.Namespace, selector)
+		if err != nil {
+			return nil, err
+		}
+		for _, plugin := range pins.Unpinned {
+			if pin, runs := running[plugin]; runs {
+				resolved = append(resolved, pin)
+			} else {
+				newest = append(newest, plugin)
+			}
+		}
+	}
+	if len(newest) == 0 {
+		return resolved, nil
+	}
+	decision, err := c.admitTemplate(ctx, template)
+	if err != nil {
+		return nil, err
+	}
+	namespaces := map[string]sets.Set[string]{}
+	for _, plugin := range newest {
+		for _, namespace := range decision.Origins[plugin].Namespaces(template.Namespace) {
+			if namespaces[namespace] == nil {
+				namespaces[namespace] = sets.Set[string]{}
+			}
+			namespaces[namespace].Insert(plugin)
+		}
+	}
+	if hasWaited, err := c.awaitSources(ctx, namespaces); err != nil {
+		return nil, err
+	} else if hasWaited {
+		if decision, err = c.admitTemplate(ctx, template); err != nil {
+			return nil, err
+		}
+	}
+	return append(resolved, decision.PinsTo(newest)...), nil
+}
+
+// maxListedPods limits the pods that are read to find what a workload runs.
+const maxListedPods = 500
+
+// pinToSiblings decides again about a pod whose template has no pins, so that it gets the releases of the other pods of
+// its template. Otherwise a new release would reach pods that are evicted or scaled out.
+func (c *Cluster) pinToSiblings(
+	ctx context.Context, pod decision.Pod, newest decision.Decision, facts decision.Cluster,
+) decision.Decision {
+	var selected labels.Selector
+	for name, value := range pod.View.AllLabels() {
+		if name == appsv1.DefaultDeploymentUniqueLabelKey || name == appsv1.ControllerRevisionHashLabelKey {
+			selected = labels.SelectorFromSet(labels.Set{name: value})
+		}
+	}
+	if selected == nil || pod.OwnerKind == "" {
+		return newest
+	}
+	running, err := c.releasesOfPods(ctx, pod.Namespace, selected)
+	if err != nil {
+		return newest
+	}
+	var pins decision.Pins
+	for _, plugin := range newest.Unpinned {
+		if pin, runs := running[plugin]; runs {
+			pins.Kept = append(pins.Kept, pin)
+		}
+	}
+	propagation := annotations.Propagation{}
+	propagation.SetPins(pod.View.Annotations, pins.Value(newest.Request.Pins))
+	pinned := pod
+	pinned.View.Annotations = propagation.Apply(pod.View.Annotations)
+	// A release of the other pods may be gone.
+	if again, err := c.admit(ctx, pinned, facts); err == nil && len(again.Denials) == 0 {
+		return again
+	}
+	return newest
+}
+
+// runningReleases returns the releases that the newest pod of a workload has, by plugin.
+func (c *Cluster) runningReleases(
+	ctx context.Context, namespace string, selectorJSON []byte,
+) (map[string]annotations.PluginRef, error) {
+	var selector metav1.LabelSelector
+	if err := json.Unmarshal(selectorJSON, &selector); err != nil {
+		return nil, fmt.Errorf("read the selector: %w", err)
+	}
+	selected, err := metav1.LabelSelectorAsSelector(&selector)
+	if err != nil {
+		return nil, fmt.Errorf("read the selector: %w", err)
+	}
+	return c.releasesOfPods(ctx, namespace, selected)
+}
+
+// releasesOfPods returns the releases that the newest of some pods has, by plugin. It reads the metadata of the pods
+// from the API server.
+func (c *Cluster) releasesOfPods(
+	ctx context.Context, namespace string, selected labels.Selector,
+) (map[string]annotations.PluginRef, error) {
+	isInjected, _ := labels.SelectorFromSet(labels.Set{annotations.Injected: "true"}).Requirements()
+	var pods metav1.PartialObjectMetadataList
+	pods.SetGroupVersionKind(podListKind())
+	err := c.Live.List(ctx, &pods, client.InNamespace(namespace), client.Limit(maxListedPods),
+		client.MatchingLabelsSelector{Selector: selected.Add(isInjected...)})
+	if err != nil {
+		return nil, fmt.Errorf("list the pods in namespace %q: %w", namespace, err)
+	}
+	if len(pods.Items) == 0 {
+		return nil, nil
+	}
+	newest := slices.MaxFunc(pods.Items, func(a, b metav1.PartialObjectMetadata) int {
+		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
+	})
+	record, err := mutate.ParseInjectionRecord(newest.Annotations)
+	if err != nil {
+		return nil, nil //nolint:nilerr // a forged record says nothing about what runs
+	}
+	releases := map[string]annotations.PluginRef{}
+	for _, release := range record.Releases {
+		pin := annotations.PluginRef{Name: release.Plugin, Version: release.Version, IsPin: true}
+		if parsed, malformed := annotations.ParsePins(pin.String()); len(malformed) == 0 && len(parsed) == 1 {
+			releases[pin.Name] = parsed[0]
+		}
+	}
+	return releases, nil
+}
