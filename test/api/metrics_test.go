@@ -15,7 +15,7 @@ var labelValues = map[string][]string{
 	"endpoint": {"pods", "workloads"},
 	"result":   {"injected", "unchanged", "ignored", "denied", "malformed", "failed"},
 	"reason": {
-		"", "MalformedAnnotation", "UnknownPlugin", "UnknownVersion", "AmbiguousVersion", "BrokenPlugin",
+		"", "MalformedAnnotation", "UnknownPlugin", "UnknownVersion", "PinnedReleaseMissing", "BrokenPlugin",
 		"ConflictingSources", "NoKongContainer", "UnknownContainer", "BlockedMount",
 	},
 }

@@ -178,11 +178,14 @@ func denyRepeatedly(t *testing.T, w *installation.Webhook, times int) {
 
 // withoutVerb returns rules without one verb on one resource.
 func withoutVerb(rules []rbacv1.PolicyRule, resource, verb string) []rbacv1.PolicyRule {
-	remaining := make([]rbacv1.PolicyRule, len(rules))
+	var remaining []rbacv1.PolicyRule
 	for i := range rules {
-		remaining[i] = *rules[i].DeepCopy()
-		if slices.Contains(remaining[i].Resources, resource) {
-			remaining[i].Verbs = slices.DeleteFunc(remaining[i].Verbs, func(v string) bool { return v == verb })
+		rule := rules[i].DeepCopy()
+		if slices.Contains(rule.Resources, resource) {
+			rule.Verbs = slices.DeleteFunc(rule.Verbs, func(v string) bool { return v == verb })
+		}
+		if len(rule.Verbs) > 0 {
+			remaining = append(remaining, *rule)
 		}
 	}
 	return remaining

@@ -101,11 +101,7 @@ func TestPublishingChangesNothing(t *testing.T) {
 		`"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`)
 	waitForStamps(t, kong, 1, "1.9.0")
 	// A manifest that a person replaces does not have the pin.
-	replaced := kong.DeepCopy()
-	delete(replaced.Spec.Template.Annotations, annotations.Releases)
-	if err := webhook.Admin.Update(t.Context(), replaced); err != nil {
-		t.Fatal(err)
-	}
+	change(t, kong, `{"spec":{"template":{"metadata":{"annotations":{"kongdao.io/releases":null}}}}}`)
 	wantPin(t, kong, "stamp@1.9.0")
 
 	change(t, kong, `{"spec":{"template":{"metadata":{"annotations":{"kongdao.io/releases":"stamp@1.10.0"}}}}}`)
