@@ -122,8 +122,9 @@ func TestEachPermissionIsNeeded(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				if !slices.ContainsFunc(lines,
-					func(l cluster.LogLine) bool { return strings.Contains(l.Error+l.Message, message) }) {
+				if !slices.ContainsFunc(lines, func(line cluster.LogLine) bool {
+					return strings.Contains(strings.ReplaceAll(line.String(), `\"`, `"`), message)
+				}) {
 					log, _ := os.ReadFile(limited.LogFile())
 					return fmt.Errorf("the log does not have %q: %s", message, log)
 				}

@@ -139,9 +139,10 @@ func TestPublishingChangesNothing(t *testing.T) {
 // waitForBarePod waits until a pod without a workload gets a release, so that the cache has it. The warning names it.
 func waitForBarePod(t *testing.T, release *corev1.ConfigMap) {
 	t.Helper()
-	cluster.Eventually(t, func(context.Context) error {
-		bare := pod(release.Namespace, "bare", "stamp")
-		output := shared.Kubectl(t, release.Namespace, manifestOf(t, bare), "create", "--dry-run=server", "-f", "-")
+	bare := manifestOf(t, pod(release.Namespace, "bare", "stamp"))
+	cluster.Eventually(t, func(ctx context.Context) error {
+		output := cluster.RunKubectl(ctx, t, plane.Kubeconfig(), bare,
+			"create", "--namespace", release.Namespace, "--dry-run=server", "-f", "-")
 		want := `Warning: plugin "stamp": no version is requested, and the pod gets "stamp@` +
 			release.Labels[annotations.PluginVersion] + `"`
 		if output.Failed || !strings.Contains(output.Stderr, want) {
