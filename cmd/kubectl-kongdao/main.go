@@ -1,15 +1,18 @@
 // Command kubectl-kongdao is a plugin of kubectl. If it is on the PATH under this name, "kubectl kongdao" runs it.
 //
-//	pack:   folder -> readFolder -> pack.Pack -> ConfigMaps
-//	inject: files  -> inputs.read -> manifest.Inject -> manifests, or a diff
+//	pack:    folder   -> readFolder -> pack.Pack -> ConfigMaps
+//	inject:  files    -> inputs.read -> manifest.Inject -> manifests, or a diff
+//	upgrade: workload -> readCluster -> upgrade.NewPlan -> a patch; then upgrade.RolloutOf and MigrationOf
 //
-// The commands only parse flags, read files and print results. The packages do the work, and the webhook uses the same
-// ones.
+// The commands only parse flags, read files or objects, and print results. The packages do the work, and the webhook
+// uses the same ones.
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/signal"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -25,7 +28,9 @@ func main() {
 func run(streams genericiooptions.IOStreams, args []string) int {
 	command := newCommand(streams)
 	command.SetArgs(args)
-	if err := command.Execute(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprint(streams.ErrOut, errorText(err))
 		return 1
 	}

@@ -8,8 +8,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// namespaceFlags are those flags of kubectl that choose a namespace. No command connects to a cluster, so the other
-// flags are not needed. ConfigFlags of cli-runtime would add them, and a third to the size of the program.
+// namespaceFlags are those flags of kubectl that choose a namespace. All commands have them. Commands that connect to a
+// cluster have those of clusterFlags too.
 type namespaceFlags struct {
 	kubeconfig string
 	overrides  clientcmd.ConfigOverrides

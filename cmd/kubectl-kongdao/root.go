@@ -11,9 +11,10 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-const rootLong = `Pack Kong plugins with custom entities and migrations into ConfigMaps, and inject them into manifests.
+const rootLong = `Pack Kong plugins with custom entities and migrations into ConfigMaps, inject them into
+manifests, and move workloads to other releases.
 
-The commands read files and print manifests. They do not connect to a cluster.`
+pack and inject read files and print manifests. They do not connect to a cluster. upgrade and rollback do.`
 
 const rootExample = `  # Create the ConfigMaps of the plugin in the folder dao-test
   kubectl kongdao pack ./dao-test -n kong | kubectl create -f -
@@ -27,7 +28,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var flags namespaceFlags
 	command := &cobra.Command{
 		Use:         "kubectl-kongdao",
-		Short:       "Pack Kong plugins into ConfigMaps and inject them into manifests",
+		Short:       "Pack Kong plugins into ConfigMaps, inject them, and move workloads to other releases",
 		Long:        rootLong,
 		Example:     rootExample,
 		Version:     version,
@@ -45,7 +46,8 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)
 	flags.add(command.PersistentFlags())
-	command.AddCommand(newPackCommand(streams, &flags), newInjectCommand(streams, &flags))
+	command.AddCommand(newPackCommand(streams, &flags), newInjectCommand(streams, &flags),
+		newUpgradeCommand(streams, &flags), newRollbackCommand(streams, &flags))
 	return command
 }
 

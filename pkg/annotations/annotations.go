@@ -21,6 +21,9 @@ const (
 	// release does not change what the workload's pods run.
 	Releases = "kongdao.io/releases"
 
+	// PreviousReleases is an annotation of workloads: the value of Releases before the last "kubectl kongdao upgrade".
+	PreviousReleases = "kongdao.io/previous-releases"
+
 	// Containers lists the containers and init containers that run Kong, separated by commas: "proxy, wait-for-db".
 	// Without it, kongdao detects them by their variables and images.
 	Containers = "kongdao.io/containers"

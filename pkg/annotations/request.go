@@ -142,11 +142,11 @@ func ParsePins(value string) ([]PluginRef, denial.List) {
 	return pins, denials
 }
 
-// FormatPins returns the value of annotation kongdao.io/releases.
-func FormatPins(pins []PluginRef) string {
-	texts := make([]string, len(pins))
-	for i, pin := range pins {
-		texts[i] = pin.String()
+// FormatRefs returns the value of an annotation that lists plugins.
+func FormatRefs(refs []PluginRef) string {
+	texts := make([]string, len(refs))
+	for i, ref := range refs {
+		texts[i] = ref.String()
 	}
 	return strings.Join(texts, ",")
 }
@@ -161,7 +161,7 @@ func parsePlugins(annotation, value string) ([]PluginRef, denial.List) {
 	refs := make([]PluginRef, 0, len(elements))
 	versions := make(map[string]string, len(elements))
 	for i, element := range elements {
-		ref, err := parsePluginRef(strings.TrimSpace(element))
+		ref, err := ParsePluginRef(strings.TrimSpace(element))
 		if err != nil {
 			denials = append(denials, denial.New(denial.MalformedAnnotation,
 				"annotation %s: element %d: %v", annotation, i+1, err))
@@ -181,7 +181,8 @@ func parsePlugins(annotation, value string) ([]PluginRef, denial.List) {
 	return refs, denials
 }
 
-func parsePluginRef(text string) (PluginRef, error) {
+// ParsePluginRef parses one element of a list of plugins: "dao-test" or "dao-test@1.1.0".
+func ParsePluginRef(text string) (PluginRef, error) {
 	if text == "" {
 		return PluginRef{}, errors.New("the element is empty; separate plugin names with single commas")
 	}

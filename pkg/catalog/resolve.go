@@ -79,14 +79,10 @@ func missing(namespace string, ref annotations.PluginRef, releases []*Release) d
 // MissingPin returns the denial of a pinned release that does not exist. The text has begins a sentence about what
 // exists: `namespace "kong" has`.
 func MissingPin(ref annotations.PluginRef, has string, releases []*Release) denial.Denial {
-	wayOut := "publish it again"
-	if newest := Choose(annotations.PluginRef{Name: ref.Name}, releases); newest.Version != "" {
-		other := annotations.PluginRef{Name: ref.Name, Version: newest.Version}
-		wayOut += fmt.Sprintf(", or set annotation %s to %q", annotations.Plugins, other)
-	}
 	return denial.New(denial.PinnedReleaseMissing,
-		"plugin %q: the pod template's annotation %s names this release, which does not exist; %s %s; %s",
-		ref, annotations.Releases, has, DescribeVersions(releases), wayOut)
+		"plugin %q: the pod template's annotation %s names this release, which does not exist; %s %s; "+
+			"publish it again, or move the workload: \"kubectl kongdao upgrade WORKLOAD %s\"",
+		ref, annotations.Releases, has, DescribeVersions(releases), ref.Name)
 }
 
 // DescribeVersions lists the versions of releases, for messages.

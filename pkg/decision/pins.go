@@ -69,7 +69,7 @@ func (p *Pins) Value(resolved []annotations.PluginRef) string {
 	slices.SortFunc(all, func(a, b annotations.PluginRef) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
 	})
-	return annotations.FormatPins(all)
+	return annotations.FormatRefs(all)
 }
 
 // PinsTo returns the pins of some plugins to the releases of a decision. A plugin without a release gets no pin.

@@ -36,6 +36,7 @@ func TestFinder(t *testing.T) {
 	const (
 		notPublished = `: a policy requires it from library "l", where no ConfigMap has the label kongdao.io/plugin=a; ` +
 			`publish it there with "kubectl kongdao pack"`
+		movable = `; publish it again, or move the workload: "kubectl kongdao upgrade WORKLOAD a"`
 	)
 	own, library, onlyLibrary := Origin{}, Origin{Libraries: []string{"l"}}, Origin{Libraries: []string{"l"}, Only: true}
 	for name, test := range map[string]struct {
@@ -87,7 +88,7 @@ func TestFinder(t *testing.T) {
 		"missing pin": {
 			origin: onlyLibrary, version: "1", isPin: true, releases: []string{"l@2:x"},
 			want: []string{` plugin "a@1": the pod template's annotation kongdao.io/releases names this release, which does ` +
-				`not exist; library "l" has version "2"; publish it again, or set annotation kongdao.io/plugins to "a@2"`},
+				`not exist; library "l" has version "2"` + movable},
 		},
 		"requested version": {
 			origin: onlyLibrary, version: "2", releases: []string{"l@2:x", "l@3:x"}, want: []string{"2 copied from l"},

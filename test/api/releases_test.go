@@ -123,7 +123,7 @@ func TestPublishingChangesNothing(t *testing.T) {
 			return fmt.Errorf("a pod of the template: %w", err)
 		}
 		for _, part := range []string{
-			`"stamp@1.9.0"`, `version "1.10.0"`, `set annotation kongdao.io/plugins to "stamp@1.10.0"`,
+			`"stamp@1.9.0"`, `version "1.10.0"`, `"kubectl kongdao upgrade WORKLOAD stamp"`,
 		} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("the denial does not contain %s: %v", part, err)

@@ -42,6 +42,7 @@ func TestMigrations(t *testing.T) {
 			"mesh":                    func(t *testing.T) { testMesh(t, false) },
 			"native mesh":             func(t *testing.T) { testMesh(t, true) },
 			"stopped Job":             testStoppedJob,
+			"upgrade command":         testUpgradeCommand,
 			"quota":                   testQuota,
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/upgrade"
+)
+
+// pollInterval is how often the progress is read.
+const pollInterval = time.Second
+
+// follow prints the progress of a rollout and its migrations until they end.
+func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.Plan) error {
+	last := map[string]string{}
+	report := func(what string, progress upgrade.Progress) {
+		if progress.Message != "" && progress.Message != last[what] {
+			last[what] = progress.Message
+			fmt.Fprintf(m.streams.Out, "  %s: %s\n", what, progress.Message)
+		}
+	}
+	isComplete := func(ctx context.Context) (bool, error) {
+		if err := m.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return false, fmt.Errorf("read %s: %w", kindOf(object), err)
+		}
+		migrations, err := m.migrations(ctx)
+		if err != nil {
+			return false, err
+		}
+		migration, rollout := upgrade.MigrationOf(plan, migrations), upgrade.RolloutOf(object)
+		report("migration", migration)
+		report("rollout", rollout)
+		for _, progress := range []upgrade.Progress{migration, rollout} {
+			if progress.Failed {
+				return false, fmt.Errorf("%s %q: %s", kindOf(object), client.ObjectKeyFromObject(object), progress.Message)
+			}
+		}
+		return migration.Done && rollout.Done, nil
+	}
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, m.options.timeout, true, isComplete)
+	if wait.Interrupted(err) {
+		return fmt.Errorf("%s %q is not complete after %v; it continues without this command",
+			kindOf(object), client.ObjectKeyFromObject(object), m.options.timeout)
+	}
+	return err
+}
+
+// migrations reads the PluginMigrations of the namespace. A cluster may have none at all.
+func (m *mover) migrations(ctx context.Context) ([]v1alpha1.PluginMigration, error) {
+	var list v1alpha1.PluginMigrationList
+	err := m.client.List(ctx, &list, client.InNamespace(m.namespace))
+	if err != nil && !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("list PluginMigrations: %w", err)
+	}
+	return list.Items, nil
+}
