@@ -127,6 +127,32 @@ func BenchmarkPods(b *testing.B) {
 	}
 }
 
+// BenchmarkPinnedPods compares a pod whose template has a pin to one that requests the version. There are ten releases.
+func BenchmarkPinnedPods(b *testing.B) {
+	c := goldenCase(b, chartCase)
+	var sources []*corev1.ConfigMap
+	for i := range 10 {
+		source := configmaps.Source(c.Namespace, fmt.Sprintf("release-%d", i), "dao-test")
+		sources = append(sources, configmaps.Versioned(source, fmt.Sprintf("1.%d.0", i)))
+	}
+	for _, name := range []string{"version", "pin"} {
+		request := `"kongdao.io/plugins":"dao-test@1.5.0"`
+		if name == "pin" {
+			request = `"kongdao.io/plugins":"dao-test","kongdao.io/releases":"dao-test@1.5.0"`
+		}
+		requesting := c
+		requesting.Pod = bytes.ReplaceAll(c.Pod, []byte(`"kongdao.io/plugins":"dao-test"`), []byte(request))
+		body, handler := chartReview(b, requesting), quietPods(b, cached(sources...))
+		recorded := httptest.NewRecorder()
+		handler.ServeHTTP(recorded, newRequest(body))
+		if response := parse(b, recorded.Body.Bytes()); !response.Allowed ||
+			!strings.HasPrefix(response.AuditAnnotations["releases"], "dao-test@1.5.0 ") {
+			b.Fatalf("got response %s", recorded.Body)
+		}
+		b.Run(name, func(b *testing.B) { measure(b, handler, body) })
+	}
+}
+
 // BenchmarkLibrary measures an admission of a pod that gets a plugin with 20 files from a library. Other versions in
 // the library must cost almost nothing.
 func BenchmarkLibrary(b *testing.B) {

@@ -18,11 +18,12 @@ import (
 	"kongdao.io/kongdao/pkg/mutate"
 )
 
-// pin adds the releases that the template's pods get to the propagation.
+// pin adds the releases that the template's pods get to the propagation. If it has decided about exactly this template,
+// it returns the decision, and otherwise nil.
 func (w *Workloads) pin(
 	ctx context.Context, request admission.Request, workload, old *workload,
 	propagation *annotations.Propagation, answer *response,
-) {
+) *decision.Decision {
 	template := workload.template
 	template.Annotations = propagation.Apply(template.Annotations)
 	var before map[string]string
@@ -31,27 +32,31 @@ func (w *Workloads) pin(
 	}
 	pins, ok := decision.PinsOf(template.Annotations, before)
 	if !ok {
-		return
+		return nil
 	}
 	pod := decision.Pod{Namespace: request.Namespace, View: template}
-	resolved, err := w.Cluster.resolvePins(ctx, pod, pins, workload.selector)
+	resolved, decided, err := w.Cluster.resolvePins(ctx, pod, pins, workload.selector)
 	if err != nil {
 		answer.warn(resultFailed, "kongdao cannot choose releases for this %s: %v", request.Kind.Kind, err)
-		return
+		return nil
 	}
 	propagation.SetPins(workload.template.Annotations, pins.Value(resolved))
+	if pins.Value(resolved) != template.Annotations[annotations.Releases] {
+		return nil
+	}
+	return decided
 }
 
-// resolvePins chooses the releases of the plugins that need a pin.
+// resolvePins chooses the releases of the plugins that need a pin. If it has to decide about the template for that, it
+// returns the decision.
 func (c *Cluster) resolvePins(
 	ctx context.Context, template decision.Pod, pins decision.Pins, selector []byte,
-) ([]annotations.PluginRef, error) {
-	var resolved []annotations.PluginRef
+) (resolved []annotations.PluginRef, decided *decision.Decision, err error) {
 	newest := slices.Clone(pins.New)
 	if len(pins.Unpinned) > 0 {
 		running, err := c.runningReleases(ctx, template.Namespace, selector)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, plugin := range pins.Unpinned {
 			if pin, runs := running[plugin]; runs {
@@ -62,11 +67,11 @@ func (c *Cluster) resolvePins(
 		}
 	}
 	if len(newest) == 0 {
-		return resolved, nil
+		return resolved, nil, nil
 	}
 	decision, err := c.admitTemplate(ctx, template)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	namespaces := map[string]sets.Set[string]{}
 	for _, plugin := range newest {
@@ -78,13 +83,13 @@ func (c *Cluster) resolvePins(
 		}
 	}
 	if hasWaited, err := c.awaitSources(ctx, namespaces); err != nil {
-		return nil, err
+		return nil, nil, err
 	} else if hasWaited {
 		if decision, err = c.admitTemplate(ctx, template); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return append(resolved, decision.PinsTo(newest)...), nil
+	return append(resolved, decision.PinsTo(newest)...), &decision, nil
 }
 
 // maxListedPods limits the pods that are read to find what a workload runs.
@@ -118,11 +123,11 @@ func (c *Cluster) pinToSiblings(
 	propagation.SetPins(pod.View.Annotations, pins.Value(newest.Request.Pins))
 	pinned := pod
 	pinned.View.Annotations = propagation.Apply(pod.View.Annotations)
-	// A release of the other pods may be gone.
-	if again, err := c.admit(ctx, pinned, facts); err == nil && len(again.Denials) == 0 {
-		return again
+	again, err := c.admit(ctx, pinned, facts)
+	if err != nil {
+		return newest
 	}
-	return newest
+	return again
 }
 
 // runningReleases returns the releases that the newest pod of a workload has, by plugin.

@@ -83,7 +83,7 @@ func TestPins(t *testing.T) {
 		"missing": {
 			object:  workload(daoTest + `, kongdao.io/releases: dao-test@1.0.0`),
 			want:    workload(daoTest + `, kongdao.io/releases: dao-test@1.0.0`),
-			warning: `the pods of this Deployment will be denied: plugin "dao-test@1.0.0": the pod template's annotation`,
+			warning: `the pods of this Deployment will be denied: plugin "dao-test@1.0.0": all pods of this template`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,8 +66,9 @@ func (w *Workloads) admit(ctx context.Context, request admission.Request) respon
 		answer.Warnings = append(answer.Warnings, annotations.OverrideWarning(
 			name, workload.template.Annotations[name], propagation.Set[name], kind))
 	}
+	var decided *decision.Decision
 	if workload.hasTemplate {
-		w.pin(ctx, request, &workload, &old, &propagation, &answer)
+		decided = w.pin(ctx, request, &workload, &old, &propagation, &answer)
 	}
 	if patch := workload.propagate(propagation); len(patch) > 0 {
 		if err := answer.setPatch(patch); err != nil {
@@ -75,21 +76,24 @@ func (w *Workloads) admit(ctx context.Context, request admission.Request) respon
 			return answer
 		}
 	}
-	w.checkTemplate(ctx, request, &workload, &answer)
+	if decided == nil {
+		decision, err := w.Cluster.admitTemplate(ctx, decision.Pod{Namespace: request.Namespace, View: workload.template})
+		if err != nil {
+			answer.warn(resultFailed, "kongdao cannot check whether the pods can have what they request: %v", err)
+			return answer
+		}
+		decided = &decision
+	}
+	addWarnings(request.Kind.Kind, &workload, decided, &answer)
 	return answer
 }
 
-// checkTemplate adds the warnings and denials that the workload's pods would get to the response, as warnings.
-func (w *Workloads) checkTemplate(
-	ctx context.Context, request admission.Request, workload *workload, answer *response,
-) {
-	decision, err := w.Cluster.admitTemplate(ctx, decision.Pod{Namespace: request.Namespace, View: workload.template})
+// addWarnings adds the warnings and denials that the workload's pods would get to the response, as warnings.
+func addWarnings(kind string, workload *workload, decision *decision.Decision, answer *response) {
 	switch {
-	case err != nil:
-		answer.warn(resultFailed, "kongdao cannot check whether the pods can have what they request: %v", err)
 	case len(decision.Denials) > 0:
 		answer.reason = decision.Denials.Reason()
-		answer.warn(resultDenied, "the pods of this %s will be denied: %v", request.Kind.Kind, decision.Denials)
+		answer.warn(resultDenied, "the pods of this %s will be denied: %v", kind, decision.Denials)
 	default:
 		if answer.result == resultIgnored && len(decision.Request.Plugins) > 0 {
 			answer.result = resultUnchanged

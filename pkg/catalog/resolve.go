@@ -80,9 +80,9 @@ func missing(namespace string, ref annotations.PluginRef, releases []*Release) d
 // exists: `namespace "kong" has`.
 func MissingPin(ref annotations.PluginRef, has string, releases []*Release) denial.Denial {
 	return denial.New(denial.PinnedReleaseMissing,
-		"plugin %q: the pod template's annotation %s names this release, which does not exist; %s %s; "+
+		"plugin %q: all pods of this template get this release, and it does not exist; %s %s; "+
 			"publish it again, or move the workload: \"kubectl kongdao upgrade WORKLOAD %s\"",
-		ref, annotations.Releases, has, DescribeVersions(releases), ref.Name)
+		ref, has, DescribeVersions(releases), ref.Name)
 }
 
 // DescribeVersions lists the versions of releases, for messages.

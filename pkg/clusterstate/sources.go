@@ -92,6 +92,9 @@ func StaticSources(configMaps ...*corev1.ConfigMap) *Sources {
 // Add adds a ConfigMap to StaticSources.
 func (s *Sources) Add(configMap *corev1.ConfigMap) { s.put(newCachedSource(configMap, nil)) }
 
+// Remove removes a ConfigMap from StaticSources.
+func (s *Sources) Remove(configMap *corev1.ConfigMap) { s.delete(newCachedSource(configMap, nil)) }
+
 // Synced reports whether Sources holds every source that existed when the informer started.
 func (s *Sources) Synced() bool { return s.synced() }
 

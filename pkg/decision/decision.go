@@ -62,7 +62,7 @@ type Decision struct {
 	NeedsMigration bool
 	// Migration names the PluginMigration that the pod waits for, "" if it waits for none.
 	Migration string
-	// Unpinned are the plugins whose release was chosen because it is the newest of several.
+	// Unpinned are the plugins whose release was chosen because it is the newest.
 	Unpinned []string
 	// NotFound lists, by namespace, the plugins without a usable release. If Cluster.Releases reads a cache, the
 	// cluster may have these releases already.
@@ -73,7 +73,7 @@ type Decision struct {
 // nothing about the pod.
 func Admit(pod Pod, cluster Cluster) (Decision, error) {
 	request, malformed := annotations.Parse(pod.View.Annotations)
-	admission := admission{pod: pod, cluster: cluster, malformed: malformed}
+	admission := admission{pod: pod, cluster: cluster, malformed: malformed, requested: request.Plugins}
 	decision := admission.decide(request)
 	decision.NotFound = admission.notFound
 	requirement := admission.requireMigrations(&decision)
@@ -95,6 +95,8 @@ type admission struct {
 	cluster Cluster
 	// malformed is what is wrong with the pod's annotations.
 	malformed denial.List
+	// requested are the plugins of the pod's annotation.
+	requested []annotations.PluginRef
 	notFound  map[string]sets.Set[string]
 }
 
@@ -159,20 +161,24 @@ func (a *admission) inject(outcome policy.Outcome) Decision {
 	return decision
 }
 
-// noteUnpinned warns of each release that was chosen because it is the newest of several.
+// noteUnpinned notes the plugins whose release was chosen because it is the newest, and warns if there are several. A
+// policy's plugin counts only then, because policies can select all pods of a cluster.
 func (a *admission) noteUnpinned(decision *Decision) {
 	for i, ref := range decision.Request.Plugins {
 		version := decision.Releases[i].Version
-		if ref.Version != "" || ref.IsPin || version == "" {
+		if ref.Version != "" || ref.IsPin {
 			continue
 		}
+		isRequested := slices.ContainsFunc(a.requested, func(own annotations.PluginRef) bool { return own.Name == ref.Name })
 		count := 0
 		for _, namespace := range decision.Origins[ref.Name].Namespaces(a.pod.Namespace) {
 			count += len(a.cluster.Releases(namespace, ref.Name))
 		}
-		if count > 1 {
-			ref.Version = version
+		if count > 1 || isRequested {
 			decision.Unpinned = append(decision.Unpinned, ref.Name)
+		}
+		if count > 1 && version != "" {
+			ref.Version = version
 			decision.Warnings = append(decision.Warnings, fmt.Sprintf("plugin %q: no version is requested, and the pod "+
 				"gets %q, the newest release without problems; later pods may get a newer one", ref.Name, ref))
 		}

@@ -87,8 +87,10 @@ func TestFinder(t *testing.T) {
 		},
 		"missing pin": {
 			origin: onlyLibrary, version: "1", isPin: true, releases: []string{"l@2:x"},
-			want: []string{` plugin "a@1": the pod template's annotation kongdao.io/releases names this release, which does ` +
-				`not exist; library "l" has version "2"` + movable},
+			want: []string{
+				` plugin "a@1": all pods of this template get this release, and it does not exist; library "l" has version "2"` +
+					movable,
+			},
 		},
 		"requested version": {
 			origin: onlyLibrary, version: "2", releases: []string{"l@2:x", "l@3:x"}, want: []string{"2 copied from l"},
