@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/upgrade"
 )
 
@@ -30,7 +27,7 @@ func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.P
 		if err := m.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return false, fmt.Errorf("read %s: %w", kindOf(object), err)
 		}
-		migrations, err := m.migrations(ctx)
+		migrations, err := readMigrations(ctx, m.client, client.InNamespace(m.namespace))
 		if err != nil {
 			return false, err
 		}
@@ -50,14 +47,4 @@ func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.P
 			kindOf(object), client.ObjectKeyFromObject(object), m.options.timeout)
 	}
 	return err
-}
-
-// migrations reads the PluginMigrations of the namespace. A cluster may have none at all.
-func (m *mover) migrations(ctx context.Context) ([]v1alpha1.PluginMigration, error) {
-	var list v1alpha1.PluginMigrationList
-	err := m.client.List(ctx, &list, client.InNamespace(m.namespace))
-	if err != nil && !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("list PluginMigrations: %w", err)
-	}
-	return list.Items, nil
 }

@@ -12,9 +12,9 @@ import (
 )
 
 const rootLong = `Pack Kong plugins with custom entities and migrations into ConfigMaps, inject them into
-manifests, and move workloads to other releases.
+manifests, move workloads to other releases, and delete old releases.
 
-pack and inject read files and print manifests. They do not connect to a cluster. upgrade and rollback do.`
+pack and inject read files and print manifests. They do not connect to a cluster. The other commands do.`
 
 const rootExample = `  # Create the ConfigMaps of the plugin in the folder dao-test
   kubectl kongdao pack ./dao-test -n kong | kubectl create -f -
@@ -47,7 +47,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetErr(streams.ErrOut)
 	flags.add(command.PersistentFlags())
 	command.AddCommand(newPackCommand(streams, &flags), newInjectCommand(streams, &flags),
-		newUpgradeCommand(streams, &flags), newRollbackCommand(streams, &flags))
+		newUpgradeCommand(streams, &flags), newRollbackCommand(streams, &flags), newPruneCommand(streams, &flags))
 	return command
 }
 

@@ -64,4 +64,19 @@ func testUpgradeCommand(t *testing.T) {
 	}
 	g.waitReady()
 	wantReleases("1.1.0")
+
+	s.publish(release100(t).version("0.9.0"))
+	if out, err = move("prune"); err != nil {
+		t.Fatal(out, err)
+	}
+	for _, want := range []string{
+		"delete dao-test@0.9.0: ", "keep dao-test@1.0.0: ReplicaSet ", "keep dao-test@1.1.0: ", "keep dao-test@1.2.0: ",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("prune printed %q; want %q", out, want)
+		}
+	}
+	if left := s.run("", "get", "configmaps", "-o", "name", "-l", "kongdao.io/plugin-version=0.9.0"); left != "" {
+		t.Errorf("prune left %s", left)
+	}
 }
