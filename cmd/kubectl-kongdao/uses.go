@@ -85,8 +85,8 @@ func readTemplateUses(ctx context.Context, reader client.Reader, scope []client.
 	return uses, nil
 }
 
-// templateOfRevision returns the pod template in a revision of a StatefulSet or DaemonSet. Other controllers store other
-// data, without a template.
+// templateOfRevision returns the pod template in a revision of a StatefulSet or DaemonSet. Other controllers store
+// other data, without a template.
 func templateOfRevision(revision *appsv1.ControllerRevision) *corev1.PodTemplateSpec {
 	var data struct {
 		Spec struct{ Template corev1.PodTemplateSpec }
