@@ -132,7 +132,7 @@ func TestAuditedDenialsAreReported(t *testing.T) {
 	shared.Create(t, requesting)
 	podsOf(t, ns, "kong", 1, func(pod *corev1.Pod) bool { return kongPlugins(pod) == "bundled,own" })
 	wantEvent(t, ns, "ReplicaSet", "PolicyAudited",
-		`audited policies would deny this pod: plugin "own": policy "`+policy.Name+`" does not allow it`)
+		`audited policies would deny this pod: plugin "own@1.0.0": policy "`+policy.Name+`" does not allow it`)
 	wantStatus(t, policy, "Applies to 1 namespace", func(status policyStatus) bool {
 		return status.Denied == 1 && hasDenied(status, v1alpha1.ReasonWouldDeny,
 			"The policy would have denied pods of 1 workload in the last hour: ")

@@ -171,7 +171,8 @@ func TestStolenTokenOtherRequests(t *testing.T) {
 			"create serviceaccounts/token",
 		},
 		installation.WebhookUser: {
-			"create jobs.batch", "list pods", "patch pods", "get configmaps", "create configmaps", "delete configmaps",
+			"create jobs.batch", "get pods", "watch pods", "patch pods", "get configmaps", "create configmaps",
+			"delete configmaps",
 			"create pluginmigrations.kongdao.io", "update pluginmigrations.kongdao.io/status",
 			"update pluginpolicies.kongdao.io", "create serviceaccounts/token", "create leases.coordination.k8s.io",
 		},
