@@ -26,20 +26,33 @@ spec:
     namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %[1]s}}
     resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [CREATE]}]
   mutations:
-    - patchType: ApplyConfiguration
-      applyConfiguration:
+    - patchType: JSONPatch
+      jsonPatch:
         expression: >-
-          Object{spec: Object.spec{%[2]s: [Object.spec.%[2]s{
+          [JSONPatch{op: "add", path: "/spec/%[2]s%[5]s", value: %[6]sObject.spec.%[2]s{
             name: "mesh-proxy", image: "%[3]s", imagePullPolicy: "IfNotPresent", %[4]s
             command: ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 86400 & wait"],
             securityContext: Object.spec.%[2]s.securityContext{
               allowPrivilegeEscalation: false, capabilities: Object.spec.%[2]s.securityContext.capabilities{drop: ["ALL"]}
-            }}]}}
+            }}%[7]s}]
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingAdmissionPolicyBinding
 metadata: {name: %[1]s}
 spec: {policyName: %[1]s}
+`
+
+// meshProbe is a pod to which the mesh adds its container.
+const meshProbe = `
+apiVersion: v1
+kind: Pod
+metadata: {name: probe, labels: {mesh: enabled}}
+spec:
+  securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: probe
+      image: %s
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `
 
 // testMesh goes from the annotation to a pod that is ready, with a mesh that adds a container to the pod of the Job. An
@@ -48,11 +61,13 @@ func testMesh(t *testing.T, isNative bool) {
 	s := newSpace(t)
 	d := s.startDatabase()
 	s.publish(release110(t))
-	field, restarts := "containers", ""
-	if isNative {
-		field, restarts = "initContainers", `restartPolicy: "Always",`
+	manifest := fmt.Sprintf(meshManifest, s.name, "containers", postgresImage, "", "/-", "", "")
+	field := "containers"
+	if isNative { // the pods have no init containers
+		field = "initContainers"
+		manifest = fmt.Sprintf(meshManifest, s.name, field, postgresImage, `restartPolicy: "Always",`, "", "[", "]")
 	}
-	s.apply(fmt.Sprintf(meshManifest, s.name, field, postgresImage, restarts))
+	s.apply(manifest)
 	t.Cleanup(func() {
 		for _, kind := range []string{"mutatingadmissionpolicy", "mutatingadmissionpolicybinding"} {
 			if _, err := kubectl(context.Background(), "", "delete", kind, s.name, "--ignore-not-found"); err != nil {
@@ -61,9 +76,9 @@ func testMesh(t *testing.T, isNative bool) {
 		}
 	})
 	// The API server uses a new policy after some time.
+	probe := fmt.Sprintf(meshProbe, postgresImage)
 	eventually(t, func() error {
-		out, err := s.try("", "run", "probe", "--image="+postgresImage, "--labels=mesh=enabled", "--dry-run=server",
-			"-o", "jsonpath={.spec."+field+"[*].name}")
+		out, err := s.try(probe, "create", "--dry-run=server", "-f", "-", "-o", "jsonpath={.spec."+field+"[*].name}")
 		if err == nil && !strings.Contains(out, "mesh-proxy") {
 			err = errors.New("the mesh does not add its container")
 		}
