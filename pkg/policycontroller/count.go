@@ -23,6 +23,8 @@ import (
 // counts are the numbers of one policy's status.
 type counts struct {
 	namespaces, pods, injected, optedOut, outdated int32
+	// releases are the numbers of pods by the release of the policy's plugins that they have.
+	releases map[annotations.PluginRef]int32
 	// toRestart holds the workloads of outdated pods.
 	toRestart map[v1alpha1.WorkloadReference]bool
 }
@@ -48,7 +50,9 @@ func newCounter(
 		policies: policies, scope: inScope, namespaces: namespaces, pods: pods, byPolicy: map[string]*counts{},
 	}
 	for name := range policies.Valid {
-		counter.byPolicy[name] = &counts{toRestart: map[v1alpha1.WorkloadReference]bool{}}
+		counter.byPolicy[name] = &counts{
+			releases: map[annotations.PluginRef]int32{}, toRestart: map[v1alpha1.WorkloadReference]bool{},
+		}
 	}
 	return counter, nil
 }
@@ -101,6 +105,7 @@ func (c *counter) addPod(pod *clusterstate.KongPod, selecting []*policy.Policy) 
 		}
 		counts := c.byPolicy[policy.Name]
 		counts.pods++
+		counts.addReleases(policy, pod.Releases)
 		switch {
 		case hasPlugins(pod.Namespace, pod.Releases, policy, selecting):
 			counts.injected++
@@ -109,6 +114,19 @@ func (c *counter) addPod(pod *clusterstate.KongPod, selecting []*policy.Policy) 
 		default:
 			counts.outdated++
 			counts.toRestart[pod.Workload] = true
+		}
+	}
+}
+
+// addReleases counts the releases of the policy's plugins that a pod has. It ignores versions that no release can have,
+// because an injection record can be forged.
+func (c *counts) addReleases(policy *policy.Policy, releases []mutate.ReleaseRecord) {
+	for _, release := range releases {
+		isOfPolicy := slices.ContainsFunc(policy.Plugins, func(ref annotations.PluginRef) bool {
+			return ref.Name == release.Plugin
+		})
+		if isOfPolicy && (release.Version == "" || annotations.ValidateVersion(release.Version) == nil) {
+			c.releases[annotations.PluginRef{Name: release.Plugin, Version: release.Version}]++
 		}
 	}
 }

@@ -1,9 +1,14 @@
 package policycontroller
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
 )
@@ -50,5 +55,32 @@ func TestHasPlugins(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s: hasPlugins is %v, want %v", name, got, test.want)
 		}
+	}
+}
+
+// TestReleases proves which releases a status lists, the oldest first.
+func TestReleases(t *testing.T) {
+	type release = mutate.ReleaseRecord
+	counted := counts{releases: map[annotations.PluginRef]int32{}}
+	policy := &policy.Policy{Plugins: []annotations.PluginRef{{Name: "b"}, {Name: "a"}}}
+	for _, pod := range [][]release{
+		{{Plugin: "a", Version: "1.10.0"}, {Plugin: "b"}, {Plugin: "other", Version: "1"}},
+		{{Plugin: "a", Version: "1.9.0"}},
+		{{Plugin: "a", Version: "1.10.0"}},
+		{{Plugin: "a", Version: strings.Repeat("9", 1000)}},
+	} {
+		counted.addReleases(policy, pod)
+	}
+	want := []v1alpha1.ReleasePods{
+		{Release: "a@1.9.0", Pods: 1}, {Release: "a@1.10.0", Pods: 2}, {Release: "b", Pods: 1},
+	}
+	if diff := cmp.Diff(want, sortedReleases(counted.releases)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for i := range 100 {
+		counted.addReleases(policy, []release{{Plugin: "a", Version: fmt.Sprint(i)}})
+	}
+	if got := len(sortedReleases(counted.releases)); got != maxListedReleases {
+		t.Errorf("the status lists %d releases, want at most %d", got, maxListedReleases)
 	}
 }

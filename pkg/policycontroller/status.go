@@ -5,17 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/clusterstate"
 )
 
-// maxListedWorkloads limits the workloads that a status lists for a restart.
-const maxListedWorkloads = 20
+const (
+	// maxListedWorkloads limits the workloads that a status lists for a restart.
+	maxListedWorkloads = 20
+	// maxListedReleases limits the releases that a status lists. Injection records can be forged.
+	maxListedReleases = 50
+)
 
 // updateStatuses writes the statuses of all policies and updates the metrics. The webhookErr says why API servers may
 // not call the webhook, nil if they do. If pods cannot be counted, because the installation has no webhook to say which
@@ -65,8 +74,21 @@ func (c *Controller) writeStatuses(
 func setCounts(status *v1alpha1.PluginPolicyStatus, counts *counts) {
 	status.Namespaces, status.Pods = counts.namespaces, counts.pods
 	status.Injected, status.OptedOut, status.Outdated = counts.injected, counts.optedOut, counts.outdated
+	status.Releases = sortedReleases(counts.releases)
 	toRestart := sortedWorkloads(counts.toRestart)
 	status.WorkloadsToRestart = toRestart[:min(len(toRestart), maxListedWorkloads)]
+}
+
+// sortedReleases returns the releases by plugin, and by version with the oldest first.
+func sortedReleases(pods map[annotations.PluginRef]int32) []v1alpha1.ReleasePods {
+	refs := slices.SortedFunc(maps.Keys(pods), func(a, b annotations.PluginRef) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), catalog.CompareVersions(a.Version, b.Version))
+	})
+	var listed []v1alpha1.ReleasePods
+	for _, ref := range refs[:min(len(refs), maxListedReleases)] {
+		listed = append(listed, v1alpha1.ReleasePods{Release: ref.String(), Pods: pods[ref]})
+	}
+	return listed
 }
 
 // writeStatus writes the status of a policy if it has changed.

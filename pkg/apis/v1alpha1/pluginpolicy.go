@@ -144,6 +144,9 @@ type PluginPolicyStatus struct {
 	// were created without it. Restart their workloads. With mode Audit, it is the number of pods that would change.
 	// +optional
 	Outdated int32 `json:"outdated"`
+	// Releases lists up to 50 releases of the policy's plugins that these pods have. Without a version in the policy,
+	// there can be several releases of a plugin. +listType=map +listMapKey=release
+	Releases []ReleasePods `json:"releases,omitempty"`
 	// Denied is the number of workloads whose pods the policy denied in the last hour. With mode Audit, it is the number
 	// of workloads whose pods it would have denied.
 	// +optional
@@ -161,6 +164,14 @@ type PluginPolicyStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ReleasePods is the number of pods that have a release.
+type ReleasePods struct {
+	// Release is a plugin and its version: "dao-test@1.1.0".
+	Release string `json:"release"`
+	// Pods is the number of pods.
+	Pods int32 `json:"pods"`
 }
 
 // PolicyDenials are the denials that one replica of kongdao reports for a policy.
