@@ -145,7 +145,9 @@ type PluginPolicyStatus struct {
 	// +optional
 	Outdated int32 `json:"outdated"`
 	// Releases lists up to 50 releases of the policy's plugins that these pods have. Without a version in the policy,
-	// there can be several releases of a plugin. +listType=map +listMapKey=release
+	// there can be several releases of a plugin.
+	// +listType=map
+	// +listMapKey=release
 	Releases []ReleasePods `json:"releases,omitempty"`
 	// Denied is the number of workloads whose pods the policy denied in the last hour. With mode Audit, it is the number
 	// of workloads whose pods it would have denied.
