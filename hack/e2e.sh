@@ -84,5 +84,6 @@ else
   export E2E_RESTART_API_SERVER="'$PWD/hack/cluster/restart.sh' kube-apiserver"
   run=(hack/cluster/in.sh)
 fi
-# These tests mostly wait, so more of them run at a time than there are processors.
-"${run[@]}" "$folder/e2e.test" -test.v -test.timeout=30m -test.parallel=4 "$@"
+# These tests mostly wait, so more of them run at a time than there are processors. With KONG_DELAY they take up to an
+# hour.
+"${run[@]}" "$folder/e2e.test" -test.v -test.timeout=75m -test.parallel=4 "$@"
