@@ -20,7 +20,7 @@ apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingAdmissionPolicy
 metadata: {name: %[1]s}
 spec:
-  reinvocationPolicy: IfNeeded
+  reinvocationPolicy: Never
   matchConstraints:
     objectSelector: {matchLabels: {mesh: enabled}}
     namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %[1]s}}
@@ -29,12 +29,12 @@ spec:
     - patchType: JSONPatch
       jsonPatch:
         expression: >-
-          [JSONPatch{op: "add", path: "/spec/%[2]s%[5]s", value: %[6]sObject.spec.%[2]s{
+          [%[5]sJSONPatch{op: "add", path: "/spec/%[2]s/-", value: Object.spec.%[2]s{
             name: "mesh-proxy", image: "%[3]s", imagePullPolicy: "IfNotPresent", %[4]s
             command: ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 86400 & wait"],
             securityContext: Object.spec.%[2]s.securityContext{
               allowPrivilegeEscalation: false, capabilities: Object.spec.%[2]s.securityContext.capabilities{drop: ["ALL"]}
-            }}%[7]s}]
+            }}}]
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingAdmissionPolicyBinding
@@ -61,13 +61,12 @@ func testMesh(t *testing.T, isNative bool) {
 	s := newSpace(t)
 	d := s.startDatabase()
 	s.publish(release110(t))
-	manifest := fmt.Sprintf(meshManifest, s.name, "containers", postgresImage, "", "/-", "", "")
-	field := "containers"
+	field, restarts, before := "containers", "", ""
 	if isNative { // the pods have no init containers
-		field = "initContainers"
-		manifest = fmt.Sprintf(meshManifest, s.name, field, postgresImage, `restartPolicy: "Always",`, "", "[", "]")
+		field, restarts = "initContainers", `restartPolicy: "Always",`
+		before = `JSONPatch{op: "add", path: "/spec/initContainers", value: []}, `
 	}
-	s.apply(manifest)
+	s.apply(fmt.Sprintf(meshManifest, s.name, field, postgresImage, restarts, before))
 	t.Cleanup(func() {
 		for _, kind := range []string{"mutatingadmissionpolicy", "mutatingadmissionpolicybinding"} {
 			if _, err := kubectl(context.Background(), "", "delete", kind, s.name, "--ignore-not-found"); err != nil {
