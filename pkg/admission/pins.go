@@ -100,13 +100,16 @@ const maxListedPods = 500
 func (c *Cluster) pinToSiblings(
 	ctx context.Context, pod decision.Pod, newest decision.Decision, facts decision.Cluster,
 ) decision.Decision {
+	if pod.OwnerKind == "" {
+		return newest
+	}
 	var selected labels.Selector
 	for name, value := range pod.View.AllLabels() {
 		if name == appsv1.DefaultDeploymentUniqueLabelKey || name == appsv1.ControllerRevisionHashLabelKey {
 			selected = labels.SelectorFromSet(labels.Set{name: value})
 		}
 	}
-	if selected == nil || pod.OwnerKind == "" {
+	if selected == nil {
 		return newest
 	}
 	running, err := c.releasesOfPods(ctx, pod.Namespace, selected)
