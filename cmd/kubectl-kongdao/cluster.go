@@ -79,26 +79,31 @@ func readCluster(
 	return decision.Cluster{Policies: policies, Releases: index.Releases}, nil
 }
 
-// readPolicies reads the policies that select a namespace. A cluster may have no PluginPolicies at all.
-func readPolicies(ctx context.Context, reader client.Reader, namespace string) ([]*policy.Policy, error) {
+// listPolicies reads all policies. A cluster may have no PluginPolicies at all.
+func listPolicies(ctx context.Context, reader client.Reader) ([]v1alpha1.PluginPolicy, error) {
 	var list v1alpha1.PluginPolicyList
-	if err := reader.List(ctx, &list); meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-		return nil, nil
-	} else if err != nil {
+	err := reader.List(ctx, &list)
+	if err != nil && !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("list PluginPolicies: %w", err)
 	}
-	if len(list.Items) == 0 {
-		return nil, nil
+	return list.Items, nil
+}
+
+// readPolicies reads the policies that select a namespace.
+func readPolicies(ctx context.Context, reader client.Reader, namespace string) ([]*policy.Policy, error) {
+	list, err := listPolicies(ctx, reader)
+	if err != nil || len(list) == 0 {
+		return nil, err
 	}
 	var object corev1.Namespace
 	if err := reader.Get(ctx, client.ObjectKey{Name: namespace}, &object); err != nil {
 		return nil, fmt.Errorf("read namespace %q: %w", namespace, err)
 	}
 	var index policy.Index
-	for i := range list.Items {
-		compiled, err := policy.Compile(&list.Items[i])
+	for i := range list {
+		compiled, err := policy.Compile(&list[i])
 		if err != nil {
-			return nil, fmt.Errorf("policy %q: %w", list.Items[i].Name, err)
+			return nil, fmt.Errorf("policy %q: %w", list[i].Name, err)
 		}
 		index.Put(compiled)
 	}

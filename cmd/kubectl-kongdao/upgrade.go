@@ -54,9 +54,7 @@ type mover struct {
 }
 
 func newUpgradeCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
-	command := newMoveCommand(streams, namespaces, func(ctx context.Context, m *mover, args []string) error {
-		return m.upgrade(ctx, args)
-	})
+	command := newMoveCommand(streams, namespaces, (*mover).upgrade)
 	command.Use = "upgrade WORKLOAD [PLUGIN[@VERSION]...]"
 	command.Short = "Move a workload to other releases of its plugins"
 	command.Long, command.Example = upgradeLong, upgradeExample
@@ -64,9 +62,7 @@ func newUpgradeCommand(streams genericiooptions.IOStreams, namespaces *namespace
 }
 
 func newRollbackCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
-	command := newMoveCommand(streams, namespaces, func(ctx context.Context, m *mover, args []string) error {
-		return m.rollback(ctx, args)
-	})
+	command := newMoveCommand(streams, namespaces, (*mover).rollback)
 	command.Use = "rollback WORKLOAD"
 	command.Short = "Move a workload back to the releases before the last upgrade"
 	command.Long, command.Example = rollbackLong, rollbackExample
@@ -75,7 +71,7 @@ func newRollbackCommand(streams genericiooptions.IOStreams, namespaces *namespac
 
 func newMoveCommand(
 	streams genericiooptions.IOStreams, namespaces *namespaceFlags,
-	move func(context.Context, *mover, []string) error,
+	move func(*mover, context.Context, []string) error,
 ) *cobra.Command {
 	m := &mover{streams: streams}
 	var connection clusterFlags
@@ -87,7 +83,7 @@ func newMoveCommand(
 		if m.client, err = connection.connect(streams); err != nil {
 			return err
 		}
-		return move(command.Context(), m, args)
+		return move(m, command.Context(), args)
 	}}
 	flags := command.Flags()
 	flags.BoolVar(&m.options.all, "all", false,

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
@@ -17,14 +18,12 @@ import (
 
 // isLibrary reports whether a policy names a namespace as its library.
 func isLibrary(ctx context.Context, reader client.Reader, namespace string) (bool, error) {
-	var list v1alpha1.PluginPolicyList
-	if err := reader.List(ctx, &list); meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("list PluginPolicies: %w", err)
+	list, err := listPolicies(ctx, reader)
+	if err != nil {
+		return false, err
 	}
-	for i := range list.Items {
-		if list.Items[i].Spec.Library == namespace {
+	for i := range list {
+		if list[i].Spec.Library == namespace {
 			return true, nil
 		}
 	}
@@ -47,9 +46,11 @@ func readMigrations(
 // restore, in ReplicaSets and ControllerRevisions.
 func readTemplateUses(ctx context.Context, reader client.Reader, scope []client.ListOption) ([]prune.Use, error) {
 	var uses []prune.Use
-	add := func(kind string, object client.Object, template *corev1.PodTemplateSpec) {
-		by := fmt.Sprintf("%s %q", kind, object.GetNamespace()+"/"+object.GetName())
-		uses = append(uses, prune.UsesOf(template.Annotations, by)...)
+	add := func(item runtime.Object) error {
+		object := item.(client.Object)
+		by := fmt.Sprintf("%s %q", kindOf(object), object.GetNamespace()+"/"+object.GetName())
+		uses = append(uses, prune.UsesOf(templateOf(object).Annotations, by)...)
+		return nil
 	}
 	lists := []client.ObjectList{
 		&appsv1.DeploymentList{}, &appsv1.ReplicaSetList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{},
@@ -59,27 +60,8 @@ func readTemplateUses(ctx context.Context, reader client.Reader, scope []client.
 		if err := reader.List(ctx, list, scope...); err != nil {
 			return nil, fmt.Errorf("list the workloads: %w", err)
 		}
-		switch list := list.(type) {
-		case *appsv1.DeploymentList:
-			for i := range list.Items {
-				add("Deployment", &list.Items[i], &list.Items[i].Spec.Template)
-			}
-		case *appsv1.ReplicaSetList:
-			for i := range list.Items {
-				add("ReplicaSet", &list.Items[i], &list.Items[i].Spec.Template)
-			}
-		case *appsv1.StatefulSetList:
-			for i := range list.Items {
-				add("StatefulSet", &list.Items[i], &list.Items[i].Spec.Template)
-			}
-		case *appsv1.DaemonSetList:
-			for i := range list.Items {
-				add("DaemonSet", &list.Items[i], &list.Items[i].Spec.Template)
-			}
-		case *appsv1.ControllerRevisionList:
-			for i := range list.Items {
-				add("ControllerRevision", &list.Items[i], templateOfRevision(&list.Items[i]))
-			}
+		if err := meta.EachListItem(list, add); err != nil {
+			return nil, fmt.Errorf("read the workloads: %w", err)
 		}
 	}
 	return uses, nil

@@ -9,6 +9,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,7 +22,6 @@ import (
 // workloadKind is a kind of workload that has pins.
 type workloadKind struct {
 	names []string
-	kind  string
 	empty func() client.Object
 	list  func() client.ObjectList
 }
@@ -28,15 +29,15 @@ type workloadKind struct {
 func workloadKinds() []workloadKind {
 	return []workloadKind{
 		{
-			[]string{"deployment", "deployments", "deploy", "deployment.apps", "deployments.apps"}, "Deployment",
+			[]string{"deployment", "deployments", "deploy", "deployment.apps", "deployments.apps"},
 			func() client.Object { return &appsv1.Deployment{} }, func() client.ObjectList { return &appsv1.DeploymentList{} },
 		},
 		{
-			[]string{"statefulset", "statefulsets", "sts", "statefulset.apps", "statefulsets.apps"}, "StatefulSet",
+			[]string{"statefulset", "statefulsets", "sts", "statefulset.apps", "statefulsets.apps"},
 			func() client.Object { return &appsv1.StatefulSet{} }, func() client.ObjectList { return &appsv1.StatefulSetList{} },
 		},
 		{
-			[]string{"daemonset", "daemonsets", "ds", "daemonset.apps", "daemonsets.apps"}, "DaemonSet",
+			[]string{"daemonset", "daemonsets", "ds", "daemonset.apps", "daemonsets.apps"},
 			func() client.Object { return &appsv1.DaemonSet{} }, func() client.ObjectList { return &appsv1.DaemonSetList{} },
 		},
 	}
@@ -67,19 +68,12 @@ func readRequesting(ctx context.Context, reader client.Reader, namespace string)
 		if err := reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
 			return nil, fmt.Errorf("list the workloads in namespace %q: %w", namespace, err)
 		}
-		switch list := list.(type) {
-		case *appsv1.DeploymentList:
-			for i := range list.Items {
-				found = append(found, &list.Items[i])
-			}
-		case *appsv1.StatefulSetList:
-			for i := range list.Items {
-				found = append(found, &list.Items[i])
-			}
-		case *appsv1.DaemonSetList:
-			for i := range list.Items {
-				found = append(found, &list.Items[i])
-			}
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			found = append(found, item.(client.Object))
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read the workloads in namespace %q: %w", namespace, err)
 		}
 	}
 	return slices.DeleteFunc(found, func(object client.Object) bool {
@@ -90,28 +84,36 @@ func readRequesting(ctx context.Context, reader client.Reader, namespace string)
 	}), nil
 }
 
-// templateOf returns the pod template of a workload.
+// templateOf returns the pod template of a workload, or of an older version of a workload.
 func templateOf(object client.Object) *corev1.PodTemplateSpec {
 	switch workload := object.(type) {
 	case *appsv1.Deployment:
+		return &workload.Spec.Template
+	case *appsv1.ReplicaSet:
 		return &workload.Spec.Template
 	case *appsv1.StatefulSet:
 		return &workload.Spec.Template
 	case *appsv1.DaemonSet:
 		return &workload.Spec.Template
+	case *appsv1.ControllerRevision:
+		return templateOfRevision(workload)
 	}
 	return &corev1.PodTemplateSpec{}
 }
 
-// kindOf returns the kind of a workload.
+// kindOf returns the kind of a workload, or of an older version of a workload.
 func kindOf(object client.Object) string {
 	switch object.(type) {
 	case *appsv1.Deployment:
 		return "Deployment"
+	case *appsv1.ReplicaSet:
+		return "ReplicaSet"
 	case *appsv1.StatefulSet:
 		return "StatefulSet"
+	case *appsv1.DaemonSet:
+		return "DaemonSet"
 	}
-	return "DaemonSet"
+	return "ControllerRevision"
 }
 
 // planned returns what a plan reads of a workload.

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -16,8 +15,6 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 )
-
-func podListKind() schema.GroupVersionKind { return corev1.SchemeGroupVersion.WithKind("PodList") }
 
 const (
 	// maxCacheDelay limits how long an admission waits for the cache, and cachePollInterval is how often it looks.

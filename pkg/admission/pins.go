@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -155,7 +156,7 @@ func (c *Cluster) releasesOfPods(
 ) (map[string]annotations.PluginRef, error) {
 	isInjected, _ := labels.SelectorFromSet(labels.Set{annotations.Injected: "true"}).Requirements()
 	var pods metav1.PartialObjectMetadataList
-	pods.SetGroupVersionKind(podListKind())
+	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
 	err := c.Live.List(ctx, &pods, client.InNamespace(namespace), client.Limit(maxListedPods),
 		client.MatchingLabelsSelector{Selector: selected.Add(isInjected...)})
 	if err != nil {

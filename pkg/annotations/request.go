@@ -62,10 +62,7 @@ func (r *Request) Pinned(plugins []PluginRef) []PluginRef {
 	if len(r.Pins) == 0 {
 		return plugins
 	}
-	pins := make(map[string]PluginRef, len(r.Pins)) // there may be thousands
-	for _, pin := range r.Pins {
-		pins[pin.Name] = pin
-	}
+	pins := ByName(r.Pins)
 	pinned := slices.Clone(plugins)
 	for i, ref := range pinned {
 		if pin, isPinned := pins[ref.Name]; isPinned && ref.Version == "" {
@@ -73,6 +70,15 @@ func (r *Request) Pinned(plugins []PluginRef) []PluginRef {
 		}
 	}
 	return pinned
+}
+
+// ByName returns references by the names of their plugins. There may be thousands.
+func ByName(refs []PluginRef) map[string]PluginRef {
+	named := make(map[string]PluginRef, len(refs))
+	for _, ref := range refs {
+		named[ref.Name] = ref
+	}
+	return named
 }
 
 // Parse reads the request of a pod from its annotations. The request holds the well-formed part, and the denials name

@@ -32,7 +32,8 @@ func PinsOf(template, old map[string]string) (Pins, bool) {
 		return Pins{}, false
 	}
 	before, _ := annotations.Parse(old)
-	current, former, requestedBefore := byName(request.Pins), byName(before.Pins), byName(before.Plugins)
+	current, former := annotations.ByName(request.Pins), annotations.ByName(before.Pins)
+	requestedBefore := annotations.ByName(before.Plugins)
 	var pins Pins
 	for _, ref := range request.Plugins {
 		pin, isPinned := current[ref.Name]
@@ -52,7 +53,7 @@ func PinsOf(template, old map[string]string) (Pins, bool) {
 		}
 	}
 	// Pins of plugins that only a policy requires stay. Those of plugins that are no longer requested go.
-	requested := byName(request.Plugins)
+	requested := annotations.ByName(request.Plugins)
 	for _, pin := range request.Pins {
 		_, isRequested := requested[pin.Name]
 		if _, wasRequested := requestedBefore[pin.Name]; !isRequested && !wasRequested {
@@ -81,12 +82,4 @@ func (d *Decision) PinsTo(plugins []string) []annotations.PluginRef {
 		}
 	}
 	return pins
-}
-
-func byName(refs []annotations.PluginRef) map[string]annotations.PluginRef {
-	named := make(map[string]annotations.PluginRef, len(refs))
-	for _, ref := range refs {
-		named[ref.Name] = ref
-	}
-	return named
 }

@@ -126,7 +126,7 @@ func (r *ruling) deny(policy string, reason denial.Reason, format string, args .
 // denyForbidden denies plugins that the annotation requests and a policy does not allow. It removes them from the
 // request, so that there is no second denial if the plugin does not exist.
 func (r *ruling) denyForbidden(policies []*Policy, pod Pod, request annotations.Request) {
-	requested := byName(request.Plugins)
+	requested := annotations.ByName(request.Plugins)
 	r.Request.Plugins = slices.DeleteFunc(r.Request.Plugins, func(effective annotations.PluginRef) bool {
 		if _, isRequested := requested[effective.Name]; !isRequested || r.claims.fromPolicy(effective) {
 			return false
@@ -142,13 +142,4 @@ func (r *ruling) denyForbidden(policies []*Policy, pod Pod, request annotations.
 		}
 		return forbidden
 	})
-}
-
-// byName returns the plugins of a request by name. There may be thousands.
-func byName(plugins []annotations.PluginRef) map[string]annotations.PluginRef {
-	named := make(map[string]annotations.PluginRef, len(plugins))
-	for _, ref := range plugins {
-		named[ref.Name] = ref
-	}
-	return named
 }

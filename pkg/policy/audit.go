@@ -22,7 +22,7 @@ func audit(policies []*Policy, actual, simulated ruling) (warnings []string, eff
 		}
 	}
 	diff.denials()
-	granted := byName(actual.Request.Plugins)
+	granted := annotations.ByName(actual.Request.Plugins)
 	for _, ref := range simulated.Request.Plugins {
 		current, isGranted := granted[ref.Name]
 		diff.plugin(ref, current, isGranted)

@@ -67,7 +67,7 @@ func (o *Outcome) Finder(namespace string, lookup ReleaseLookup) catalog.Finder 
 	if o.Origins == nil {
 		return func(plugin string) []*catalog.Release { return lookup(namespace, plugin) }
 	}
-	requested := byName(o.Request.Plugins)
+	requested := annotations.ByName(o.Request.Plugins)
 	return func(plugin string) []*catalog.Release {
 		origin, hasLibraries := o.Origins[plugin]
 		if !hasLibraries {
