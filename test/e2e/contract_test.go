@@ -73,17 +73,12 @@ func (p podRunner) Exec(
 func (p podRunner) Background(
 	ctx context.Context, files contract.Files, env map[string]string, command ...string,
 ) (contract.Process, error) {
-	archive, err := archiveOf(files)
-	if err != nil {
-		return nil, err
-	}
 	variables := map[string]string{
 		"KONG_PREFIX": "/tmp/prefix", "KONG_PG_HOST": p.host, "KONG_PG_USER": "kong", "KONG_PG_PASSWORD": password,
 		"KONG_LUA_PACKAGE_PATH": "/opt/?.lua;/opt/?/init.lua;;",
 	}
 	maps.Copy(variables, env)
-	const prepare = `rm -rf /opt/kong && tar -x -C /opt && mkdir -p "$1"`
-	if _, err := p.exec(ctx, archive, "kong", "sh", "-c", prepare, "sh", variables["KONG_PREFIX"]); err != nil {
+	if err := p.prepare(ctx, files, variables["KONG_PREFIX"]); err != nil {
 		return nil, err
 	}
 	words := []string{"exec", "kong", "--", "env"}
@@ -95,6 +90,20 @@ func (p podRunner) Background(
 		return nil, err
 	}
 	return &podProcess{started, p}, nil
+}
+
+// prepare creates the prefix. It replaces the plugin's files, unless files is nil.
+func (p podRunner) prepare(ctx context.Context, files contract.Files, prefix string) error {
+	if files == nil {
+		_, err := p.exec(ctx, nil, "kong", "mkdir", "-p", prefix)
+		return err
+	}
+	archive, err := archiveOf(files)
+	if err != nil {
+		return err
+	}
+	_, err = p.exec(ctx, archive, "kong", "sh", "-c", `rm -rf /opt/kong && tar -x -C /opt && mkdir -p "$1"`, "sh", prefix)
+	return err
 }
 
 // archiveOf returns the files as a tar archive.

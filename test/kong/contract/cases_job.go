@@ -200,9 +200,9 @@ func jobLockTests(files Files, script string) []jobTest {
 		{
 			name: "three at the same time",
 			before: []step{
-				shell(script).inBackground("one"),
-				shell(script).inBackground("two"),
-				shell(script).inBackground("three"),
+				shell(script).withEnv(map[string]string{"KONG_PREFIX": "/tmp/one"}).inBackground("one"),
+				shell(script).withEnv(map[string]string{"KONG_PREFIX": "/tmp/two"}).inBackground("two"),
+				shell(script).withEnv(map[string]string{"KONG_PREFIX": "/tmp/three"}).inBackground("three"),
 				waitFor("one").prints("kongdao: "),
 				waitFor("two").prints("kongdao: "),
 				waitFor("three").prints("kongdao: "),

@@ -6,12 +6,8 @@ const runScript = `echo $$ >/tmp/job.pid; exec sh -c "$SCRIPT" >/tmp/job.log 2>&
 // stopScript sends the signal of the kubelet to the script.
 const stopScript = "kill -QUIT $(cat /tmp/job.pid)"
 
-// stopInLockScript runs the Job's script, and stops it some seconds after it has called up. It is one command, because
-// a Runner writes the plugin's files before each command. It sends TERM, because a shell starts commands in the
-// background with QUIT ignored.
-const stopInLockScript = `rm -f /tmp/job.log; sh -c "$SCRIPT" >/tmp/job.log 2>&1 & job=$!
-until grep -sq "kong migrations up" /tmp/job.log; do sleep 0.2; done
-sleep 3; kill -TERM $job; wait $job; code=$?; cat /tmp/job.log; exit $code`
+// waitInLockScript waits until the script has called up, and then some seconds, in which up waits for the lock.
+const waitInLockScript = `until grep -sq "kong migrations up" /tmp/job.log; do sleep 0.2; done; sleep 3`
 
 // stopCases stop the Job's script while a Kong command runs.
 func stopCases(files Files, script string) []testCase {
@@ -49,7 +45,11 @@ func stopCases(files Files, script string) []testCase {
 			steps: append(prepareRuns(files), jobVariables(slow),
 				start(map[string]string{"KONGDAO_TIMEOUT": "3600", "KONGDAO_DEADLINE": "3600"}),
 				sql(holdLock, "INSERT 0 1"),
-				shell(stopInLockScript).exits(jobStopped).prints("kongdao: stopped"),
+				shell(runScript).inBackground("job"),
+				shell(waitInLockScript),
+				shell(stopScript),
+				waitFor("job").exits(jobStopped),
+				shell("cat /tmp/job.log").prints("kongdao: stopped"),
 				sql("select owner from locks", "other"),
 				sql(countRuns, "0"),
 			),

@@ -67,11 +67,12 @@ func (r Request) Send(ctx context.Context, client *http.Client, url string) (sta
 // Runner runs Kong and its database. It sets the variables KONG_PREFIX, KONG_PG_HOST, KONG_PG_PASSWORD and
 // KONG_LUA_PACKAGE_PATH for each command, unless the parameter env has them.
 type Runner interface {
-	// Reset ends all processes of Kong, and deletes the contents of the database and of the prefix.
+	// Reset ends all processes of Kong, and deletes the contents of the database, the prefix and the plugin's files.
 	Reset(ctx context.Context) error
-	// Exec runs a command with the plugin's files and returns its result.
+	// Exec runs a command and returns its result. It replaces the plugin's files first, unless files is nil: a command in
+	// the background may be reading them.
 	Exec(ctx context.Context, files Files, env map[string]string, command ...string) (Result, error)
-	// Background starts a command with the plugin's files.
+	// Background starts a command. It replaces the plugin's files first, unless files is nil.
 	Background(ctx context.Context, files Files, env map[string]string, command ...string) (Process, error)
 	// SQL runs statements in Kong's database. The result has one line per row, with "|" between columns.
 	SQL(ctx context.Context, statements string) (string, error)

@@ -18,7 +18,7 @@ const (
 // execution runs the steps of a case.
 type execution struct {
 	runner    Runner
-	files     Files
+	files     Files // for the next command, or nil if they are written
 	env       map[string]string
 	processes map[string]Process // background commands by name
 }
@@ -72,14 +72,16 @@ func (e *execution) do(ctx context.Context, s step) error {
 }
 
 func (e *execution) runCommand(ctx context.Context, s step) error {
+	files := e.files
+	e.files = nil
 	if s.background != "" {
-		process, err := e.runner.Background(ctx, e.files, e.env, s.command...)
+		process, err := e.runner.Background(ctx, files, e.env, s.command...)
 		if err == nil {
 			e.processes[s.background] = process
 		}
 		return err
 	}
-	result, err := e.runner.Exec(ctx, e.files, e.env, s.command...)
+	result, err := e.runner.Exec(ctx, files, e.env, s.command...)
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,9 @@ func (r *localRunner) Reset(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.writeFiles(nil); err != nil {
+		return err
+	}
 	_, err = r.SQL(ctx, ResetSQL)
 	return err
 }
@@ -144,8 +147,10 @@ func (r *localRunner) Background(
 
 // start writes the plugin's files, creates the prefix and starts a command.
 func (r *localRunner) start(files Files, env map[string]string, command ...string) (*containerProcess, error) {
-	if err := r.writeFiles(files); err != nil {
-		return nil, err
+	if files != nil {
+		if err := r.writeFiles(files); err != nil {
+			return nil, err
+		}
 	}
 	variables := map[string]string{
 		"KONG_PREFIX": "/tmp/prefix", "KONG_PG_HOST": "127.0.0.1", "KONG_PG_PASSWORD": "secret",
