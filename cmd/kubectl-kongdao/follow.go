@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/upgrade"
+	"kongdao.io/kongdao/pkg/workload"
 )
 
 // pollInterval is how often the progress is read.
@@ -25,7 +26,7 @@ func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.P
 	}
 	isComplete := func(ctx context.Context) (bool, error) {
 		if err := m.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
-			return false, fmt.Errorf("read %s: %w", kindOf(object), err)
+			return false, fmt.Errorf("read %s: %w", workload.Describe(object), err)
 		}
 		migrations, err := readMigrations(ctx, m.client, client.InNamespace(m.namespace))
 		if err != nil {
@@ -36,15 +37,15 @@ func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.P
 		report("rollout", rollout)
 		for _, progress := range []upgrade.Progress{migration, rollout} {
 			if progress.Failed {
-				return false, fmt.Errorf("%s %q: %s", kindOf(object), client.ObjectKeyFromObject(object), progress.Message)
+				return false, fmt.Errorf("%s: %s", workload.Describe(object), progress.Message)
 			}
 		}
 		return migration.Done && rollout.Done, nil
 	}
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, m.options.timeout, true, isComplete)
 	if wait.Interrupted(err) {
-		return fmt.Errorf("%s %q is not complete after %v; it continues without this command",
-			kindOf(object), client.ObjectKeyFromObject(object), m.options.timeout)
+		return fmt.Errorf("%s is not complete after %v; it continues without this command",
+			workload.Describe(object), m.options.timeout)
 	}
 	return err
 }

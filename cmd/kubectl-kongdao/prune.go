@@ -127,17 +127,17 @@ func (p *pruner) delete(ctx context.Context, sources []corev1.ConfigMap, release
 
 // readUses reads what uses releases of the namespace. A library has users in all namespaces.
 func (p *pruner) readUses(ctx context.Context) ([]prune.Use, error) {
-	scope := []client.ListOption{client.InNamespace(p.namespace)}
+	scope := p.namespace
 	isLibrary, err := isLibrary(ctx, p.client, p.namespace)
 	if err != nil {
 		return nil, err
 	}
 	if isLibrary {
-		scope = nil
+		scope = ""
 	}
 	var pods metav1.PartialObjectMetadataList
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	if err := p.client.List(ctx, &pods, scope...); err != nil {
+	if err := p.client.List(ctx, &pods, client.InNamespace(scope)); err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)
 	}
 	var uses []prune.Use
@@ -149,7 +149,7 @@ func (p *pruner) readUses(ctx context.Context) ([]prune.Use, error) {
 	if err != nil {
 		return nil, err
 	}
-	migrations, err := readMigrations(ctx, p.client, scope...)
+	migrations, err := readMigrations(ctx, p.client, client.InNamespace(scope))
 	if err != nil {
 		return nil, err
 	}
