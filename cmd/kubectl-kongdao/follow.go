@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/upgrade"
-	"kongdao.io/kongdao/pkg/workload"
+	"kongdao.io/kongdao/pkg/workloads"
 )
 
 // pollInterval is how often the progress is read.
@@ -26,7 +26,7 @@ func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.P
 	}
 	isComplete := func(ctx context.Context) (bool, error) {
 		if err := m.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
-			return false, fmt.Errorf("read %s: %w", workload.Describe(object), err)
+			return false, fmt.Errorf("read %s: %w", workloads.Describe(object), err)
 		}
 		migrations, err := readMigrations(ctx, m.client, client.InNamespace(m.namespace))
 		if err != nil {
@@ -37,7 +37,7 @@ func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.P
 		report("rollout", rollout)
 		for _, progress := range []upgrade.Progress{migration, rollout} {
 			if progress.Failed {
-				return false, fmt.Errorf("%s: %s", workload.Describe(object), progress.Message)
+				return false, fmt.Errorf("%s: %s", workloads.Describe(object), progress.Message)
 			}
 		}
 		return migration.Done && rollout.Done, nil
@@ -45,7 +45,7 @@ func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.P
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, m.options.timeout, true, isComplete)
 	if wait.Interrupted(err) {
 		return fmt.Errorf("%s is not complete after %v; it continues without this command",
-			workload.Describe(object), m.options.timeout)
+			workloads.Describe(object), m.options.timeout)
 	}
 	return err
 }

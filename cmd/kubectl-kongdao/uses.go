@@ -11,7 +11,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/prune"
-	"kongdao.io/kongdao/pkg/workload"
+	"kongdao.io/kongdao/pkg/workloads"
 )
 
 // isLibrary reports whether a policy names a namespace as its library.
@@ -44,12 +44,12 @@ func readMigrations(
 // restore, in ReplicaSets and ControllerRevisions.
 func readTemplateUses(ctx context.Context, reader client.Reader, namespace string) ([]prune.Use, error) {
 	var uses []prune.Use
-	kinds := slices.Concat(workload.Kinds(), workload.OlderKinds())
-	for object, err := range workload.All(ctx, reader, namespace, kinds) {
+	kinds := slices.Concat(workloads.Kinds(), workloads.OlderKinds())
+	for object, err := range workloads.All(ctx, reader, namespace, kinds) {
 		if err != nil {
 			return nil, err
 		}
-		uses = append(uses, prune.UsesOf(workload.Template(object).Annotations, workload.Describe(object))...)
+		uses = append(uses, prune.UsesOf(workloads.Template(object).Annotations, workloads.Describe(object))...)
 	}
 	return uses, nil
 }

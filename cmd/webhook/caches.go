@@ -25,6 +25,9 @@ func cacheOptions(options Options) (cache.Options, error) {
 		objects[&admissionregistrationv1.MutatingWebhookConfiguration{}] = cache.ByObject{
 			Field: process.ByName(options.WebhookConfiguration),
 		}
+		objects[&admissionregistrationv1.ValidatingWebhookConfiguration{}] = cache.ByObject{
+			Field: process.ByName(options.WebhookConfiguration),
+		}
 	}
 	if options.Migrations {
 		objects[&v1alpha1.PluginMigration{}] = clusterstate.MigrationsCache(options.WatchNamespaces...)

@@ -51,7 +51,7 @@ func newProvider(options Options) (certs.Provider, error) {
 			CALifetime: options.CALifetime, Lifetime: options.CertLifetime,
 		},
 		Secret:                 client.ObjectKey{Namespace: options.Namespace, Name: options.CertSecret},
-		WebhookConfiguration:   options.WebhookConfiguration,
+		WebhookConfiguration:   certs.ConfigurationRef{Name: options.WebhookConfiguration},
 		OptionalConfigurations: optionalConfigurations(options),
 		Now:                    time.Now,
 		Log:                    ctrl.Log.WithName("certificate"),
@@ -67,10 +67,12 @@ func newProvider(options Options) (certs.Provider, error) {
 	return certs.NewCertManagerProvider(config, issuer), nil
 }
 
-// optionalConfigurations returns the webhook configurations that exist only while the cluster has policies.
-func optionalConfigurations(options Options) []string {
-	if !options.Policies {
-		return nil
+// optionalConfigurations returns the webhook configurations that the webhook does not wait for: the validating one, and
+// the one for policies.
+func optionalConfigurations(options Options) []certs.ConfigurationRef {
+	refs := []certs.ConfigurationRef{{Name: options.WebhookConfiguration, Validating: true}}
+	if options.Policies {
+		refs = append(refs, certs.ConfigurationRef{Name: options.WebhookConfiguration + policy.ConfigurationSuffix})
 	}
-	return []string{options.WebhookConfiguration + policy.ConfigurationSuffix}
+	return refs
 }

@@ -46,5 +46,6 @@ func (o *Options) addCertificateFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.CertLifetime, "cert-lifetime", o.CertLifetime,
 		"for self and cert-manager: validity of the serving certificate; it is renewed when one third is left")
 	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", o.WebhookConfiguration,
-		"for self and cert-manager: MutatingWebhookConfiguration whose caBundle the webhook keeps up to date")
+		"for self and cert-manager: name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration whose "+
+			"caBundle the webhook keeps up to date")
 }

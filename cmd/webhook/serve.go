@@ -7,6 +7,7 @@ import (
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -52,8 +53,8 @@ func serve(ctx context.Context, options Options) error {
 }
 
 func newManager(config *rest.Config, options Options, certificate certs.Provider) (ctrl.Manager, error) {
-	scheme, err := process.NewScheme(corev1.AddToScheme, admissionregistrationv1.AddToScheme, certmanagerv1.AddToScheme,
-		v1alpha1.AddToScheme)
+	scheme, err := process.NewScheme(appsv1.AddToScheme, corev1.AddToScheme, admissionregistrationv1.AddToScheme,
+		certmanagerv1.AddToScheme, v1alpha1.AddToScheme)
 	if err != nil {
 		return nil, err
 	}

@@ -66,8 +66,10 @@ func addHandlers(manager ctrl.Manager, cluster *admission.Cluster, draining *dra
 		Events: events.NewRecorder(manager.GetEventRecorder("kongdao")),
 	}
 	workloads := &admission.Workloads{Cluster: cluster, Metrics: admissionMetrics, Log: ctrl.Log.WithName("workloads")}
+	sources := &admission.Sources{Cluster: cluster, Metrics: admissionMetrics, Log: ctrl.Log.WithName("sources")}
 	server := manager.GetWebhookServer()
 	server.Register("/mutate/pods", draining.wrap(pods))
 	server.Register("/mutate/workloads", draining.wrap(workloads))
+	server.Register("/validate/sources", draining.wrap(sources))
 	return nil
 }

@@ -95,7 +95,7 @@ func FuzzWorkloads(f *testing.F) {
 		f.Add([]byte(`{"metadata":{"annotations":{"kongdao.io/plugins":"dao-test"}},"spec":{"template":`+string(c.Pod)+`}}`),
 			[]byte(`{}`))
 	}
-	hook := &admission.Webhook{Handler: fuzzHarness(f).workloads}
+	hook := &admission.Webhook{Handler: fuzzHarness(f).workloads.reviewer()}
 	f.Fuzz(func(t *testing.T, object, old []byte) {
 		response := hook.Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 			UID: "7-7-7", Kind: metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},

@@ -11,6 +11,7 @@ import (
 const (
 	endpointPods      = "pods"
 	endpointWorkloads = "workloads"
+	endpointSources   = "sources"
 )
 
 // Metrics counts and times admissions. Every label has a small fixed set of values.

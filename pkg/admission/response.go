@@ -28,6 +28,8 @@ const (
 	resultUnchanged result = "unchanged"
 	// resultIgnored means that the pod requests no plugins.
 	resultIgnored result = "ignored"
+	// resultWarned means that a source may be deleted, but pods need it.
+	resultWarned result = "warned"
 	// resultDenied means that the pod cannot have what it requests.
 	resultDenied result = "denied"
 	// resultMalformed means that the review could not be decoded.

@@ -3,8 +3,7 @@ package admission
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
-	"time"
+	"net/http"
 
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -21,31 +20,13 @@ type Workloads struct {
 	Log     logr.Logger
 }
 
-// Handle answers a review.
-func (w *Workloads) Handle(ctx context.Context, request admission.Request) admission.Response {
-	start := time.Now()
-	response := w.handle(ctx, request)
-	duration := time.Since(start)
-	w.Metrics.observe(endpointWorkloads, response, duration)
-	w.Log.Info("workload admission", "uid", string(request.UID), "kind", request.Kind.Kind,
-		"namespace", request.Namespace, "name", request.Name, "dryRun", request.DryRun != nil && *request.DryRun,
-		"result", string(response.result), "reason", string(response.reason), "warnings", response.Warnings,
-		"milliseconds", milliseconds(duration))
-	return admission.Response{AdmissionResponse: response.AdmissionResponse}
+// ServeHTTP implements http.Handler.
+func (w *Workloads) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
+	w.reviewer().ServeHTTP(writer, request)
 }
 
-// handle turns a panic into a warning. Without that, controller-runtime would deny the workload.
-func (w *Workloads) handle(ctx context.Context, request admission.Request) (answer response) {
-	defer func() {
-		if panicked := recover(); panicked != nil {
-			w.Log.Error(fmt.Errorf("panic: %v", panicked), "workload admission",
-				"uid", string(request.UID), "stack", string(debug.Stack()))
-			answer = allowed()
-			answer.warn(resultFailed, "kongdao had an internal error and did not change this %s; see the log of its webhook, "+
-				"and please report it", request.Kind.Kind)
-		}
-	}()
-	return w.admit(ctx, request)
+func (w *Workloads) reviewer() reviewer {
+	return reviewer{endpointWorkloads, "workload", w.Metrics, w.Log, w.admit, "did not change this object"}
 }
 
 // admit propagates the annotations of a workload, and checks its pod template.

@@ -66,7 +66,7 @@ func TestFailuresDoNotDenyWorkloads(t *testing.T) {
 		},
 		"panic": {
 			fail: func(context.Context) error { panic("unexpected") },
-			warning: "kongdao had an internal error and did not change this Deployment; see the log of its webhook, and " +
+			warning: "kongdao had an internal error and did not change this object; see the log of its webhook, and " +
 				"please report it",
 		},
 		"malformed JSON": {object: `{"metadata":`,
@@ -139,7 +139,7 @@ func workloadRequest(t *testing.T, kind string, test workloadTest) admission.Req
 // must have.
 func (h *harness) handle(t testing.TB, request admission.Request) admission.Response {
 	t.Helper()
-	response := (&admission.Webhook{Handler: h.workloads}).Handle(t.Context(), request)
+	response := (&admission.Webhook{Handler: h.workloads.reviewer()}).Handle(t.Context(), request)
 	if !response.Allowed || response.UID != request.UID {
 		t.Errorf("denied: %+v", response)
 	}

@@ -143,6 +143,22 @@ func (x *Index) Releases(namespace, plugin string) []*Release {
 	return current.result()
 }
 
+// ReleasesWithout returns the releases of a plugin that a namespace has after the deletion of a source.
+func (x *Index) ReleasesWithout(namespace, plugin, source string) []*Release {
+	x.mutex.RLock()
+	found := x.entries[pluginKey{namespace, plugin}]
+	if found == nil || len(found.sources) > maxPluginSources || x.namespaces[namespace].isOverLimit() {
+		x.mutex.RUnlock()
+		return x.Releases(namespace, plugin)
+	}
+	remaining := maps.Clone(found.sources)
+	x.mutex.RUnlock()
+	delete(remaining, source)
+	return Assemble(plugin, slices.SortedFunc(maps.Values(remaining), func(a, b Source) int {
+		return cmp.Compare(a.Name, b.Name)
+	}))
+}
+
 // newAssembly returns the assembly of the current sources. The caller holds the read lock. The limit of sources bounds
 // the time of the copy.
 func (e *entry) newAssembly(key pluginKey) *assembly {

@@ -3,44 +3,17 @@ package certs
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	applyv1 "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // fieldOwner owns only the caBundles of a configuration, so there is no conflict with the owner of the other fields.
 const fieldOwner = client.FieldOwner("kongdao-certificates")
-
-// webhookConfigurations are the MutatingWebhookConfigurations that call this webhook.
-type webhookConfigurations []*admissionregistrationv1.MutatingWebhookConfiguration
-
-// webhooks returns the webhooks of all configurations.
-func (c webhookConfigurations) webhooks() []admissionregistrationv1.MutatingWebhook {
-	var all []admissionregistrationv1.MutatingWebhook
-	for _, configuration := range c {
-		all = append(all, configuration.Webhooks...)
-	}
-	return all
-}
-
-// trust reports whether every webhook trusts a certificate for all of its names.
-func (c webhookConfigurations) trust(certificate *tls.Certificate, names []string, now time.Time) bool {
-	settings := Settings{DNSNames: names}
-	for _, webhook := range c.webhooks() {
-		bundle, _ := parseBundle(webhook.ClientConfig.CABundle) // an invalid part of a bundle trusts nothing
-		if settings.checkUsable(certificate, bundle, now) != nil {
-			return false
-		}
-	}
-	return true
-}
 
 // trustedCAs returns the given CAs, and the unexpired CAs of the current bundles that belong to the webhook. Replicas
 // may still serve a certificate of one of these.
@@ -50,7 +23,7 @@ func trustedCAs(
 ) []*x509.Certificate {
 	trusted := slices.Clone(authorities)
 	for _, webhook := range configurations.webhooks() {
-		bundle, _ := parseBundle(webhook.ClientConfig.CABundle) // an invalid part of a bundle has nothing to keep
+		bundle, _ := parseBundle(webhook.caBundle) // an invalid part of a bundle has nothing to keep
 		for _, ca := range bundle {
 			if isOwn(ca) && ca.IsCA && now.Before(ca.NotAfter) && !slices.ContainsFunc(trusted, ca.Equal) {
 				trusted = append(trusted, ca)
@@ -60,11 +33,11 @@ func trustedCAs(
 	return trusted
 }
 
-// bundlePublisher writes CA bundles into MutatingWebhookConfigurations. It is not safe for concurrent use.
+// bundlePublisher writes CA bundles into webhook configurations. It is not safe for concurrent use.
 type bundlePublisher struct {
-	// required is the name of the configuration that must exist. Those in optional are updated if they exist.
-	required string
-	optional []string
+	// required is the configuration that must exist. Those in optional are updated if they exist.
+	required ConfigurationRef
+	optional []ConfigurationRef
 	// reader reads without a cache.
 	reader client.Reader
 	client client.Client
@@ -77,16 +50,15 @@ type bundlePublisher struct {
 // read returns the existing configurations. It returns none if the required one does not exist.
 func (p *bundlePublisher) read(ctx context.Context) (webhookConfigurations, error) {
 	var configurations webhookConfigurations
-	for _, name := range append([]string{p.required}, p.optional...) {
-		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-		err := p.reader.Get(ctx, client.ObjectKey{Name: name}, configuration)
+	for _, ref := range append([]ConfigurationRef{p.required}, p.optional...) {
+		configuration, err := readConfiguration(ctx, p.reader, ref)
 		switch {
-		case apierrors.IsNotFound(err) && name == p.required:
+		case apierrors.IsNotFound(err) && ref == p.required:
 			return nil, nil
 		case apierrors.IsNotFound(err):
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("read MutatingWebhookConfiguration %q: %w", name, err)
+			return nil, fmt.Errorf("read %s: %w", ref, err)
 		}
 		configurations = append(configurations, configuration)
 	}
@@ -103,7 +75,7 @@ func (p *bundlePublisher) publishedFor(
 		return 0
 	}
 	for _, webhook := range webhooks {
-		bundle, err := parseBundle(webhook.ClientConfig.CABundle)
+		bundle, err := parseBundle(webhook.caBundle)
 		if err != nil || !slices.ContainsFunc(bundle, ca.Equal) {
 			p.publishedCA = nil
 			return 0
@@ -120,21 +92,16 @@ func (p *bundlePublisher) publishedFor(
 // The write fails with a conflict if the configuration has changed since it was read. If the bundle comes from a Secret
 // that was read after the configuration, it therefore never replaces a newer bundle.
 func (p *bundlePublisher) publish(
-	ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, bundle []byte,
+	ctx context.Context, configuration webhookConfiguration, bundle []byte,
 ) (bool, error) {
-	patch := applyv1.MutatingWebhookConfiguration(configuration.Name).
-		WithResourceVersion(configuration.ResourceVersion)
-	changed := false
-	for _, webhook := range configuration.Webhooks {
-		changed = changed || !bytes.Equal(webhook.ClientConfig.CABundle, bundle)
-		patch.WithWebhooks(applyv1.MutatingWebhook().WithName(webhook.Name).
-			WithClientConfig(applyv1.WebhookClientConfig().WithCABundle(bundle...)))
-	}
+	changed := slices.ContainsFunc(configuration.webhooks, func(webhook calledWebhook) bool {
+		return !bytes.Equal(webhook.caBundle, bundle)
+	})
 	if !changed {
 		return false, nil
 	}
-	if err := p.client.Apply(ctx, patch, fieldOwner, client.ForceOwnership); err != nil {
-		return false, fmt.Errorf("write the caBundle of MutatingWebhookConfiguration %q: %w", configuration.Name, err)
+	if err := p.client.Apply(ctx, configuration.withBundle(bundle), fieldOwner, client.ForceOwnership); err != nil {
+		return false, fmt.Errorf("write the caBundle of %s: %w", configuration.ref, err)
 	}
 	return true, nil
 }

@@ -30,7 +30,9 @@ func TestPublishedTimeStartsWhenAllWebhooksHaveTheCA(t *testing.T) {
 	cluster := fake.NewClientBuilder().WithScheme(scheme.Scheme).
 		WithObjects(newConfiguration("kongdao", "pods", "workloads")).Build()
 	publisher := bundlePublisher{
-		required: "kongdao", optional: []string{"kongdao-policies"}, reader: cluster, client: cluster,
+		required: ConfigurationRef{Name: "kongdao"},
+		optional: []ConfigurationRef{{Name: "kongdao-policies"}, {Name: "kongdao", Validating: true}},
+		reader:   cluster, client: cluster,
 	}
 	start := time.Now()
 	ca, _, err := newCA(time.Hour, start)
@@ -77,6 +79,19 @@ func TestPublishedTimeStartsWhenAllWebhooksHaveTheCA(t *testing.T) {
 	publish()
 	wantPublishedFor("just published again", 5*time.Minute, 0)
 	wantPublishedFor("in both configurations", 6*time.Minute, time.Minute)
+
+	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	validating.Name = "kongdao"
+	validating.Webhooks = []admissionregistrationv1.ValidatingWebhook{{
+		Name: "sources", AdmissionReviewVersions: []string{"v1"},
+	}}
+	if err := cluster.Create(ctx, validating); err != nil {
+		t.Fatal(err)
+	}
+	wantPublishedFor("new validating webhook without the CA", 7*time.Minute, 0)
+	publish()
+	wantPublishedFor("published in the validating webhook", 8*time.Minute, 0)
+	wantPublishedFor("in all three configurations", 9*time.Minute, time.Minute)
 
 	if err := cluster.Delete(ctx, newConfiguration("kongdao")); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@
 //   - NewSelfSignedProvider signs with its own CA. All replicas share the key pairs in a Secret.
 //   - NewCertManagerProvider requests the certificate from cert-manager.
 //
-// The last two also write the CA bundle into the MutatingWebhookConfigurations.
+// The last two also write the CA bundle into the webhook configurations.
 //
 // The self-signed provider rotates its CA in three steps:
 //  1. A new CA joins the bundle.

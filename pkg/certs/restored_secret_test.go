@@ -51,11 +51,11 @@ func (c *secretCluster) start() *selfSignedProvider {
 		c.t.Fatal(err)
 	}
 	provider := &selfSignedProvider{secretProvider: newSecretProvider(Config{
-		Settings: testSettings(), Secret: secretKey(), WebhookConfiguration: "kongdao",
+		Settings: testSettings(), Secret: secretKey(), WebhookConfiguration: ConfigurationRef{Name: "kongdao"},
 		Now: func() time.Time { return c.now }, Log: logr.Discard(), Metrics: metrics,
 	})}
 	provider.client, provider.apiReader = c.client, c.client
-	provider.bundles = bundlePublisher{required: "kongdao", reader: c.client, client: c.client}
+	provider.bundles = bundlePublisher{required: ConfigurationRef{Name: "kongdao"}, reader: c.client, client: c.client}
 	return provider
 }
 
@@ -95,7 +95,7 @@ func (c *secretCluster) wantTrusted(situation string, replicas ...*selfSignedPro
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	bundle, err := parseBundle(configurations.webhooks()[0].ClientConfig.CABundle)
+	bundle, err := parseBundle(configurations.webhooks()[0].caBundle)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestOlderSecretAtTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bundle, _ := parseBundle(configurations.webhooks()[0].ClientConfig.CABundle); len(bundle) != 1 {
+	if bundle, _ := parseBundle(configurations.webhooks()[0].caBundle); len(bundle) != 1 {
 		t.Errorf("the bundle has %d CAs long after the restore, want 1", len(bundle))
 	}
 }

@@ -23,11 +23,11 @@ type Config struct {
 	Settings
 	// Secret is where the serving certificate is stored.
 	Secret client.ObjectKey
-	// WebhookConfiguration is the MutatingWebhookConfiguration that calls the webhook. The provider becomes ready when
-	// it has published its CA there.
-	WebhookConfiguration string
+	// WebhookConfiguration is the configuration that calls the webhook. The provider becomes ready when it has published
+	// its CA there.
+	WebhookConfiguration ConfigurationRef
 	// OptionalConfigurations are further configurations that call the webhook. They may not exist yet.
-	OptionalConfigurations []string
+	OptionalConfigurations []ConfigurationRef
 	// Now returns the current time.
 	Now     func() time.Time
 	Log     logr.Logger
@@ -137,8 +137,7 @@ func (p *secretProvider) publishBundle(
 	ctx context.Context, configurations webhookConfigurations, trustedCAs []*x509.Certificate,
 ) error {
 	if len(configurations) == 0 {
-		p.setNotReady("MutatingWebhookConfiguration %q does not exist; install all manifests of kongdao",
-			p.WebhookConfiguration)
+		p.setNotReady("%s does not exist; install all manifests of kongdao", p.WebhookConfiguration)
 		return nil
 	}
 	for _, configuration := range configurations {
@@ -147,7 +146,7 @@ func (p *secretProvider) publishBundle(
 			return err
 		}
 		if changed {
-			p.Log.Info("published the CA bundle", "configuration", configuration.Name, "CAs", len(trustedCAs))
+			p.Log.Info("published the CA bundle", "configuration", configuration.ref.String(), "CAs", len(trustedCAs))
 		}
 	}
 	return nil

@@ -30,6 +30,7 @@ func watch(manager manager.Manager, reconciler reconcile.Reconciler) error {
 	err := builder.ControllerManagedBy(manager).Named("certificates").
 		WithOptions(controller.Options{NeedLeaderElection: new(false)}).
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, enqueue).
+		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, enqueue).
 		Watches(&corev1.Secret{}, enqueue).
 		WatchesRawSource(source.Func(start)).
 		Complete(reconciler)

@@ -17,6 +17,11 @@ type NamespacePolicies struct {
 	Namespaces LabelReader
 }
 
+// HasLibrary reports whether a policy names a namespace as its library.
+func (p *NamespacePolicies) HasLibrary(namespace string) bool {
+	return p != nil && p.Index.HasLibrary(namespace)
+}
+
 // Of returns the policies that select a namespace. If the cluster has no policies, it does not read the labels.
 func (p *NamespacePolicies) Of(ctx context.Context, namespace string) ([]*policy.Policy, error) {
 	if p == nil || p.Index.Len() == 0 {

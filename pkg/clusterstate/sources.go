@@ -103,6 +103,11 @@ func (s *Sources) Releases(namespace, plugin string) []*catalog.Release {
 	return s.index.Releases(namespace, plugin)
 }
 
+// ReleasesWithout returns the releases of a plugin that a namespace has after the deletion of a source.
+func (s *Sources) ReleasesWithout(namespace, plugin, source string) []*catalog.Release {
+	return s.index.ReleasesWithout(namespace, plugin, source)
+}
+
 // Has reports whether the cache has a state of a source: see catalog.Source.Revision.
 func (s *Sources) Has(namespace, name, revision string) bool {
 	return s.index.Has(namespace, name, revision)

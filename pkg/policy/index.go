@@ -51,6 +51,18 @@ func (x *Index) Len() int {
 	return len(x.policies)
 }
 
+// HasLibrary reports whether a policy names a namespace as its library.
+func (x *Index) HasLibrary(namespace string) bool {
+	x.mutex.RLock()
+	defer x.mutex.RUnlock()
+	for _, policy := range x.policies {
+		if policy.Library == namespace {
+			return true
+		}
+	}
+	return false
+}
+
 // Of returns the policies that select a namespace with these labels, sorted by name. The caller must not change the
 // returned slice.
 func (x *Index) Of(namespace string, labels map[string]string) []*Policy {

@@ -24,7 +24,8 @@ type Options struct {
 	WatchNamespaces []string
 	// Migrations enables migrations, and Policies enables PluginPolicies.
 	Migrations, Policies bool
-	// WebhookConfiguration is the name of the installation's MutatingWebhookConfiguration.
+	// WebhookConfiguration is the name of the installation's MutatingWebhookConfiguration. Its
+	// ValidatingWebhookConfiguration has the same name.
 	WebhookConfiguration string
 }
 

@@ -82,7 +82,8 @@ func certificateRule(verbs ...string) rbacv1.PolicyRule {
 // caBundleRule returns the permission to write caBundles.
 func caBundleRule() rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{
-		APIGroups: []string{admissionregistrationv1.GroupName}, Resources: []string{"mutatingwebhookconfigurations"},
+		APIGroups: []string{admissionregistrationv1.GroupName}, Resources: []string{"mutatingwebhookconfigurations",
+			"validatingwebhookconfigurations"},
 		Verbs: []string{"get", "list", "patch", "watch"},
 	}
 }

@@ -12,8 +12,8 @@ import (
 
 // labelValues are all values that the labels of kongdao's metrics can have. Each label must have few values.
 var labelValues = map[string][]string{
-	"endpoint": {"pods", "workloads"},
-	"result":   {"injected", "unchanged", "ignored", "denied", "malformed", "failed"},
+	"endpoint": {"pods", "workloads", "sources"},
+	"result":   {"injected", "unchanged", "ignored", "warned", "denied", "malformed", "failed"},
 	"reason": {
 		"", "MalformedAnnotation", "UnknownPlugin", "UnknownVersion", "PinnedReleaseMissing", "BrokenPlugin",
 		"ConflictingSources", "NoKongContainer", "UnknownContainer", "BlockedMount",

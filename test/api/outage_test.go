@@ -49,6 +49,8 @@ func TestOutage(t *testing.T) {
 		// The deletion of an object with finalizers is an update. It must not fail because of the annotation that was not
 		// propagated.
 		{"delete", "deployment", "not-propagated", "--cascade=foreground", "--timeout=30s"},
+		// The webhook only warns about the deletion of a release.
+		{"delete", "configmaps", "--selector=kongdao.io/plugin", "--dry-run=server"},
 	} {
 		shared.MustKubectl(t, ns, "", change...)
 	}

@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/scope"
 )
 
@@ -30,6 +32,52 @@ func TestWebhooksCallTheService(t *testing.T) {
 			if called.Name != service.Name || called.Namespace != service.Namespace ||
 				*called.Port != service.Spec.Ports[0].Port {
 				t.Errorf("%s: calls %+v, but the Service is %s", webhook.Name, called, service.Name)
+			}
+		}
+	})
+}
+
+// TestDeletionsDoNotDependOnKongdao proves that the validating webhook is only for deletions of sources, that a failure
+// of it denies nothing, and that it has the CA bundle of the other webhooks.
+func TestDeletionsDoNotDependOnKongdao(t *testing.T) {
+	forEachSet(t, func(t *testing.T, _ string, objects []*unstructured.Unstructured) {
+		main := findMainConfiguration(t, objects)
+		configuration := find[admissionregistrationv1.ValidatingWebhookConfiguration](
+			t, objects, "ValidatingWebhookConfiguration")
+		if configuration.Name != main.Name || len(configuration.Webhooks) != 1 {
+			t.Fatalf("got %d webhooks in %q, want one in %q", len(configuration.Webhooks), configuration.Name, main.Name)
+		}
+		webhook := configuration.Webhooks[0]
+		wantClient := main.Webhooks[0].ClientConfig.DeepCopy()
+		wantClient.Service.Path = new("/validate/sources")
+		if diff := cmp.Diff(*wantClient, webhook.ClientConfig); diff != "" {
+			t.Errorf("clientConfig (-want +got)\n%s", diff)
+		}
+		if *webhook.FailurePolicy != admissionregistrationv1.Ignore {
+			t.Errorf("failurePolicy is %s", *webhook.FailurePolicy)
+		}
+		wantRules := []admissionregistrationv1.RuleWithOperations{{
+			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Delete},
+			Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"},
+				Resources: []string{"configmaps"}, Scope: new(admissionregistrationv1.NamespacedScope)},
+		}}
+		if diff := cmp.Diff(wantRules, webhook.Rules); diff != "" {
+			t.Errorf("rules (-want +got)\n%s", diff)
+		}
+		selector, err := metav1.LabelSelectorAsSelector(webhook.ObjectSelector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, test := range map[string]struct {
+			labels labels.Set
+			want   bool
+		}{
+			"source":          {labels.Set{annotations.Plugin: "dao-test"}, true},
+			"copy":            {labels.Set{annotations.Plugin: "", annotations.CopyOf: "dao-test"}, false},
+			"other ConfigMap": {labels.Set{"app": "kong"}, false},
+		} {
+			if selector.Matches(test.labels) != test.want {
+				t.Errorf("%s: the webhook is called: %v", name, !test.want)
 			}
 		}
 	})

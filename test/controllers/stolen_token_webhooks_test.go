@@ -104,7 +104,7 @@ func admissionToken(t *testing.T) client.Client {
 	return stolenToken(t, installation.WebhookUser)
 }
 
-// TestStolenTokenCABundle proves that the webhook's account can change only the caBundle of its configuration.
+// TestStolenTokenCABundle proves that the webhook's account can change only the caBundle of its configurations.
 func TestStolenTokenCABundle(t *testing.T) {
 	t.Parallel()
 	thief := admissionToken(t)
@@ -141,6 +141,17 @@ func TestStolenTokenCABundle(t *testing.T) {
 			})
 		})
 	}
+	t.Run("deletions that fail", func(t *testing.T) {
+		try(t, onlyBundle, func(ctx context.Context) error {
+			installed := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+			if err := webhook.Admin.Get(ctx, client.ObjectKey{Name: "kongdao"}, installed); err != nil {
+				return err
+			}
+			before := installed.DeepCopy()
+			installed.Webhooks[0].FailurePolicy = new(admissionregistrationv1.Fail)
+			return thief.Patch(ctx, installed, client.MergeFrom(before))
+		})
+	})
 	t.Run("as the webhook does", func(t *testing.T) {
 		patch := applyv1.MutatingWebhookConfiguration("kongdao").WithWebhooks(applyv1.MutatingWebhook().
 			WithName("pods.kongdao.io").WithClientConfig(applyv1.WebhookClientConfig().WithCABundle(plane.CA()...)))

@@ -93,8 +93,8 @@ func (r release) uninstall() {
 // wantNothingLeft checks that no cluster-wide object is left.
 func (r release) wantNothingLeft() {
 	r.t.Helper()
-	kinds := "mutatingwebhookconfigurations,validatingadmissionpolicies,validatingadmissionpolicybindings," +
-		"clusterroles,clusterrolebindings"
+	kinds := "mutatingwebhookconfigurations,validatingwebhookconfigurations,validatingadmissionpolicies," +
+		"validatingadmissionpolicybindings,clusterroles,clusterrolebindings"
 	if left := r.run("get", kinds, "-o", "name", "-l", "app.kubernetes.io/instance=kongdao"); left != "" {
 		r.t.Errorf("these objects are left: %s", left)
 	}

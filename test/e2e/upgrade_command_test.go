@@ -49,6 +49,13 @@ func testUpgradeCommand(t *testing.T) {
 	t.Log(out)
 	wantReleases("1.1.0")
 	d.wantMigrations(t, "000_base_my_plugin,001_100_to_110", "")
+	_, warnings, err := kubectlOutput(t.Context(), "", "delete", "configmaps", "-l", "kongdao.io/plugin-version=1.1.0",
+		"--namespace", s.name, "--dry-run=server")
+	for _, want := range []string{"new pods of Deployment", "pods run with it and continue: Pod"} {
+		if err != nil || !strings.Contains(warnings, want) {
+			t.Errorf("a deletion printed %q and failed with %v; want %q", warnings, err, want)
+		}
+	}
 
 	s.publish(release110(t).version("1.2.0").with("002_broken", `return { postgres = { up = [[ CREAT TABLE x (); ]] } }`))
 	out, err = move("upgrade", "deployment/kong", "dao-test@1.2.0")

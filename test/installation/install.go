@@ -116,21 +116,32 @@ func startRegistered(
 	return w, nil
 }
 
-// register creates the webhook configuration and waits until the API server calls the webhook.
+// register creates the webhook configurations and waits until the API server calls the webhook.
 func (w *Webhook) register(ctx context.Context, plane *controlplane.ControlPlane) error {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	if err := readManifest("mutatingwebhookconfiguration.yaml", configuration); err != nil {
 		return err
 	}
 	for i := range configuration.Webhooks {
-		clientConfig := &configuration.Webhooks[i].ClientConfig
-		url := w.URL(*clientConfig.Service.Path)
-		*clientConfig = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: plane.CA()}
+		w.setURL(&configuration.Webhooks[i].ClientConfig, plane)
 	}
-	if err := w.Admin.Create(ctx, configuration); err != nil {
-		return fmt.Errorf("register the webhook: %w", err)
+	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	if err := readManifest("validatingwebhookconfiguration.yaml", validating); err != nil {
+		return err
+	}
+	for i := range validating.Webhooks {
+		w.setURL(&validating.Webhooks[i].ClientConfig, plane)
+	}
+	if err := createAll(ctx, w.Admin, "register the webhook", validating, configuration); err != nil {
+		return err
 	}
 	return w.waitUntilCalled(ctx)
+}
+
+// setURL makes the API server call this process instead of a Service.
+func (w *Webhook) setURL(clientConfig *admissionregistrationv1.WebhookClientConfig, plane *controlplane.ControlPlane) {
+	url := w.URL(*clientConfig.Service.Path)
+	*clientConfig = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: plane.CA()}
 }
 
 // waitUntilCalled waits until the API server has noticed the webhook configuration. It creates a pod, in a dry run,

@@ -14,20 +14,25 @@ clientConfig:
   {{- end }}
 {{- end }}
 
-{{/* kongdao.webhookSelectors are the namespaces and objects of both webhooks. */}}
+{{/* kongdao.namespaceExpressions select the namespaces in which kongdao can read plugins. */}}
+{{- define "kongdao.namespaceExpressions" -}}
+# kongdao does not work in these namespaces: their pods must start without it.
+- {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system, {{ .Release.Namespace }}]}
+{{- with .Values.watchNamespaces }}
+# kongdao cannot read plugins in other namespaces.
+- {key: kubernetes.io/metadata.name, operator: In, values: [{{ join ", " . }}]}
+{{- end }}
+{{- end }}
+
+{{/* kongdao.webhookSelectors are the namespaces and objects of the webhooks for pods and workloads. */}}
 {{- define "kongdao.webhookSelectors" -}}
 namespaceSelector:
   {{- with .Values.webhook.namespaceSelector.matchLabels }}
   matchLabels:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  # The system pods of the cluster, and kongdao itself, must start without the webhook.
   matchExpressions:
-    - {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system, {{ .Release.Namespace }}]}
-    {{- with .Values.watchNamespaces }}
-    # kongdao cannot read plugins in other namespaces.
-    - {key: kubernetes.io/metadata.name, operator: In, values: [{{ join ", " . }}]}
-    {{- end }}
+    {{- include "kongdao.namespaceExpressions" . | nindent 4 }}
     {{- with .Values.webhook.namespaceSelector.matchExpressions }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -1,4 +1,4 @@
-package workload
+package workloads
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func All(ctx context.Context, reader client.Reader, namespace string, kinds []Ki
 	}
 }
 
-// allOfKind yields the objects of a kind. It returns false at the end of the iteration.
+// allOfKind reads the objects of a kind for All. It returns false if the iteration ends.
 func allOfKind(
 	ctx context.Context, reader client.Reader, namespace string, kind Kind, yield func(client.Object, error) bool,
 ) bool {

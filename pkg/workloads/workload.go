@@ -1,6 +1,6 @@
-// Package workload owns which kinds of objects have a pod template with pins, and how to read them: Deployments,
+// Package workloads owns which kinds of objects have a pod template with pins, and how to read them: Deployments,
 // StatefulSets and DaemonSets, and their older versions.
-package workload
+package workloads
 
 import (
 	"encoding/json"
