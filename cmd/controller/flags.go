@@ -8,6 +8,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.NamespaceSelector, "namespace-selector", o.NamespaceSelector,
 		"label `selector` of the namespaces to work in, for example team=gateways; it must be that of the webhooks; "+
 			"kube-system and --namespace are always excluded")
+	flags.StringVar(&o.ObjectSelector, "object-selector", o.ObjectSelector,
+		"label `selector` of the pods that the webhooks are called for; it must be that of the webhooks")
 	o.addMigrationFlags(flags)
 	o.addPolicyFlags(flags)
 }

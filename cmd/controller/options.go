@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
 
 	"kongdao.io/kongdao/pkg/process"
 	"kongdao.io/kongdao/pkg/scope"
@@ -16,6 +19,8 @@ type Options struct {
 	// NamespaceSelector is the label selector of the webhooks for namespaces, as text. If it is empty, the controllers
 	// work in all namespaces except kube-system and kongdao's own.
 	NamespaceSelector string
+	// ObjectSelector is the label selector of the webhooks for pods, as text. If it is empty, it selects all pods.
+	ObjectSelector string
 	// MigrationTimeout limits one migration, MigrationDeadline limits one Job. JobRetention is how long a finished Job is
 	// kept.
 	MigrationTimeout, MigrationDeadline, JobRetention time.Duration
@@ -47,3 +52,12 @@ func DefaultOptions() Options {
 
 // scope returns the namespaces to work in.
 func (o *Options) scope() (scope.Scope, error) { return scope.New(o.Namespace, o.NamespaceSelector) }
+
+// objectSelector returns which pods the webhooks are called for.
+func (o *Options) objectSelector() (labels.Selector, error) {
+	selector, err := labels.Parse(o.ObjectSelector)
+	if err != nil {
+		return nil, fmt.Errorf("object selector %q: %w", o.ObjectSelector, err)
+	}
+	return selector, nil
+}

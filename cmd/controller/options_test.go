@@ -27,6 +27,7 @@ func TestFlags(t *testing.T) {
 		"profiling-address":     {":6060", func(o *Options) { o.ProfilingAddress = ":6060" }},
 		"log-level":             {"debug", func(o *Options) { o.LogLevel = "debug" }},
 		"watch-namespaces":      {"kong,other", func(o *Options) { o.WatchNamespaces = []string{"kong", "other"} }},
+		"object-selector":       {"app=kong", func(o *Options) { o.ObjectSelector = "app=kong" }},
 		"namespace-selector":    {"team=a", func(o *Options) { o.NamespaceSelector = "team=a" }},
 		"webhook-configuration": {"other", func(o *Options) { o.WebhookConfiguration = "other" }},
 

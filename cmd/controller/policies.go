@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"kongdao.io/kongdao/pkg/clusterstate"
@@ -57,11 +56,9 @@ func (s *shared) addPolicyController() error {
 	if err != nil {
 		return err
 	}
-	live, err := client.NewWithWatch(s.manager.GetConfig(), client.Options{
-		HTTPClient: s.manager.GetHTTPClient(), Scheme: s.manager.GetScheme(), Mapper: s.manager.GetRESTMapper(),
-	})
+	live, err := s.watchingClient()
 	if err != nil {
-		return fmt.Errorf("watch the pods that policies select: %w", err)
+		return err
 	}
 	controller := &policycontroller.Controller{
 		Client:               s.manager.GetClient(),
@@ -71,6 +68,7 @@ func (s *shared) addPolicyController() error {
 		WebhookConfiguration: s.options.WebhookConfiguration,
 		KeepCABundle:         s.options.KeepCABundle,
 		Metrics:              policyMetrics,
+		Events:               s.events,
 		Log:                  ctrl.Log.WithName("policies"),
 		Now:                  time.Now,
 	}

@@ -25,6 +25,9 @@ func (o *Options) validateScope() process.Problems {
 	if _, err := o.scope(); err != nil {
 		found.Add("--namespace-selector: %w", err)
 	}
+	if _, err := o.objectSelector(); err != nil {
+		found.Add("--object-selector: %w", err)
+	}
 	if o.NamespaceSelector != "" && len(o.WatchNamespaces) > 0 {
 		found.Add("--namespace-selector: cannot be used with --watch-namespaces, which lists the namespaces; " +
 			"remove one of the flags")

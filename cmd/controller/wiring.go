@@ -38,6 +38,9 @@ func register(ctx context.Context, manager ctrl.Manager, options Options) error 
 			return process.ExplainMissingCRDs(err)
 		}
 	}
+	if err := s.addUninjected(); err != nil {
+		return err
+	}
 	// A replica that has not read the cluster could not lead.
 	return process.ServeHealth(ctx, manager, options.HealthAddress, []process.ReadinessCheck{
 		{Name: "sources", Check: process.CheckSynced(s.sources.Synced, "not all plugin sources have been read yet")},

@@ -15,7 +15,7 @@ import (
 )
 
 // KongPod is what the counts of policies need to know about a pod that runs Kong. Its metadata has only the namespace,
-// the name, the labels and the versions.
+// the name, the labels, the time of creation and the versions.
 type KongPod struct {
 	metav1.TypeMeta
 	metav1.ObjectMeta
@@ -25,6 +25,8 @@ type KongPod struct {
 	OptedOut bool
 	// Workload is what to restart to replace the pod.
 	Workload v1alpha1.WorkloadReference
+	// Owner is the pod's controller, nil for a pod without one. Events go there.
+	Owner *metav1.OwnerReference
 }
 
 // DeepCopyObject implements runtime.Object.
@@ -61,7 +63,8 @@ func reduceKongPod(pod *corev1.Pod) (reduced *KongPod, counts bool) {
 			Plugin: release.Plugin, Version: release.Version, Library: release.Library,
 		})
 	}
-	reduced.Labels = pod.Labels
+	reduced.Labels, reduced.CreationTimestamp = pod.Labels, pod.CreationTimestamp
+	reduced.Owner = metav1.GetControllerOf(pod)
 	reduced.OptedOut = pod.Annotations[annotations.Inject] == "false"
 	reduced.Workload = workloadOf(pod)
 	return reduced, true

@@ -23,15 +23,10 @@ type KongPods struct {
 	subscribers subscribers[types.NamespacedName]
 }
 
-// kongPodPageSize limits the pods in one read, if the API server does not stream them (fact P8).
-const kongPodPageSize = 500
-
 // NewKongPods returns KongPods that read the API server with Run.
 func NewKongPods(live client.WithWatch) *KongPods {
 	p := &KongPods{}
-	p.reflector = toolscache.NewReflectorWithOptions(kongPodReader{live}.listWatch(), &KongPod{}, kongPodStore{p},
-		toolscache.ReflectorOptions{Name: "pods that run Kong"})
-	p.reflector.WatchListPageSize = kongPodPageSize
+	p.reflector = kongPodReader(live).newReflector("pods that run Kong", &KongPod{}, kongPodStore{p})
 	return p
 }
 

@@ -18,6 +18,9 @@ type Recorder struct {
 // NewRecorder returns a Recorder that shortens messages which are too long for an Event.
 func NewRecorder(recorder events.EventRecorder) *Recorder { return &Recorder{recorder} }
 
+// PluginsMissing is the reason of Events about pods that run without plugins that they should have.
+const PluginsMissing = "PluginsMissing"
+
 // maxMessageBytes is the API server's limit for the message of an Event.
 const maxMessageBytes = 1024
 
@@ -43,6 +46,16 @@ func truncate(message string) string {
 		end--
 	}
 	return message[:end] + ellipsis
+}
+
+// ReferenceToPodOr returns a reference to the controller of a pod, or to the pod if it has none.
+func ReferenceToPodOr(controller *metav1.OwnerReference, pod metav1.Object) *corev1.ObjectReference {
+	if controller != nil {
+		return ReferenceTo(controller, pod.GetNamespace())
+	}
+	return &corev1.ObjectReference{
+		APIVersion: "v1", Kind: "Pod", Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUID(),
+	}
 }
 
 // ReferenceTo returns a reference to an owner of a pod, for an Event about this owner.

@@ -9,6 +9,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/denial"
+	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/policy"
 )
 
@@ -80,6 +81,10 @@ func progress(status *v1alpha1.PluginPolicyStatus, policy *policy.Policy) string
 		return "Applies to " + namespaces
 	}
 	text := fmt.Sprintf("%d of %s in %s have the plugins", status.Injected, quantity(int(status.Pods), "pod"), namespaces)
+	if status.Uninjected > 0 {
+		text = fmt.Sprintf("%s. kongdao was not called for %s: see the Events %s",
+			text, quantity(int(status.Uninjected), "new pod"), events.PluginsMissing)
+	}
 	switch {
 	case status.Outdated == 0:
 		return text

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +25,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
+	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/scope"
 )
 
@@ -42,9 +44,12 @@ type Controller struct {
 	// KeepCABundle keeps the caBundle of the webhook for policies, because pkg/certs writes it.
 	KeepCABundle bool
 	Metrics      *Metrics
+	Events       *events.Recorder
 	Log          logr.Logger
 	Now          func() time.Time
 
+	// reported has the uninjected pods that the last count reported, by the policy's name and the pod's UID.
+	reported sets.Set[reportedPod]
 	// followPods starts to follow the pods. It is nil until the controller has started.
 	followPods func()
 }

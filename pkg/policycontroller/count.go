@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,8 @@ type counts struct {
 	releases map[annotations.PluginRef]int32
 	// toRestart holds the workloads of outdated pods.
 	toRestart map[v1alpha1.WorkloadReference]bool
+	// uninjected are the outdated pods that were created without a call of the webhook.
+	uninjected []*clusterstate.KongPod
 }
 
 // counter counts namespaces and pods for all valid policies.
@@ -36,6 +39,8 @@ type counter struct {
 	// namespaces and pods select the objects that API servers call the webhook for. Others get no plugins.
 	namespaces, pods labels.Selector
 	byPolicy         map[string]*counts
+	// enforcedSince holds since when policies are enforced. Other policies are not enforced.
+	enforcedSince map[string]time.Time
 }
 
 func newCounter(
@@ -48,6 +53,7 @@ func newCounter(
 	}
 	counter := &counter{
 		policies: policies, scope: inScope, namespaces: namespaces, pods: pods, byPolicy: map[string]*counts{},
+		enforcedSince: enforcedSince(policies),
 	}
 	for name := range policies.Valid {
 		counter.byPolicy[name] = &counts{
@@ -114,6 +120,9 @@ func (c *counter) addPod(pod *clusterstate.KongPod, selecting []*policy.Policy) 
 		default:
 			counts.outdated++
 			counts.toRestart[pod.Workload] = true
+			if isUninjected(pod, c.enforcedSince[policy.Name]) {
+				counts.uninjected = append(counts.uninjected, pod)
+			}
 		}
 	}
 }

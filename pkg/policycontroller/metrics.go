@@ -12,8 +12,9 @@ import (
 // Metrics show the statuses of policies. The labels are names of policies, which administrators choose, and words of a
 // small fixed set.
 type Metrics struct {
-	pods   *prometheus.Desc
-	denied *prometheus.Desc
+	pods       *prometheus.Desc
+	uninjected *prometheus.Desc
+	denied     *prometheus.Desc
 
 	mutex sync.Mutex
 	// statuses are the policies with their last statuses. Only the leader has them.
@@ -25,6 +26,9 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	metrics := &Metrics{
 		pods: prometheus.NewDesc("kongdao_policy_pods",
 			"Kong pods that a policy selects, by whether they have its plugins.", []string{"policy", "state"}, nil),
+		uninjected: prometheus.NewDesc("kongdao_policy_uninjected_pods",
+			"Kong pods without a policy's plugins, although the policy was enforced when they were created.",
+			[]string{"policy"}, nil),
 		denied: prometheus.NewDesc("kongdao_policy_denied_workloads",
 			"Workloads whose pods a policy denied in the last hour, or with mode Audit would have denied.",
 			[]string{"policy"}, nil),
@@ -45,6 +49,7 @@ func (m *Metrics) setStatuses(policies []v1alpha1.PluginPolicy) {
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- m.pods
+	descriptions <- m.uninjected
 	descriptions <- m.denied
 }
 
@@ -64,6 +69,7 @@ func (m *Metrics) Collect(collected chan<- prometheus.Metric) {
 		gauge(m.pods, status.Injected, name, "injected")
 		gauge(m.pods, status.OptedOut, name, "opted_out")
 		gauge(m.pods, status.Outdated, name, outdated)
+		gauge(m.uninjected, status.Uninjected, name)
 		gauge(m.denied, status.Denied, name)
 	}
 }

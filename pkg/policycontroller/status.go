@@ -46,6 +46,7 @@ func (c *Controller) updateStatuses(ctx context.Context, policies *clusterstate.
 func (c *Controller) writeStatuses(
 	ctx context.Context, policies *clusterstate.PolicySet, counted map[string]*counts, webhookErr error,
 ) error {
+	c.reportUninjected(counted)
 	var failed []error
 	var shown []v1alpha1.PluginPolicy
 	for i := range policies.Items {
@@ -57,6 +58,7 @@ func (c *Controller) writeStatuses(
 		status.Denials = recentDenials(status.Denials, c.Now())
 		denied := deniedWorkloads(status.Denials)
 		status.Denied = bounded(len(denied))
+		status.EnforcedSince = nextEnforcedSince(item, policies.Valid[item.Name], webhookErr, c.Now())
 		status.ObservedGeneration = item.Generation
 		setConditions(status, observation{
 			policy: policies.Valid[item.Name], invalid: policies.Errors[item.Name],
@@ -74,6 +76,7 @@ func (c *Controller) writeStatuses(
 func setCounts(status *v1alpha1.PluginPolicyStatus, counts *counts) {
 	status.Namespaces, status.Pods = counts.namespaces, counts.pods
 	status.Injected, status.OptedOut, status.Outdated = counts.injected, counts.optedOut, counts.outdated
+	status.Uninjected = bounded(len(counts.uninjected))
 	status.Releases = sortedReleases(counts.releases)
 	toRestart := sortedWorkloads(counts.toRestart)
 	status.WorkloadsToRestart = toRestart[:min(len(toRestart), maxListedWorkloads)]

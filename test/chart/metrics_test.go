@@ -13,6 +13,7 @@ import (
 	"kongdao.io/kongdao/pkg/migratecontroller"
 	"kongdao.io/kongdao/pkg/policycontroller"
 	"kongdao.io/kongdao/pkg/policyeffects"
+	"kongdao.io/kongdao/pkg/uninjectedcontroller"
 )
 
 // checkQuery fails the test if the query of an alert or a panel has no metric, or one that does not exist.
@@ -53,8 +54,9 @@ func exportedMetrics(t *testing.T) map[string]bool {
 	_, errMigrations := migratecontroller.NewMetrics(registry, nil, nil)
 	_, errPolicies := policycontroller.NewMetrics(registry)
 	_, errEffects := policyeffects.NewRecorder(registry, "replica", nil, nil)
+	errUninjected := new(uninjectedcontroller.Controller).RegisterMetrics(registry)
 	errLibrary := librarycontroller.RegisterMetrics(registry, nil)
-	if err := errors.Join(errAdmission, errMigrations, errPolicies, errEffects, errLibrary); err != nil {
+	if err := errors.Join(errAdmission, errMigrations, errPolicies, errEffects, errLibrary, errUninjected); err != nil {
 		t.Fatal(err)
 	}
 	return known

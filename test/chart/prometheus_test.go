@@ -148,6 +148,10 @@ func TestPolicyAlerts(t *testing.T) {
 				Expr: `sum by (policy) (increase(kongdao_policy_admissions_total{` + ofWebhook + `, effect="denied"}[15m])) > 0`,
 				For:  "15m", Labels: map[string]string{"severity": "warning"},
 			},
+			"KongdaoPolicyBypassed": {
+				Expr: `max by (policy) (kongdao_policy_uninjected_pods{` + ofController + `}) > 0`,
+				For:  "2m", Labels: map[string]string{"severity": "critical"},
+			},
 			"KongdaoPodsOutdated": {
 				Expr: `max by (policy) (kongdao_policy_pods{` + ofController + `, state="outdated"}) > 0`,
 				For:  "24h", Labels: map[string]string{"severity": "info"},

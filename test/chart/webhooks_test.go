@@ -117,12 +117,7 @@ func TestWebhooksExcludeOwnNamespaces(t *testing.T) {
 func TestOneDefinitionOfExcludedNamespaces(t *testing.T) {
 	check := func(t *testing.T, set string, objects []*unstructured.Unstructured) {
 		t.Helper()
-		flag := ""
-		for _, argument := range controller.arguments(t, objects) {
-			if text, found := strings.CutPrefix(argument, "--namespace-selector="); found {
-				flag = text
-			}
-		}
+		flag := flagOf(controller.arguments(t, objects), "--namespace-selector=")
 		controllers, err := scope.New(releaseNamespace, flag)
 		if err != nil {
 			t.Fatal(err)
@@ -151,6 +146,33 @@ func TestOneDefinitionOfExcludedNamespaces(t *testing.T) {
 	check(t, "full", render(t, "--set-json", `webhook.namespaceSelector={"matchExpressions":[`+
 		`{"key":"stage","operator":"NotIn","values":["test","old"]},{"key":"team","operator":"In","values":["gateways"]},`+
 		`{"key":"on","operator":"Exists"},{"key":"kongdao.example.com/off","operator":"DoesNotExist"}]}`))
+}
+
+// flagOf returns the value of a flag in arguments, or "".
+func flagOf(arguments []string, name string) string {
+	for _, argument := range arguments {
+		if value, found := strings.CutPrefix(argument, name); found {
+			return value
+		}
+	}
+	return ""
+}
+
+// TestOneDefinitionOfExcludedPods proves that the controller knows which pods the webhook is called for.
+func TestOneDefinitionOfExcludedPods(t *testing.T) {
+	objects := render(t, "--set-json", `webhook.objectSelector={"matchLabels":{"app":"kong"},"matchExpressions":[`+
+		`{"key":"stage","operator":"NotIn","values":["test"]}]}`)
+	known, err := labels.Parse(flagOf(controller.arguments(t, objects), "--object-selector="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	called, err := metav1.LabelSelectorAsSelector(findMainConfiguration(t, objects).Webhooks[0].ObjectSelector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(called.String(), known.String()); diff != "" {
+		t.Errorf("selectors (-webhook +controller)\n%s", diff)
+	}
 }
 
 // TestNamespaceSelectorNarrows proves that webhook.namespaceSelector narrows the selection, and cannot widen it.

@@ -144,6 +144,14 @@ type PluginPolicyStatus struct {
 	// were created without it. Restart their workloads. With mode Audit, it is the number of pods that would change.
 	// +optional
 	Outdated int32 `json:"outdated"`
+	// EnforcedSince is when the controller first saw that the policy, in its present generation, is enforced for new
+	// pods.
+	EnforcedSince *metav1.Time `json:"enforcedSince,omitempty"`
+	// Uninjected is the number of outdated pods that were created after EnforcedSince, and have no plugins at all. The
+	// API server did not call kongdao for them, or the policy selects their namespace only since then. The Event
+	// PluginsMissing names each of them.
+	// +optional
+	Uninjected int32 `json:"uninjected"`
 	// Releases lists up to 50 releases of the policy's plugins that these pods have. Without a version in the policy,
 	// there can be several releases of a plugin.
 	// +listType=map

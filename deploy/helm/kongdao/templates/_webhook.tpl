@@ -44,22 +44,27 @@ objectSelector:
 {{- end }}
 {{- end }}
 
-{{/*
-kongdao.namespaceSelector is webhook.namespaceSelector as text, for the controllers. It is empty with watchNamespaces,
-which lists the namespaces.
-*/}}
-{{- define "kongdao.namespaceSelector" -}}
+{{/* kongdao.selectorText is a label selector as text, for the controllers. Argument: the selector. */}}
+{{- define "kongdao.selectorText" -}}
 {{- $terms := list -}}
-{{- if not .Values.watchNamespaces -}}
-{{- range $name, $value := .Values.webhook.namespaceSelector.matchLabels -}}
+{{- range $name, $value := .matchLabels -}}
 {{- $terms = append $terms (printf "%s=%s" $name $value) -}}
 {{- end -}}
-{{- range .Values.webhook.namespaceSelector.matchExpressions -}}
+{{- range .matchExpressions -}}
 {{- $values := join "," (.values | default list) -}}
 {{- $term := dict "In" (printf "%s in (%s)" .key $values) "NotIn" (printf "%s notin (%s)" .key $values)
   "Exists" .key "DoesNotExist" (printf "!%s" .key) -}}
 {{- $terms = append $terms (get $term .operator) -}}
 {{- end -}}
-{{- end -}}
 {{- join "," $terms -}}
+{{- end }}
+
+{{/*
+kongdao.namespaceSelector is webhook.namespaceSelector as text. It is empty with watchNamespaces, which lists the
+namespaces.
+*/}}
+{{- define "kongdao.namespaceSelector" -}}
+{{- if not .Values.watchNamespaces -}}
+{{- include "kongdao.selectorText" .Values.webhook.namespaceSelector -}}
+{{- end -}}
 {{- end }}
