@@ -31,6 +31,7 @@ func TestFlags(t *testing.T) {
 		"namespace-selector":    {"team=a", func(o *Options) { o.NamespaceSelector = "team=a" }},
 		"webhook-configuration": {"other", func(o *Options) { o.WebhookConfiguration = "other" }},
 
+		"rollouts":           {"true", func(o *Options) { o.Rollouts = true }},
 		"policies":           {"true", func(o *Options) { o.Policies = true }},
 		"copy-retention":     {"1h", func(o *Options) { o.CopyRetention = time.Hour }},
 		"keep-ca-bundle":     {"false", func(o *Options) { o.KeepCABundle = false }},

@@ -28,20 +28,20 @@ func (s *shared) addPolicies(ctx context.Context) (synced func() bool, err error
 	if _, err := s.manager.GetCache().GetInformer(ctx, &corev1.Namespace{}, cache.BlockUntilSynced(false)); err != nil {
 		return nil, fmt.Errorf("watch namespaces: %w", err)
 	}
-	return synced, errors.Join(s.addLibraryController(index), s.addPolicyController())
+	s.policies = &clusterstate.NamespacePolicies{Index: index, Namespaces: s.exclusions().Namespaces}
+	return synced, errors.Join(s.addLibraryController(), s.addPolicyController())
 }
 
-func (s *shared) addLibraryController(index *policy.Index) error {
+func (s *shared) addLibraryController() error {
 	if err := librarycontroller.RegisterMetrics(metrics.Registry, s.pods); err != nil {
 		return err
 	}
-	exclusions := s.exclusions()
 	controller := &librarycontroller.Controller{
 		Client:     s.manager.GetClient(),
 		Live:       s.manager.GetAPIReader(),
 		Pods:       s.pods,
-		Policies:   &clusterstate.NamespacePolicies{Index: index, Namespaces: exclusions.Namespaces},
-		Exclusions: exclusions,
+		Policies:   s.policies,
+		Exclusions: s.exclusions(),
 		Sources:    s.sources,
 		Events:     s.events,
 		Log:        ctrl.Log.WithName("library"),
@@ -67,6 +67,7 @@ func (s *shared) addPolicyController() error {
 		Scope:                s.scope,
 		WebhookConfiguration: s.options.WebhookConfiguration,
 		KeepCABundle:         s.options.KeepCABundle,
+		RunsRollouts:         s.options.Rollouts,
 		Metrics:              policyMetrics,
 		Events:               s.events,
 		Log:                  ctrl.Log.WithName("policies"),

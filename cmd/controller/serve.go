@@ -7,6 +7,7 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
@@ -59,7 +60,8 @@ const (
 
 func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	scheme, err := process.NewScheme(
-		corev1.AddToScheme, admissionregistrationv1.AddToScheme, batchv1.AddToScheme, v1alpha1.AddToScheme)
+		appsv1.AddToScheme, corev1.AddToScheme, admissionregistrationv1.AddToScheme, batchv1.AddToScheme,
+		v1alpha1.AddToScheme)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type shared struct {
 	events  *events.Recorder
 	sources *clusterstate.Sources
 	pods    *clusterstate.InjectedPods
+	// policies is nil if PluginPolicies are disabled.
+	policies *clusterstate.NamespacePolicies
 }
 
 // register adds the controllers and the probes to the manager.
@@ -40,6 +42,11 @@ func register(ctx context.Context, manager ctrl.Manager, options Options) error 
 	}
 	if err := s.addUninjected(); err != nil {
 		return err
+	}
+	if options.Rollouts {
+		if err := s.addRollouts(); err != nil {
+			return err
+		}
 	}
 	// A replica that has not read the cluster could not lead.
 	return process.ServeHealth(ctx, manager, options.HealthAddress, []process.ReadinessCheck{

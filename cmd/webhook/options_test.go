@@ -41,6 +41,7 @@ func TestFlags(t *testing.T) {
 		"log-level":         {"debug", func(o *Options) { o.LogLevel = "debug" }},
 		"shutdown-timeout":  {"2m", func(o *Options) { o.ShutdownTimeout = 2 * time.Minute }},
 
+		"rollouts":           {"true", func(o *Options) { o.Rollouts = true }},
 		"policies":           {"true", func(o *Options) { o.Policies = true }},
 		"migrations":         {"true", func(o *Options) { o.Migrations = true }},
 		"require-migrations": {"true", func(o *Options) { o.RequireMigrations = true }},

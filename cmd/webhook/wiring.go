@@ -38,6 +38,7 @@ func register(
 		}
 		cluster.Migrations, cluster.RequiresMigrations = migrations, options.RequireMigrations
 	}
+	cluster.RunsRollouts = options.Rollouts
 	policiesSynced := func() bool { return true }
 	if options.Policies {
 		if policiesSynced, err = addPolicies(ctx, manager, cluster); err != nil {

@@ -25,6 +25,8 @@ type Cluster struct {
 	Migrations MigrationReader
 	// RequiresMigrations denies pods with migrations that kongdao cannot run.
 	RequiresMigrations bool
+	// RunsRollouts reports whether the controller moves workloads to new releases.
+	RunsRollouts bool
 
 	confirmed confirmations
 }

@@ -7,16 +7,14 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/decision"
-	"kongdao.io/kongdao/pkg/mutate"
 )
 
 // pin adds the releases that the template's pods get to the propagation. If it has decided about exactly this template,
@@ -93,9 +91,6 @@ func (c *Cluster) resolvePins(
 	return append(resolved, decision.PinsTo(newest)...), &decision, nil
 }
 
-// maxListedPods limits the pods that are read to find what a workload runs.
-const maxListedPods = 500
-
 // pinToSiblings decides again about a pod whose template has no pins, so that it gets the releases of the other pods of
 // its template. Otherwise a new release would reach pods that are evicted or scaled out.
 func (c *Cluster) pinToSiblings(
@@ -154,22 +149,11 @@ func (c *Cluster) runningReleases(
 func (c *Cluster) releasesOfPods(
 	ctx context.Context, namespace string, selected labels.Selector,
 ) (map[string]annotations.PluginRef, error) {
-	isInjected, _ := labels.SelectorFromSet(labels.Set{annotations.Injected: "true"}).Requirements()
-	var pods metav1.PartialObjectMetadataList
-	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	err := c.Live.List(ctx, &pods, client.InNamespace(namespace), client.Limit(maxListedPods),
-		client.MatchingLabelsSelector{Selector: selected.Add(isInjected...)})
+	record, err := clusterstate.NewestRecord(ctx, c.Live, namespace, selected)
 	if err != nil {
-		return nil, fmt.Errorf("list the pods in namespace %q: %w", namespace, err)
+		return nil, err
 	}
 	releases := map[string]annotations.PluginRef{}
-	if len(pods.Items) == 0 {
-		return releases, nil
-	}
-	newest := slices.MaxFunc(pods.Items, func(a, b metav1.PartialObjectMetadata) int {
-		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
-	})
-	record, _ := mutate.ParseInjectionRecord(newest.Annotations) // a forged record says nothing about what runs
 	for _, release := range record.Releases {
 		pin := annotations.PluginRef{Name: release.Plugin, Version: release.Version, IsPin: true}
 		if parsed, malformed := annotations.ParsePins(pin.String()); len(malformed) == 0 && len(parsed) == 1 {

@@ -110,6 +110,9 @@ func mayRequest(plugin string, podAnnotations map[string]string, policies []*pol
 	})
 }
 
+// podPageSize limits the pods in one read.
+const podPageSize = 500
+
 // podsWith reads the metadata of the pods in a namespace, or in all namespaces, that have the release of a source.
 func (c *Cluster) podsWith(ctx context.Context, source deletedSource, namespace string) ([]string, error) {
 	var found []string
@@ -117,7 +120,7 @@ func (c *Cluster) podsWith(ctx context.Context, source deletedSource, namespace 
 	for {
 		page.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
 		err := c.Live.List(ctx, &page, client.InNamespace(namespace), client.MatchingLabels{annotations.Injected: "true"},
-			client.Limit(maxListedPods), client.Continue(page.Continue))
+			client.Limit(podPageSize), client.Continue(page.Continue))
 		if err != nil {
 			return found, fmt.Errorf("list the injected pods: %w", err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/decision"
+	"kongdao.io/kongdao/pkg/rollout"
 )
 
 // Workloads handles reviews of Deployments, StatefulSets and DaemonSets. It copies their annotations to the pod
@@ -65,8 +66,24 @@ func (w *Workloads) admit(ctx context.Context, request admission.Request) respon
 		}
 		decided = &decision
 	}
+	if value := workload.annotations[annotations.Rollout]; value != old.annotations[annotations.Rollout] {
+		answer.Warnings = append(answer.Warnings, w.rolloutWarnings(value)...)
+	}
 	addWarnings(request.Kind.Kind, &workload, decided, &answer)
 	return answer
+}
+
+// rolloutWarnings returns what is wrong with a value of annotation kongdao.io/rollout.
+func (w *Workloads) rolloutWarnings(value string) []string {
+	isAuto, err := rollout.ParseMode(value)
+	switch {
+	case err != nil:
+		return []string{fmt.Sprintf("annotation %s: %v", annotations.Rollout, err)}
+	case isAuto && !w.Cluster.RunsRollouts:
+		return []string{fmt.Sprintf("annotation %s has no effect: set rollouts.enabled to true in kongdao's chart, or move "+
+			"the workload with \"kubectl kongdao upgrade\"", annotations.Rollout)}
+	}
+	return nil
 }
 
 // addWarnings adds the warnings and denials that the workload's pods would get to the response, as warnings.

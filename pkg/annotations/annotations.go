@@ -21,8 +21,24 @@ const (
 	// release does not change what the workload's pods run.
 	Releases = "kongdao.io/releases"
 
-	// PreviousReleases is an annotation of workloads: the value of Releases before the last "kubectl kongdao upgrade".
+	// PreviousReleases is an annotation of workloads: the value of Releases before the last "kubectl kongdao upgrade", or
+	// before the last automatic rollout.
 	PreviousReleases = "kongdao.io/previous-releases"
+
+	// Rollout is an annotation of workloads. With "auto", the controller moves the workload to new releases. With
+	// "manual", it does not, even if a policy says so.
+	Rollout = "kongdao.io/rollout"
+
+	// RolledOut is an annotation of workloads: the releases of the last automatic rollout of each plugin, as a JSON object
+	// {"dao-test@1.1.0": "sha256:..."}. The controller does not move a workload to the same release twice.
+	RolledOut = "kongdao.io/rolled-out"
+
+	// RolloutStatus is an annotation of workloads: what the last Event about an automatic rollout says.
+	RolloutStatus = "kongdao.io/rollout-status"
+
+	// Digests is an annotation of pod templates: the digests of releases whose sources can change, as a JSON object
+	// {"dao-test": "sha256:..."}. An automatic rollout writes it, so that the template changes with the sources.
+	Digests = "kongdao.io/release-digests"
 
 	// Containers lists the containers and init containers that run Kong, separated by commas: "proxy, wait-for-db".
 	// Without it, kongdao detects them by their variables and images.

@@ -51,7 +51,7 @@ func reduceKongPod(pod *corev1.Pod) (reduced *KongPod, counts bool) {
 	reduced = &KongPod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 	}}
-	if HasEnded(pod) || pod.DeletionTimestamp != nil || isMigrationPod(pod) || !mayRunKong(pod) {
+	if HasEnded(pod) || pod.DeletionTimestamp != nil || isMigrationPod(pod) || !MayRunKong(&pod.Spec) {
 		return reduced, false
 	}
 	if view, err := PodView(pod); err != nil || !mutate.IsKong(view) {
@@ -76,10 +76,10 @@ func isMigrationPod(pod *corev1.Pod) bool {
 	return owner != nil && owner.Kind == "Job" && pod.Labels[annotations.Step] != ""
 }
 
-// mayRunKong reports whether a pod has an image or a setting of Kong. Most pods of a cluster have neither. For the
+// MayRunKong reports whether a pod has an image or a setting of Kong. Most pods of a cluster have neither. For the
 // others, mutate.IsKong decides, which needs a view of the whole pod.
-func mayRunKong(pod *corev1.Pod) bool {
-	for _, containers := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
+func MayRunKong(pod *corev1.PodSpec) bool {
+	for _, containers := range [][]corev1.Container{pod.Containers, pod.InitContainers} {
 		for i := range containers {
 			if strings.Contains(containers[i].Image, "kong") || slices.ContainsFunc(containers[i].Env,
 				func(variable corev1.EnvVar) bool { return strings.HasPrefix(variable.Name, "KONG_") }) {

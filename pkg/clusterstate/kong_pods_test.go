@@ -144,7 +144,7 @@ func TestKongPods(t *testing.T) {
 		}
 	}
 	check("first list", []string{"shop/a", "shop/b", "team/c"}, "shop/a", "shop/b", "team/c", "/")
-	if !pods.Synced() || !slices.Equal(server.limits, []int64{podPageLimit, podPageLimit}) {
+	if !pods.Synced() || !slices.Equal(server.limits, []int64{readerPageSize, readerPageSize}) {
 		t.Errorf("synced: %v; the limits of the lists are %d", pods.Synced(), server.limits)
 	}
 	ready := countedPod("shop", "a")

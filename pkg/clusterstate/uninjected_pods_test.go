@@ -98,7 +98,7 @@ func TestUninjectedPods(t *testing.T) {
 			t.Fatalf("%s: pod %q is not reported", step, wantReported)
 		}
 		var got []string
-		for key := range pods.in("shop") {
+		for _, key := range pods.Keys() {
 			got = append(got, key.Name)
 		}
 		if slices.Sort(got); !slices.Equal(got, want) {
@@ -118,19 +118,19 @@ func TestUninjectedPods(t *testing.T) {
 	check("a pod is replaced", "shop/a", "a", "b")
 	server.watched.Delete(again)
 	check("a pod is deleted", "shop/a", "b")
-	if pods.Get(types.NamespacedName{Namespace: "shop", Name: "b"}) == nil {
+	if _, counts := pods.Get(types.NamespacedName{Namespace: "shop", Name: "b"}); !counts {
 		t.Error("pod b is not found")
 	}
 }
 
-// TestReplaceUninjectedPods proves that a new list of a namespace removes its old pods, and no others.
-func TestReplaceUninjectedPods(t *testing.T) {
+// TestReplaceFollowed proves that a new list of a namespace removes its old pods, and no others.
+func TestReplaceFollowed(t *testing.T) {
 	pods := NewUninjectedPods(nil, labels.Everything(), "shop", "team")
 	reduced := func(namespace, name string) any {
 		pod, _ := reduceUninjectedPod(requestingPod(namespace, name), labels.Everything())
 		return pod
 	}
-	shop, team := uninjectedPodStore{pods, "shop"}, uninjectedPodStore{pods, "team"}
+	shop, team := followerStore[*UninjectedPod]{pods, "shop"}, followerStore[*UninjectedPod]{pods, "team"}
 	for _, err := range []error{
 		shop.Replace([]any{reduced("shop", "a"), reduced("shop", "b")}, "7"),
 		team.Replace([]any{reduced("team", "a")}, "7"),
@@ -141,7 +141,7 @@ func TestReplaceUninjectedPods(t *testing.T) {
 		}
 	}
 	var got []string
-	for key := range pods.in(metav1.NamespaceAll) {
+	for _, key := range pods.Keys() {
 		got = append(got, key.String())
 	}
 	if slices.Sort(got); !slices.Equal(got, []string{"shop/b", "team/a"}) {

@@ -24,14 +24,25 @@ const PluginsMissing = "PluginsMissing"
 // maxMessageBytes is the API server's limit for the message of an Event.
 const maxMessageBytes = 1024
 
-// Warn records an Event of type Warning about an object.
+// Warn records an Event of type Warning about an object. The API server keeps only the first message of the Events that
+// have the same object, reason and action within some minutes.
 func (r *Recorder) Warn(about runtime.Object, reason, action, message string) {
-	r.recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", truncate(message))
+	r.WarnRelated(about, nil, reason, action, message)
 }
 
-// Inform records an Event of type Normal about an object.
+// WarnRelated is Warn with a second object. The messages of Events with different second objects are all kept.
+func (r *Recorder) WarnRelated(about, related runtime.Object, reason, action, message string) {
+	r.recorder.Eventf(about, related, corev1.EventTypeWarning, reason, action, "%s", truncate(message))
+}
+
+// Inform records an Event of type Normal about an object, as Warn does.
 func (r *Recorder) Inform(about runtime.Object, reason, action, message string) {
-	r.recorder.Eventf(about, nil, corev1.EventTypeNormal, reason, action, "%s", truncate(message))
+	r.InformRelated(about, nil, reason, action, message)
+}
+
+// InformRelated is Inform with a second object, as WarnRelated is for Warn.
+func (r *Recorder) InformRelated(about, related runtime.Object, reason, action, message string) {
+	r.recorder.Eventf(about, related, corev1.EventTypeNormal, reason, action, "%s", truncate(message))
 }
 
 // truncate shortens a message to maxMessageBytes. It does not cut a character in two: a part of a character would be
@@ -48,14 +59,17 @@ func truncate(message string) string {
 	return message[:end] + ellipsis
 }
 
-// ReferenceToPodOr returns a reference to the controller of a pod, or to the pod if it has none.
-func ReferenceToPodOr(controller *metav1.OwnerReference, pod metav1.Object) *corev1.ObjectReference {
-	if controller != nil {
-		return ReferenceTo(controller, pod.GetNamespace())
-	}
-	return &corev1.ObjectReference{
+// WarnAboutPod records an Event of type Warning about the controller of a pod, or about the pod if it has none. The
+// messages about the pods of a controller are all kept.
+func (r *Recorder) WarnAboutPod(controller *metav1.OwnerReference, pod metav1.Object, reason, action, message string) {
+	reference := &corev1.ObjectReference{
 		APIVersion: "v1", Kind: "Pod", Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUID(),
 	}
+	if controller == nil {
+		r.Warn(reference, reason, action, message)
+		return
+	}
+	r.WarnRelated(ReferenceTo(controller, pod.GetNamespace()), reference, reason, action, message)
 }
 
 // ReferenceTo returns a reference to an owner of a pod, for an Event about this owner.

@@ -25,15 +25,22 @@ func Compile(object *v1alpha1.PluginPolicy) (*Policy, error) {
 	if spec.Mode != "" && spec.Mode != v1alpha1.Enforce && spec.Mode != v1alpha1.Audit {
 		problems.add("mode: the value is %s; use %q or %q", denial.Quote(string(spec.Mode)), v1alpha1.Enforce, v1alpha1.Audit)
 	}
+	if spec.Rollout != "" && spec.Rollout != v1alpha1.RolloutAuto && spec.Rollout != v1alpha1.RolloutManual {
+		problems.add("rollout: the value is %s; use %q or %q", denial.Quote(string(spec.Rollout)), v1alpha1.RolloutAuto,
+			v1alpha1.RolloutManual)
+	}
 	if spec.Library != "" && len(validation.IsDNS1123Label(spec.Library)) > 0 {
 		problems.add("library: %s is not a valid name of a namespace", denial.Quote(spec.Library))
 	}
 	policy := &Policy{
-		Name:       object.Name,
-		Audits:     spec.Mode == v1alpha1.Audit,
-		Plugins:    problems.plugins(spec.Plugins),
-		Library:    spec.Library,
-		OptOut:     spec.OptOut == nil || *spec.OptOut,
+		Name:    object.Name,
+		Audits:  spec.Mode == v1alpha1.Audit,
+		Plugins: problems.plugins(spec.Plugins),
+		Library: spec.Library,
+		OptOut:  spec.OptOut == nil || *spec.OptOut,
+
+		AutoRollout: spec.Rollout == v1alpha1.RolloutAuto,
+
 		namespaces: problems.selector("namespaceSelector", spec.NamespaceSelector),
 		pods:       problems.selector("podSelector", spec.PodSelector),
 		allowed:    problems.patterns(spec.Allowed),

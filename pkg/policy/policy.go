@@ -19,6 +19,8 @@ type Policy struct {
 	Plugins []annotations.PluginRef
 	// Library is the namespace that other namespaces get plugins from, "" for none.
 	Library string
+	// AutoRollout reports whether workloads move to new releases of the plugins that have no version here.
+	AutoRollout bool
 	// OptOut reports whether a pod may opt out of the plugins.
 	OptOut bool
 

@@ -22,6 +22,8 @@ type observation struct {
 	webhook error
 	// denied are the workloads whose pods the policy denied, or would have denied.
 	denied []v1alpha1.WorkloadReference
+	// runsRollouts reports whether workloads move to new releases if a policy says so.
+	runsRollouts bool
 }
 
 // setConditions sets the conditions of a status from its counts and an observation. A condition that does not change
@@ -70,6 +72,9 @@ func readyCondition(status *v1alpha1.PluginPolicyStatus, observed observation) m
 			condition.Reason = v1alpha1.ReasonAudited
 		}
 		condition.Message = progress(status, observed.policy)
+		if observed.policy.AutoRollout && !observed.runsRollouts {
+			condition.Message += ". rollout: Auto has no effect: set rollouts.enabled to true in kongdao's chart"
+		}
 	}
 	return condition
 }

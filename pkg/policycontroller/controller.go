@@ -43,6 +43,8 @@ type Controller struct {
 	WebhookConfiguration string
 	// KeepCABundle keeps the caBundle of the webhook for policies, because pkg/certs writes it.
 	KeepCABundle bool
+	// RunsRollouts reports whether workloads move to new releases if a policy says so.
+	RunsRollouts bool
 	Metrics      *Metrics
 	Events       *events.Recorder
 	Log          logr.Logger

@@ -62,7 +62,7 @@ func (c *Controller) writeStatuses(
 		status.ObservedGeneration = item.Generation
 		setConditions(status, observation{
 			policy: policies.Valid[item.Name], invalid: policies.Errors[item.Name],
-			webhook: webhookErr, denied: denied,
+			webhook: webhookErr, denied: denied, runsRollouts: c.RunsRollouts,
 		})
 		shown = append(shown, v1alpha1.PluginPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: item.Name}, Spec: item.Spec, Status: *status,

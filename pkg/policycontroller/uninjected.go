@@ -72,7 +72,7 @@ func (c *Controller) reportUninjected(counted map[string]*counts) {
 			key := reportedPod{name, pod.UID}
 			reported.Insert(key)
 			if !c.reported.Has(key) {
-				c.Events.Warn(events.ReferenceToPodOr(pod.Owner, pod), events.PluginsMissing, "CreatePod",
+				c.Events.WarnAboutPod(pod.Owner, pod, events.PluginsMissing, "CreatePod",
 					fmt.Sprintf("pod %q runs without the plugins of policy %q: kongdao was not called when the pod was created, or "+
 						"the policy selects its namespace only since then. Check that the webhook is installed and ready, then "+
 						"replace the pod", pod.Name, name))

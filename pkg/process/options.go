@@ -22,8 +22,8 @@ type Options struct {
 
 	// WatchNamespaces are the namespaces to work in. If it is empty, the process works in all namespaces.
 	WatchNamespaces []string
-	// Migrations enables migrations, and Policies enables PluginPolicies.
-	Migrations, Policies bool
+	// Migrations enables migrations, Policies enables PluginPolicies, and Rollouts enables automatic rollouts.
+	Migrations, Policies, Rollouts bool
 	// WebhookConfiguration is the name of the installation's MutatingWebhookConfiguration. Its
 	// ValidatingWebhookConfiguration has the same name.
 	WebhookConfiguration string
@@ -56,6 +56,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.LogLevel, "log-level", o.LogLevel, "log level: debug, info or error")
 	flags.StringSliceVar(&o.WatchNamespaces, "watch-namespaces", o.WatchNamespaces,
 		"namespaces to work in; if empty, all")
+	flags.BoolVar(&o.Rollouts, "rollouts", o.Rollouts,
+		"move workloads to new releases if the annotation kongdao.io/rollout or a policy asks for it")
 }
 
 // Validate returns the mistakes in the options.

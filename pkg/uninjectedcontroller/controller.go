@@ -82,8 +82,8 @@ func (c *Controller) subscribe(
 // Reconcile reports a pod once.
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	key := request.NamespacedName
-	pod := c.Pods.Get(key)
-	if pod == nil {
+	pod, counts := c.Pods.Get(key)
+	if !counts {
 		c.remove(key)
 		return reconcile.Result{}, nil
 	}
@@ -96,7 +96,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	}
 	if c.add(key, pod.UID) {
-		c.Events.Warn(events.ReferenceToPodOr(pod.Owner, pod), events.PluginsMissing, "CreatePod", fmt.Sprintf(
+		c.Events.WarnAboutPod(pod.Owner, pod, events.PluginsMissing, "CreatePod", fmt.Sprintf(
 			"pod %q has annotation %s, but not the plugins: kongdao was not called when the pod was created. "+
 				"Check that the webhook is installed and ready, then replace the pod", key.Name, annotations.Plugins))
 	}

@@ -37,7 +37,7 @@ func TestReconcile(t *testing.T) {
 	excluded := &clusterstate.UninjectedPod{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "x", UID: "3"}}
 	recorder := &fakeRecorder{}
 	c := &Controller{
-		Pods: clusterstate.StaticUninjectedPods(owned, bare, excluded), Events: events.NewRecorder(recorder),
+		Pods: clusterstate.StaticFollower(owned, bare, excluded), Events: events.NewRecorder(recorder),
 		Exclusions: clusterstate.Exclusions{Scope: inScope},
 	}
 	registry := prometheus.NewRegistry()
@@ -66,10 +66,10 @@ func TestReconcile(t *testing.T) {
 	}
 	check("first", 2, "PluginsMissing ReplicaSet kong", "PluginsMissing Pod bare")
 	check("again", 2)
-	c.Pods = clusterstate.StaticUninjectedPods(bare)
+	c.Pods = clusterstate.StaticFollower(bare)
 	check("a pod is gone", 1)
 	another := *bare
 	another.UID = "4"
-	c.Pods = clusterstate.StaticUninjectedPods(&another)
+	c.Pods = clusterstate.StaticFollower(&another)
 	check("a pod is replaced", 1, "PluginsMissing Pod bare")
 }

@@ -1,5 +1,6 @@
-// Package upgrade owns how "kubectl kongdao upgrade" moves a workload to other releases: which pins of its pod template
-// change, which migrations follow, and when its rollout is complete. It is pure: the command reads and writes objects.
+// Package upgrade owns how a workload moves to other releases: which pins of its pod template change, which migrations
+// follow, and when its rollout is complete. It is pure: "kubectl kongdao upgrade" and the controller for automatic
+// rollouts read and write objects.
 package upgrade
 
 import (
@@ -66,9 +67,10 @@ func NewPlan(workload Workload, targets []annotations.PluginRef, cluster decisio
 		return slices.Contains(names, pin.Name)
 	})}
 	plan := Plan{Pins: pins.Value(resolved)}
+	present := annotations.ByName(request.Pins)
 	for _, to := range resolved {
-		if change, changes := changeOf(workload.Namespace, request.Pins, to, &admitted, cluster); changes {
-			plan.Changes = append(plan.Changes, change)
+		if from := present[to.Name]; from != to {
+			plan.Changes = append(plan.Changes, NewChange(workload.Namespace, from, to, &admitted, cluster))
 		}
 	}
 	return plan, nil
@@ -131,26 +133,19 @@ func admitWith(
 	return admitted, err
 }
 
-// changeOf returns the change to a release, and whether it differs from the present pin.
-func changeOf(
-	namespace string, pins []annotations.PluginRef, to annotations.PluginRef, admitted *decision.Decision,
-	cluster decision.Cluster,
-) (Change, bool) {
-	change := Change{To: to}
-	isPlugin := func(ref annotations.PluginRef) bool { return ref.Name == to.Name }
-	if at := slices.IndexFunc(pins, isPlugin); at >= 0 {
-		change.From = pins[at]
-	}
-	if change.From == to {
-		return Change{}, false
-	}
+// NewChange returns the change from a release to another one. The zero value means that the old one is unknown. The
+// decision is about pods with the new release.
+func NewChange(
+	namespace string, from, to annotations.PluginRef, admitted *decision.Decision, cluster decision.Cluster,
+) Change {
+	change := Change{From: from, To: to}
 	for _, release := range admitted.Releases {
 		if release.Plugin == to.Name {
 			change.Digest, change.Migrations = release.Digest, namesOf(release)
 		}
 	}
 	if change.From.Name == "" {
-		return change, true
+		return change
 	}
 	for _, place := range admitted.Origins[to.Name].Namespaces(namespace) {
 		if old := catalog.Choose(change.From, cluster.Releases(place, to.Name)); old != nil {
@@ -161,7 +156,7 @@ func changeOf(
 			break
 		}
 	}
-	return change, true
+	return change
 }
 
 func namesOf(release *catalog.Release) []string {
@@ -174,6 +169,9 @@ func namesOf(release *catalog.Release) []string {
 
 // String describes the change in a line.
 func (c Change) String() string {
+	if c.From == c.To {
+		return c.To.Name + ": changed sources"
+	}
 	from := versionText(c.From)
 	if c.From.Name == "" {
 		from = "(no pin)"

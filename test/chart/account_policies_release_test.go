@@ -8,6 +8,7 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,18 +21,83 @@ import (
 // and no selector for namespaces. It also proves that the type checker has no warnings about the expressions.
 func TestAccountPoliciesOfARelease(t *testing.T) {
 	createNamespaces(t)
-	flags := []string{"--set", "webhook.namespaceSelector.matchLabels.team=gateways", "--set-json",
+	flags := []string{"--set", "rollouts.enabled=true,webhook.namespaceSelector.matchLabels.team=gateways", "--set-json",
 		`webhook.namespaceSelector.matchExpressions=[{"key":"stage","operator":"NotIn","values":["test","old"]},` +
 			`{"key":"stage","operator":"In","values":["live"]},{"key":"stage","operator":"Exists"},` +
 			`{"key":"kongdao.example.com/off","operator":"DoesNotExist"}]`}
 	runHelmOrFail(t, append([]string{"install", release, chartDir}, flags...)...)
 	defer runHelmOrFail(t, "uninstall", release) // Not in t.Cleanup, because Helm runs with the context of the test.
-	for name := range accountPolicies(t, render(t)) {
+	for name := range accountPolicies(t, render(t, "--set", "rollouts.enabled=true")) {
 		checkPolicyTypes(t, name)
 	}
 	controller := accountClient(t, "kongdao-controller")
 	t.Run("Service", func(t *testing.T) { testServiceOfWebhook(t, controller) })
 	t.Run("namespaces", func(t *testing.T) { testNamespacesOfJobs(t, controller) })
+	t.Run("workloads", func(t *testing.T) { testChangesOfWorkloads(t, controller) })
+}
+
+// testChangesOfWorkloads proves that the controller can change only the annotations that move a workload.
+func testChangesOfWorkloads(t *testing.T, controller client.Client) {
+	const onlyOwn, onlyTemplate = "can change only the annotations kongdao.io/rolled-out",
+		"can change only the annotations kongdao.io/releases"
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "workloads-", Labels: map[string]string{"team": "gateways", "stage": "live"},
+	}}
+	if err := admin.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	deleteAtEnd(t, namespace)
+	labels := map[string]string{"app": "kong"}
+	deployment := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "kong"},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy", Image: "kong:3.9"}}},
+			},
+		},
+	}
+	if err := admin.Create(t.Context(), deployment); err != nil {
+		t.Fatal(err)
+	}
+	set := func(annotations *map[string]string, name string) {
+		metadata := metav1.ObjectMeta{Annotations: *annotations}
+		metav1.SetMetaDataAnnotation(&metadata, name, "x")
+		*annotations = metadata.Annotations
+	}
+	for name, test := range map[string]struct {
+		change  func(*appsv1.Deployment)
+		message string
+	}{
+		"a move": {func(d *appsv1.Deployment) {
+			set(&d.Annotations, "kongdao.io/rolled-out")
+			set(&d.Annotations, "kongdao.io/previous-releases")
+			set(&d.Spec.Template.Annotations, "kongdao.io/release-digests")
+		}, ""},
+		"another annotation": {func(d *appsv1.Deployment) { set(&d.Annotations, "example.com/x") }, onlyOwn},
+		"a label":            {func(d *appsv1.Deployment) { d.Labels = labels }, onlyOwn},
+		"another annotation of the template": {
+			func(d *appsv1.Deployment) { set(&d.Spec.Template.Annotations, "example.com/x") }, onlyTemplate,
+		},
+		"an image":  {func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "attacker" }, onlyTemplate},
+		"a replica": {func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(9)) }, onlyTemplate},
+		"a template label": {
+			func(d *appsv1.Deployment) { d.Spec.Template.Labels = map[string]string{"app": "kong", "x": "y"} }, onlyTemplate,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantResult(t, test.message, func(ctx context.Context) error {
+				changed := deployment.DeepCopy()
+				if err := admin.Get(ctx, client.ObjectKeyFromObject(deployment), changed); err != nil {
+					return err
+				}
+				before := changed.DeepCopy()
+				test.change(changed)
+				return controller.Patch(ctx, changed, client.MergeFrom(before))
+			})
+		})
+	}
 }
 
 // accountClient returns a client for dry runs with the name and the rights of a service account of the release.

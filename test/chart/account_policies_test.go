@@ -38,7 +38,8 @@ func TestAccountPolicies(t *testing.T) {
 	self := []string{"webhook-cabundle", "webhook-secrets"}
 	certManager := []string{"webhook-cabundle", "webhook-certificates"}
 	want := map[string][]string{
-		"default": slices.Concat(migrations, policies, self), "full": slices.Concat(migrations, policies, self),
+		"default":             slices.Concat(migrations, policies, self),
+		"full":                slices.Concat(migrations, policies, self, []string{"controller-workloads"}),
 		"cert-manager":        slices.Concat(migrations, policies, certManager),
 		"cert-manager-issuer": slices.Concat(migrations, policies, certManager),
 		"files":               slices.Concat(migrations, policies),

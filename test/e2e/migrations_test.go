@@ -19,9 +19,9 @@ import (
 )
 
 // shortMigrations shortens the deadline of Jobs, so that retries are early, and keeps one unneeded PluginMigration.
-// The pods of Jobs have the label of testMesh.
+// The pods of Jobs have the label of testMesh. Automatic rollouts are enabled.
 const shortMigrations = "--set=migrations.timeoutSeconds=20,migrations.deadlineSeconds=30,migrations.history=1," +
-	"migrations.podLabels.mesh=enabled"
+	"migrations.podLabels.mesh=enabled,rollouts.enabled=true"
 
 // TestMigrations checks, with real pods and PostgreSQL, that kongdao migrates a database before the pods that need it
 // start, and finishes the migration after the last old pod. Each subtest has its own namespace and database.
@@ -44,6 +44,8 @@ func TestMigrations(t *testing.T) {
 			"stopped Job":             testStoppedJob,
 			"upgrade command":         testUpgradeCommand,
 			"quota":                   testQuota,
+			"automatic rollouts":      testAutomaticRollouts,
+			"other kinds":             testRolloutsOfOtherKinds,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -80,7 +80,7 @@ func (r release) wantPermissionsUsed(isSelected func(role string) bool) {
 // forMigrations, forPolicies and always select the roles for migrations, for policies, and all other roles. The
 // controller writes Events about migrations.
 func forMigrations(role string) bool {
-	return strings.Contains(role, "-migrations") || role == "kongdao-controller"
+	return strings.Contains(role, "-migrations") || strings.Contains(role, "-rollouts") || role == "kongdao-controller"
 }
 
 func forPolicies(role string) bool { return strings.Contains(role, "-policies") }

@@ -78,6 +78,12 @@ type PluginPolicySpec struct {
 	// OptOut states whether the annotation kongdao.io/inject: "false" exempts a pod from the plugins.
 	// +kubebuilder:default=true
 	OptOut *bool `json:"optOut,omitempty"`
+	// Rollout is Auto or Manual. With Auto, kongdao moves Deployments, StatefulSets and DaemonSets to new releases of the
+	// plugins that have no version in this policy. This needs the chart value rollouts.enabled. The annotation
+	// kongdao.io/rollout of a workload overrides it.
+	// +kubebuilder:validation:Enum=Auto;Manual
+	// +kubebuilder:default=Manual
+	Rollout PolicyRollout `json:"rollout,omitempty"`
 }
 
 // PolicyPlugin is a plugin that a policy gives to pods.
@@ -88,7 +94,7 @@ type PolicyPlugin struct {
 	// +kubebuilder:validation:XValidation:rule="!(self in ['bundled', 'off'])",message="bundled and off are keywords of KONG_PLUGINS, not plugin names"
 	Name string `json:"name"`
 	// Version is the version that pods get, for example "1.1.0". If unset, the annotation of the pod or another policy
-	// chooses the version. If they do not, the plugin must have exactly one version.
+	// chooses the version. If they do not, new workloads get the newest release.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$`
 	Version string `json:"version,omitempty"`
@@ -101,6 +107,15 @@ type PolicyMode string
 const (
 	Enforce PolicyMode = "Enforce"
 	Audit   PolicyMode = "Audit"
+)
+
+// PolicyRollout states whether workloads move to new releases by themselves.
+type PolicyRollout string
+
+// The kinds of rollouts.
+const (
+	RolloutAuto   PolicyRollout = "Auto"
+	RolloutManual PolicyRollout = "Manual"
 )
 
 // ConditionPodsDenied is the condition type that is True if the policy denied pods in the last hour, or would have

@@ -94,6 +94,11 @@ kongdao.controllerEnabled is "true" or empty. Without migrations and policies, t
 {{- if or .Values.migrations.enabled (include "kongdao.policiesEnabled" .) }}true{{ end -}}
 {{- end }}
 
+{{/* kongdao.rolloutsEnabled is "true" or empty. The controller makes the rollouts. */}}
+{{- define "kongdao.rolloutsEnabled" -}}
+{{- if and .Values.rollouts.enabled (include "kongdao.controllerEnabled" .) }}true{{ end -}}
+{{- end }}
+
 {{/* kongdao.policiesEnabled is "true" or empty. Policies are cluster-wide, so watchNamespaces disables them. */}}
 {{- define "kongdao.policiesEnabled" -}}
 {{- if and .Values.policies.enabled (not .Values.watchNamespaces) }}true{{ end -}}

@@ -44,6 +44,9 @@ securityContext:
 {{- with $values.watchNamespaces }}
 - --watch-namespaces={{ join "," . }}
 {{- end }}
+{{- if include "kongdao.rolloutsEnabled" (first .) }}
+- --rollouts
+{{- end }}
 {{- end }}
 
 {{/* kongdao.env are the environment variables of a container. Arguments: a list of the root and the resources. */}}

@@ -13,37 +13,39 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// podReader lists and watches pods, and reduces each as soon as it is read. So the memory does not depend on the number
-// and size of other pods (fact W6).
-type podReader struct {
+// objectReader lists and watches objects of a kind, and reduces each as soon as it is read. So the memory does not
+// depend on the number and size of objects that do not count (fact W6).
+type objectReader struct {
 	live client.WithWatch
 	// namespace is "" for all namespaces.
 	namespace string
-	// newList returns an empty list, which says what to read of the pods.
+	// fields is a field selector, "" for all objects. An object that no longer matches is reported as deleted.
+	fields string
+	// newList returns an empty list, which says what to read of the objects.
 	newList func() client.ObjectList
-	// reduce returns what to keep of a pod. It returns false for a pod that does not count. Only the key and the
+	// reduce returns what to keep of an object. It returns false for an object that does not count. Only the key and the
 	// version are then set.
 	reduce func(runtime.Object) (reduced client.Object, counts bool)
 }
 
-// podPageLimit limits the pods in one read, if the API server does not stream them (fact P8).
-const podPageLimit = 500
+// readerPageSize limits the objects in one read, if the API server does not stream them (fact P8).
+const readerPageSize = 500
 
 // newReflector returns a reflector that keeps the store up to date. The store gets objects of the type of kept.
-func (r podReader) newReflector(name string, kept any, store toolscache.ReflectorStore) *toolscache.Reflector {
+func (r objectReader) newReflector(name string, kept any, store toolscache.ReflectorStore) *toolscache.Reflector {
 	reflector := toolscache.NewReflectorWithOptions(
 		&toolscache.ListWatch{ListWithContextFunc: r.list, WatchFuncWithContext: r.watch}, kept, store,
 		toolscache.ReflectorOptions{Name: name})
-	reflector.WatchListPageSize = podPageLimit
+	reflector.WatchListPageSize = readerPageSize
 	return reflector
 }
 
-// notEnded selects the pods that can still run. A pod that ends is reported as deleted.
+// notEnded selects the pods that can still run.
 const notEnded = "status.phase!=Succeeded,status.phase!=Failed"
 
-// list reads a page of pods.
-func (r podReader) list(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-	options.FieldSelector = notEnded
+// list reads a page of objects.
+func (r objectReader) list(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+	options.FieldSelector = r.fields
 	if options.ResourceVersion == "0" {
 		options.ResourceVersion = "" // API servers ignore the limit for lists from their cache
 	}
@@ -58,17 +60,17 @@ func (r podReader) list(ctx context.Context, options metav1.ListOptions) (runtim
 		RemainingItemCount: page.GetRemainingItemCount(),
 	}}
 	err := meta.EachListItem(page, func(item runtime.Object) error {
-		if pod, counts := r.reduce(item); counts {
-			reduced.Items = append(reduced.Items, pod)
+		if object, counts := r.reduce(item); counts {
+			reduced.Items = append(reduced.Items, object)
 		}
 		return nil
 	})
 	return reduced, err
 }
 
-// watch watches pods. A pod that does not count is reported as deleted.
-func (r podReader) watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	options.FieldSelector = notEnded
+// watch watches objects. An object that does not count is reported as deleted.
+func (r objectReader) watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	options.FieldSelector = r.fields
 	watched, err := r.live.Watch(ctx, r.newList(), &client.ListOptions{Namespace: r.namespace, Raw: &options})
 	if err != nil {
 		return nil, err
@@ -78,9 +80,9 @@ func (r podReader) watch(ctx context.Context, options metav1.ListOptions) (watch
 			return event, true
 		}
 		reduced, counts := r.reduce(event.Object)
-		switch pod, ok := event.Object.(client.Object); {
+		switch object, ok := event.Object.(client.Object); {
 		case event.Type == watch.Bookmark && ok:
-			reduced.SetAnnotations(pod.GetAnnotations()) // they mark the end of the initial list
+			reduced.SetAnnotations(object.GetAnnotations()) // they mark the end of the initial list
 		case !counts:
 			event.Type = watch.Deleted
 		}
@@ -90,9 +92,9 @@ func (r podReader) watch(ctx context.Context, options metav1.ListOptions) (watch
 }
 
 // kongPodReader returns a reader of the pods that run Kong.
-func kongPodReader(live client.WithWatch) podReader {
-	return podReader{
-		live: live, newList: func() client.ObjectList { return &corev1.PodList{} },
+func kongPodReader(live client.WithWatch) objectReader {
+	return objectReader{
+		live: live, fields: notEnded, newList: func() client.ObjectList { return &corev1.PodList{} },
 		reduce: func(object runtime.Object) (client.Object, bool) {
 			if pod, ok := object.(*corev1.Pod); ok {
 				return reduceKongPod(pod)

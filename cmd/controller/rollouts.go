@@ -1,0 +1,30 @@
+package main
+
+import (
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"kongdao.io/kongdao/pkg/rolloutcontroller"
+)
+
+// addRollouts adds the controller for automatic rollouts.
+func (s *shared) addRollouts() error {
+	live, err := s.watchingClient()
+	if err != nil {
+		return err
+	}
+	controller := &rolloutcontroller.Controller{
+		Client:         s.manager.GetClient(),
+		Live:           s.manager.GetAPIReader(),
+		Sources:        s.sources,
+		Exclusions:     s.exclusions(),
+		Policies:       s.policies,
+		RunsMigrations: s.options.Migrations,
+		Events:         s.events,
+		Log:            ctrl.Log.WithName("rollouts"),
+		Now:            time.Now,
+	}
+	controller.Follow(live, s.options.WatchNamespaces)
+	return controller.SetUp(s.manager)
+}
