@@ -49,6 +49,25 @@ func workloadTests() map[string]workloadTest {
 			want:   workloadYAML(daoTest, annotated(pinned)),
 			result: resultInjected,
 		},
+		"automatic rollouts": {
+			reason: "the chart does not enable them, and nothing else says so",
+			object: workloadYAML(daoTest+`, kongdao.io/rollout: auto`, annotated(pinned)),
+			result: resultUnchanged,
+			warnings: []string{"annotation kongdao.io/rollout has no effect: set rollouts.enabled to true in kongdao's chart, " +
+				`or move the workload with "kubectl kongdao upgrade"`},
+		},
+		"automatic rollouts since before": {
+			reason: "the warning was given once",
+			old:    workloadYAML(daoTest+`, kongdao.io/rollout: auto`, annotated(pinned)),
+			object: workloadYAML(daoTest+`, kongdao.io/rollout: auto`, annotated(pinned)),
+			result: resultUnchanged,
+		},
+		"malformed rollout": {
+			reason:   "a typo",
+			object:   workloadYAML(daoTest+`, kongdao.io/rollout: "yes"`, annotated(pinned)),
+			result:   resultUnchanged,
+			warnings: []string{`annotation kongdao.io/rollout: the value is "yes"; use "auto" or "manual"`},
+		},
 		"template with empty metadata": {
 			object: workloadYAML(daoTest, `{}`),
 			want:   workloadYAML(daoTest, annotated(pinned)),

@@ -17,6 +17,7 @@ import (
 func TestConditions(t *testing.T) {
 	plugins := []annotations.PluginRef{{Name: "dao-test"}}
 	enforced, audited := &policy.Policy{Plugins: plugins}, &policy.Policy{Plugins: plugins, Audits: true}
+	automatic := &policy.Policy{Plugins: plugins, AutoRollout: true}
 	onlyLibrary := &policy.Policy{Library: "plugins"}
 	gateway := v1alpha1.WorkloadReference{Namespace: "shop", Kind: "Deployment", Name: "gateway"}
 	replicaSet := v1alpha1.WorkloadReference{Namespace: "shop", Kind: "ReplicaSet", Name: "gateway-1"}
@@ -61,6 +62,37 @@ func TestConditions(t *testing.T) {
 				"PodsDenied": noneDenied,
 			},
 			reason: "no workload needs a restart",
+		},
+		"uninjected pods": {
+			status: status{
+				Namespaces: 1, Pods: 1, Outdated: 1, Uninjected: 1,
+				WorkloadsToRestart: []v1alpha1.WorkloadReference{gateway},
+			},
+			observed: observation{policy: enforced},
+			want: map[string]string{
+				"Ready": "True Enforced: 0 of 1 pod in 1 namespace have the plugins. " +
+					"kongdao was not called for 1 new pod: see the Events PluginsMissing. " +
+					`Restart these workloads to update 1 pod: "shop/Deployment/gateway"`,
+				"PodsDenied": noneDenied,
+			},
+			reason: "the API server did not call the webhook",
+		},
+		"rollouts are disabled": {
+			status:   status{Namespaces: 1},
+			observed: observation{policy: automatic},
+			want: map[string]string{
+				"Ready": "True Enforced: 0 of 0 pods in 1 namespace have the plugins. " +
+					"rollout: Auto has no effect: set rollouts.enabled to true in kongdao's chart",
+				"PodsDenied": noneDenied,
+			},
+			reason: "the field would do nothing, and nothing else says so",
+		},
+		"rollouts are enabled": {
+			status:   status{Namespaces: 1},
+			observed: observation{policy: automatic, runsRollouts: true},
+			want: map[string]string{
+				"Ready": "True Enforced: 0 of 0 pods in 1 namespace have the plugins", "PodsDenied": noneDenied,
+			},
 		},
 		"without plugins": {
 			status:   status{Namespaces: 1},
