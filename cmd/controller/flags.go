@@ -12,6 +12,14 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 		"label `selector` of the pods that the webhooks are called for; it must be that of the webhooks")
 	o.addMigrationFlags(flags)
 	o.addPolicyFlags(flags)
+	o.addPruneFlags(flags)
+}
+
+func (o *Options) addPruneFlags(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.Prune, "prune", o.Prune, "delete old immutable releases that nothing uses")
+	flags.IntVar(&o.PruneKeep, "prune-keep", o.PruneKeep, "how many of the newest releases of each plugin to keep")
+	flags.DurationVar(&o.PruneMinAge, "prune-min-age", o.PruneMinAge, "age of the releases that --prune may delete")
+	flags.DurationVar(&o.PruneInterval, "prune-interval", o.PruneInterval, "time between two runs of --prune")
 }
 
 func (o *Options) addMigrationFlags(flags *pflag.FlagSet) {

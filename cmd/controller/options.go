@@ -30,6 +30,11 @@ type Options struct {
 	MigrationHistory int
 	// JobLabels and JobAnnotations are for the pods of Jobs.
 	JobLabels, JobAnnotations map[string]string
+	// Prune deletes old releases that nothing uses. PruneKeep is how many of the newest ones stay, PruneMinAge is the age
+	// of releases that may go, and PruneInterval is the time between two runs.
+	Prune                      bool
+	PruneKeep                  int
+	PruneMinAge, PruneInterval time.Duration
 	// CopyRetention is how long to keep a copy of a library's release that no pod and no policy needs.
 	CopyRetention time.Duration
 	// KeepCABundle keeps the caBundle of the webhook for policies as it is, because the webhook process writes it.
@@ -45,6 +50,9 @@ func DefaultOptions() Options {
 		FinishDelay:       5 * time.Second,
 		MigrationHistory:  10,
 		JobRetention:      24 * time.Hour,
+		PruneKeep:         3,
+		PruneMinAge:       7 * 24 * time.Hour,
+		PruneInterval:     time.Hour,
 		CopyRetention:     10 * time.Minute,
 		KeepCABundle:      true,
 	}

@@ -31,6 +31,10 @@ func TestFlags(t *testing.T) {
 		"namespace-selector":    {"team=a", func(o *Options) { o.NamespaceSelector = "team=a" }},
 		"webhook-configuration": {"other", func(o *Options) { o.WebhookConfiguration = "other" }},
 
+		"prune":              {"true", func(o *Options) { o.Prune = true }},
+		"prune-keep":         {"5", func(o *Options) { o.PruneKeep = 5 }},
+		"prune-min-age":      {"2h", func(o *Options) { o.PruneMinAge = 2 * time.Hour }},
+		"prune-interval":     {"2m", func(o *Options) { o.PruneInterval = 2 * time.Minute }},
 		"rollouts":           {"true", func(o *Options) { o.Rollouts = true }},
 		"policies":           {"true", func(o *Options) { o.Policies = true }},
 		"copy-retention":     {"1h", func(o *Options) { o.CopyRetention = time.Hour }},

@@ -10,7 +10,8 @@ import (
 
 // Validate returns all mistakes in the options, sorted and one per line. Each begins with its flag.
 func (o *Options) Validate() error {
-	return process.Join(o.Options.Validate(), o.validateScope(), o.validateMigrations(), o.validatePolicies())
+	return process.Join(o.Options.Validate(), o.validateScope(), o.validateMigrations(), o.validatePolicies(),
+		o.validatePrune())
 }
 
 func (o *Options) validateScope() process.Problems {
@@ -64,6 +65,23 @@ func (o *Options) validateMigrations() process.Problems {
 	}
 	for name := range o.JobAnnotations {
 		found.AddInvalid("--job-annotations", name, "annotation name", validation.IsQualifiedName(name))
+	}
+	return found
+}
+
+func (o *Options) validatePrune() process.Problems {
+	var found process.Problems
+	if !o.Prune {
+		return found
+	}
+	if o.PruneKeep < 1 {
+		found.Add("--prune-keep %d: must be at least 1", o.PruneKeep)
+	}
+	if o.PruneMinAge < 0 {
+		found.Add("--prune-min-age %v: must be at least 0s", o.PruneMinAge)
+	}
+	if o.PruneInterval < time.Second {
+		found.Add("--prune-interval %v: must be at least 1s", o.PruneInterval)
 	}
 	return found
 }

@@ -43,6 +43,11 @@ func register(ctx context.Context, manager ctrl.Manager, options Options) error 
 	if err := s.addUninjected(); err != nil {
 		return err
 	}
+	if options.Prune {
+		if err := s.addPruner(); err != nil {
+			return err
+		}
+	}
 	if options.Rollouts {
 		if err := s.addRollouts(); err != nil {
 			return err

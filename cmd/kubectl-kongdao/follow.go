@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/upgrade"
+	"kongdao.io/kongdao/pkg/uses"
 	"kongdao.io/kongdao/pkg/workloads"
 )
 
@@ -28,7 +29,7 @@ func (m *mover) follow(ctx context.Context, object client.Object, plan upgrade.P
 		if err := m.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return false, fmt.Errorf("read %s: %w", workloads.Describe(object), err)
 		}
-		migrations, err := readMigrations(ctx, m.client, client.InNamespace(m.namespace))
+		migrations, err := uses.ReadMigrations(ctx, m.client, m.namespace)
 		if err != nil {
 			return false, err
 		}

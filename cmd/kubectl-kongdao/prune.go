@@ -8,14 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/prune"
+	"kongdao.io/kongdao/pkg/uses"
 )
 
 const pruneLong = `Delete old releases that nothing uses, from the ConfigMaps of a namespace.
@@ -79,7 +78,7 @@ func (p *pruner) run(ctx context.Context, plugins []string) error {
 		plugins = index.Plugins(p.namespace)
 	}
 	slices.Sort(plugins)
-	uses, err := p.readUses(ctx)
+	used, err := p.readUses(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,7 +88,7 @@ func (p *pruner) run(ctx context.Context, plugins []string) error {
 		if len(releases) == 0 {
 			errs = append(errs, fmt.Errorf("plugin %q: namespace %q has no release of it", plugin, p.namespace))
 		}
-		for _, decision := range prune.Decide(releases, uses, p.keep) {
+		for _, decision := range prune.Decide(releases, used, p.keep) {
 			fmt.Fprintln(p.streams.Out, decision)
 			if decision.Keep == "" && !p.dryRun {
 				errs = append(errs, p.delete(ctx, sources, decision.Release))
@@ -135,35 +134,19 @@ func (p *pruner) readUses(ctx context.Context) ([]prune.Use, error) {
 	if isLibrary {
 		scope = ""
 	}
-	var pods metav1.PartialObjectMetadataList
-	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	if err := p.client.List(ctx, &pods, client.InNamespace(scope)); err != nil {
-		return nil, fmt.Errorf("list pods: %w", err)
-	}
-	var uses []prune.Use
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		uses = append(uses, prune.UsesOf(pod.Annotations, fmt.Sprintf("Pod %q", pod.Namespace+"/"+pod.Name))...)
-	}
-	templates, err := readTemplateUses(ctx, p.client, scope)
+	return uses.Read(ctx, p.client, scope)
+}
+
+// isLibrary reports whether a policy names a namespace as its library.
+func isLibrary(ctx context.Context, reader client.Reader, namespace string) (bool, error) {
+	list, err := listPolicies(ctx, reader)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	migrations, err := readMigrations(ctx, p.client, client.InNamespace(scope))
-	if err != nil {
-		return nil, err
-	}
-	for i := range migrations {
-		migration := &migrations[i]
-		for _, plugin := range migration.Spec.Plugins {
-			if migration.Status.Phase == v1alpha1.PhaseFinished {
-				continue // nothing has to run with this release
-			}
-			uses = append(uses, prune.Use{
-				Release: annotations.PluginRef{Name: plugin.Name, Version: plugin.Version},
-				By:      fmt.Sprintf("PluginMigration %q", migration.Namespace+"/"+migration.Name),
-			})
+	for i := range list {
+		if list[i].Spec.Library == namespace {
+			return true, nil
 		}
 	}
-	return append(uses, templates...), nil
+	return false, nil
 }

@@ -198,6 +198,13 @@ func (x *Index) NeedsRestore(namespace string) bool {
 	return used != nil && used.incomplete > 0 && !used.isOverLimit()
 }
 
+// Namespaces returns the namespaces that have sources, in any order.
+func (x *Index) Namespaces() []string {
+	x.mutex.RLock()
+	defer x.mutex.RUnlock()
+	return slices.Collect(maps.Keys(x.namespaces))
+}
+
 // Plugins returns the plugins that have sources in a namespace, in any order.
 func (x *Index) Plugins(namespace string) []string {
 	x.mutex.RLock()

@@ -103,6 +103,12 @@ func (s *Sources) Releases(namespace, plugin string) []*catalog.Release {
 	return s.index.Releases(namespace, plugin)
 }
 
+// Namespaces returns the namespaces that have sources, in any order.
+func (s *Sources) Namespaces() []string { return s.index.Namespaces() }
+
+// Plugins returns the plugins that have sources in a namespace, in any order.
+func (s *Sources) Plugins(namespace string) []string { return s.index.Plugins(namespace) }
+
 // ReleasesWithout returns the releases of a plugin that a namespace has after the deletion of a source.
 func (s *Sources) ReleasesWithout(namespace, plugin, source string) []*catalog.Release {
 	return s.index.ReleasesWithout(namespace, plugin, source)

@@ -21,19 +21,55 @@ import (
 // and no selector for namespaces. It also proves that the type checker has no warnings about the expressions.
 func TestAccountPoliciesOfARelease(t *testing.T) {
 	createNamespaces(t)
-	flags := []string{"--set", "rollouts.enabled=true,webhook.namespaceSelector.matchLabels.team=gateways", "--set-json",
+	flags := []string{"--set", "rollouts.enabled=true,prune.enabled=true",
+		"--set", "webhook.namespaceSelector.matchLabels.team=gateways", "--set-json",
 		`webhook.namespaceSelector.matchExpressions=[{"key":"stage","operator":"NotIn","values":["test","old"]},` +
 			`{"key":"stage","operator":"In","values":["live"]},{"key":"stage","operator":"Exists"},` +
 			`{"key":"kongdao.example.com/off","operator":"DoesNotExist"}]`}
 	runHelmOrFail(t, append([]string{"install", release, chartDir}, flags...)...)
 	defer runHelmOrFail(t, "uninstall", release) // Not in t.Cleanup, because Helm runs with the context of the test.
-	for name := range accountPolicies(t, render(t, "--set", "rollouts.enabled=true")) {
+	for name := range accountPolicies(t, render(t, "--set", "rollouts.enabled=true,prune.enabled=true")) {
 		checkPolicyTypes(t, name)
 	}
 	controller := accountClient(t, "kongdao-controller")
 	t.Run("Service", func(t *testing.T) { testServiceOfWebhook(t, controller) })
 	t.Run("namespaces", func(t *testing.T) { testNamespacesOfJobs(t, controller) })
+	t.Run("releases", func(t *testing.T) { testDeletionsOfReleases(t, controller) })
 	t.Run("workloads", func(t *testing.T) { testChangesOfWorkloads(t, controller) })
+}
+
+// testDeletionsOfReleases proves that the controller can delete only copies and immutable sources.
+func testDeletionsOfReleases(t *testing.T, controller client.Client) {
+	const onlyThese = "can delete only its copies, and immutable ConfigMaps"
+	for name, test := range map[string]struct {
+		namespace string
+		labels    map[string]string
+		immutable *bool
+		message   string
+	}{
+		"immutable source":  {"live", map[string]string{"kongdao.io/plugin": "a"}, new(true), ""},
+		"mutable source":    {"live", map[string]string{"kongdao.io/plugin": "a"}, nil, onlyThese},
+		"other ConfigMap":   {"live", nil, new(true), onlyThese},
+		"another namespace": {"test", map[string]string{"kongdao.io/plugin": "a"}, new(true), "does not delete releases in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+				GenerateName: "releases-", Labels: map[string]string{"team": "gateways", "stage": test.namespace},
+			}}
+			if err := admin.Create(t.Context(), namespace); err != nil {
+				t.Fatal(err)
+			}
+			deleteAtEnd(t, namespace)
+			source := &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "source", Labels: test.labels},
+				Immutable:  test.immutable,
+			}
+			if err := admin.Create(t.Context(), source); err != nil {
+				t.Fatal(err)
+			}
+			wantResult(t, test.message, func(ctx context.Context) error { return controller.Delete(ctx, source) })
+		})
+	}
 }
 
 // testChangesOfWorkloads proves that the controller can change only the annotations that move a workload.

@@ -37,9 +37,10 @@ func TestAccountPolicies(t *testing.T) {
 	policies := []string{"controller-pods", "controller-webhooks", "webhook-pluginpolicies"}
 	self := []string{"webhook-cabundle", "webhook-secrets"}
 	certManager := []string{"webhook-cabundle", "webhook-certificates"}
+	optional := []string{"controller-releases", "controller-workloads"}
 	want := map[string][]string{
 		"default":             slices.Concat(migrations, policies, self),
-		"full":                slices.Concat(migrations, policies, self, []string{"controller-workloads"}),
+		"full":                slices.Concat(migrations, policies, self, optional),
 		"cert-manager":        slices.Concat(migrations, policies, certManager),
 		"cert-manager-issuer": slices.Concat(migrations, policies, certManager),
 		"files":               slices.Concat(migrations, policies),

@@ -65,10 +65,12 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 	migrations := slices.Equal(rule.Resources, []string{"pluginmigrations"})
 	// The ValidatingAdmissionPolicy restricts this permission to copies.
 	copies := strings.HasSuffix(role, "-policies") && slices.Equal(rule.Resources, []string{"configmaps"})
+	// Another one restricts this permission to immutable sources.
+	releases := strings.HasSuffix(role, "-prune") && slices.Equal(rule.Resources, []string{"configmaps"})
 	// Another one restricts this permission to Jobs of PluginMigrations.
 	jobs := strings.HasSuffix(role, "-migrations") && slices.Equal(rule.Resources, []string{"jobs"})
 	mayDelete := slices.Contains(rule.Verbs, "delete")
-	if mayDelete && !migrations && !copies && !jobs || slices.Contains(rule.Verbs, "deletecollection") {
+	if mayDelete && !migrations && !copies && !releases && !jobs || slices.Contains(rule.Verbs, "deletecollection") {
 		t.Errorf("%s has an unexpected permission to delete: %v", role, rule)
 	}
 	if slices.ContainsFunc(rule.Resources, isWebhookConfiguration) && len(rule.ResourceNames) != 1 {

@@ -58,7 +58,8 @@ func TestInstall(t *testing.T) {
 func TestWatchNamespaces(t *testing.T) {
 	s, other := newSpace(t), newSpace(t)
 	s.apply(s.pack(fixtures.PluginFolder()))
-	r := install(t, "--set=watchNamespaces={"+s.name+"}")
+	r := install(t, "--set=watchNamespaces={"+s.name+"},prune.enabled=true,prune.keep=1,prune.minAgeHours=0",
+		"--set=controller.extraArgs={--prune-interval=5s}")
 	r.waitReady()
 	// A replica can be ready before the Service routes to it.
 	eventually(t, func() error { return s.create(t.Context(), true, true) })
@@ -69,9 +70,24 @@ func TestWatchNamespaces(t *testing.T) {
 		t.Errorf("in another namespace, a pod that requests plugins is denied: %v", err)
 	}
 	s.wantDenialEvents()
+	s.wantPruned(t)
 	r.rotate("now")
 	r.wantPermissionsUsed(always)
 	r.uninstall()
+}
+
+// wantPruned publishes an old release, and waits until the controller has deleted it. The release that the Deployment
+// uses stays.
+func (s space) wantPruned(t *testing.T) {
+	t.Helper()
+	s.publish(release100(t).version("0.9.0"))
+	s.waitEvent("ReleasePruned", `nothing uses release "dao-test@0.9.0"`)
+	for version, want := range map[string]bool{"0.9.0": false, "1.1.0": true} {
+		left := s.run("", "get", "configmaps", "-o", "name", "-l", annotations.PluginVersion+"="+version)
+		if (left != "") != want {
+			t.Errorf("the ConfigMaps of release %s are %q", version, left)
+		}
+	}
 }
 
 // wantDenialEvents creates a workload that requests an unknown plugin, and checks that an Event reports its denied pods
@@ -98,4 +114,6 @@ func (s space) wantDenialEvents() {
 	// The template has no pin, because there is no such plugin. When it changes, the webhook looks at the pods.
 	s.run("", "set", "env", "deployment", denied.Name, "A=B")
 	s.run("", "delete", "deployment", denied.Name)
+	// The webhook looks for the workloads that need these releases.
+	s.run("", "delete", "configmaps", "-l", annotations.Plugin, "--dry-run=server")
 }

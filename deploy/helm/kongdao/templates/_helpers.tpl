@@ -99,6 +99,11 @@ kongdao.controllerEnabled is "true" or empty. Without migrations and policies, t
 {{- if and .Values.rollouts.enabled (include "kongdao.controllerEnabled" .) }}true{{ end -}}
 {{- end }}
 
+{{/* kongdao.pruneEnabled is "true" or empty. The controller deletes the releases. */}}
+{{- define "kongdao.pruneEnabled" -}}
+{{- if and .Values.prune.enabled (include "kongdao.controllerEnabled" .) }}true{{ end -}}
+{{- end }}
+
 {{/* kongdao.policiesEnabled is "true" or empty. Policies are cluster-wide, so watchNamespaces disables them. */}}
 {{- define "kongdao.policiesEnabled" -}}
 {{- if and .Values.policies.enabled (not .Values.watchNamespaces) }}true{{ end -}}
