@@ -54,7 +54,10 @@ type mover struct {
 }
 
 func newUpgradeCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
-	command := newMoveCommand(streams, namespaces, (*mover).upgrade)
+	m := &mover{streams: streams}
+	command := newMoveCommand(m, namespaces, m.upgrade)
+	command.Flags().BoolVar(&m.options.all, "all", false,
+		"Move all workloads of the namespace that request plugins without a version")
 	command.Use = "upgrade WORKLOAD [PLUGIN[@VERSION]...]"
 	command.Short = "Move a workload to other releases of its plugins"
 	command.Long, command.Example = upgradeLong, upgradeExample
@@ -62,32 +65,30 @@ func newUpgradeCommand(streams genericiooptions.IOStreams, namespaces *namespace
 }
 
 func newRollbackCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
-	command := newMoveCommand(streams, namespaces, (*mover).rollback)
+	m := &mover{streams: streams}
+	command := newMoveCommand(m, namespaces, m.rollback)
 	command.Use = "rollback WORKLOAD"
 	command.Short = "Move a workload back to the releases before the last upgrade"
 	command.Long, command.Example = rollbackLong, rollbackExample
 	return command
 }
 
+// newMoveCommand returns a command that connects to a cluster and moves workloads.
 func newMoveCommand(
-	streams genericiooptions.IOStreams, namespaces *namespaceFlags,
-	move func(*mover, context.Context, []string) error,
+	m *mover, namespaces *namespaceFlags, move func(context.Context, []string) error,
 ) *cobra.Command {
-	m := &mover{streams: streams}
 	var connection clusterFlags
 	command := &cobra.Command{RunE: func(command *cobra.Command, args []string) error {
 		var err error
 		if m.namespace, err = namespaces.namespace(); err != nil {
 			return err
 		}
-		if m.client, err = connection.connect(streams); err != nil {
+		if m.client, err = connection.connect(m.streams); err != nil {
 			return err
 		}
-		return move(m, command.Context(), args)
+		return move(command.Context(), args)
 	}}
 	flags := command.Flags()
-	flags.BoolVar(&m.options.all, "all", false,
-		"Move all workloads of the namespace that request plugins without a version")
 	flags.BoolVar(&m.options.dryRun, "dry-run", false, "Show what changes, and change nothing")
 	flags.BoolVar(&m.options.wait, "wait", true, "Follow the rollout and the migrations")
 	flags.DurationVar(&m.options.timeout, "timeout", 30*time.Minute, "How long to follow them")
@@ -141,7 +142,7 @@ func parseTargets(args []string) ([]annotations.PluginRef, error) {
 
 // rollback moves the workload in the argument to its previous releases.
 func (m *mover) rollback(ctx context.Context, args []string) error {
-	if len(args) != 1 || m.options.all {
+	if len(args) != 1 {
 		return errors.New("name one workload, such as deployment/kong")
 	}
 	object, err := readWorkload(ctx, m.client, m.namespace, args[0])

@@ -62,6 +62,12 @@ func workloadTests() map[string]workloadTest {
 			object: workloadYAML(daoTest+`, kongdao.io/rollout: auto`, annotated(pinned)),
 			result: resultUnchanged,
 		},
+		"releases of a workload": {
+			reason:   "the annotation belongs in the template",
+			object:   workloadYAML(daoTest+`, kongdao.io/releases: dao-test@1.0.0`, annotated(pinned)),
+			result:   resultUnchanged,
+			warnings: []string{"annotation kongdao.io/releases has no effect on a KIND, only in its pod template"},
+		},
 		"malformed rollout": {
 			reason:   "a typo",
 			object:   workloadYAML(daoTest+`, kongdao.io/rollout: "yes"`, annotated(pinned)),

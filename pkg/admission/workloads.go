@@ -69,6 +69,10 @@ func (w *Workloads) admit(ctx context.Context, request admission.Request) respon
 	if value := workload.annotations[annotations.Rollout]; value != old.annotations[annotations.Rollout] {
 		answer.Warnings = append(answer.Warnings, w.rolloutWarnings(value)...)
 	}
+	if value := workload.annotations[annotations.Releases]; value != "" && value != old.annotations[annotations.Releases] {
+		answer.Warnings = append(answer.Warnings, fmt.Sprintf("annotation %s has no effect on a %s, only in its pod "+
+			"template; move the workload with \"kubectl kongdao upgrade\"", annotations.Releases, kind))
+	}
 	addWarnings(request.Kind.Kind, &workload, decided, &answer)
 	return answer
 }

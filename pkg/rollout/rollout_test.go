@@ -29,6 +29,13 @@ func source(version string) *corev1.ConfigMap {
 	return made
 }
 
+// inLibrary returns a source in namespace "library".
+func inLibrary(version string) *corev1.ConfigMap {
+	made := source(version)
+	made.Namespace = "library"
+	return made
+}
+
 // mutable returns a source without a version, with content.
 func mutable(content string) *corev1.ConfigMap {
 	made := configmaps.Source("kong", "a", "a")
@@ -136,6 +143,15 @@ func tests() map[string]test {
 		"policy": {reason: "the policy asks for it", own: map[string]string{}, template: map[string]string{},
 			policies: fromPolicy(v1alpha1.RolloutAuto), running: running("1.0.0", source("1.0.0")), sources: newer,
 			state: Moves, releases: "a@1.1.0"},
+		"library": {reason: "the plugin comes from there, and a release of the own namespace does not count",
+			policies: []v1alpha1.PluginPolicySpec{{Library: "library"}}, state: Moves, releases: "a@1.1.0",
+			sources: []*corev1.ConfigMap{inLibrary("1.0.0"), inLibrary("1.1.0"), source("1.2.0")}},
+		"two plugins": {reason: "the one that was rolled back stays, and the other one moves",
+			own:      rolledOut(source("1.1.0")),
+			template: map[string]string{annotations.Plugins: "a,b", annotations.Releases: "a@1.0.0,b@1.0.0"},
+			sources: []*corev1.ConfigMap{source("1.1.0"), configmaps.Versioned(configmaps.Source("kong", "b-1", "b"), "1.0.0"),
+				configmaps.Versioned(configmaps.Source("kong", "b-2", "b"), "2.0.0")},
+			state: Moves, releases: "a@1.0.0,b@2.0.0"},
 		"manual policy": {reason: "Manual is the default", own: map[string]string{}, template: map[string]string{},
 			policies: fromPolicy(""), running: running("1.0.0", source("1.0.0")), sources: newer, state: Manual},
 		"opted out of the policy": {reason: "the workload overrides it",
@@ -233,10 +249,10 @@ func TestDecide(t *testing.T) {
 			if outcome.State != Moves {
 				return
 			}
-			test.template, test.own = merged(test.template, outcome.Template), merged(test.own, outcome.Workload)
-			if _, ok := test.template[annotations.Plugins]; !ok && len(test.policies) == 0 {
-				test.template[annotations.Plugins] = "a"
+			if test.template == nil {
+				test.template = map[string]string{annotations.Plugins: "a"}
 			}
+			test.template, test.own = merged(test.template, outcome.Template), merged(test.own, outcome.Workload)
 			if again, err := decide(t, test); err != nil || again.State != Current {
 				t.Errorf("after the move: %+v, %v", again, err)
 			}

@@ -4,6 +4,7 @@
 package upgrade
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,10 +52,13 @@ func NewPlan(workload Workload, targets []annotations.PluginRef, cluster decisio
 		return Plan{}, malformed
 	}
 	targets, problems := movable(&workload, request.Plugins, targets)
-	if len(problems) > 0 {
+	if len(targets) == 0 {
 		return Plan{}, problems
 	}
 	admitted, err := admitWith(workload, request, targets, cluster)
+	if denials, ok := errors.AsType[denial.List](err); ok || len(problems) > 0 {
+		return Plan{}, append(problems, denials...).Sorted()
+	}
 	if err != nil {
 		return Plan{}, err
 	}
@@ -76,8 +80,8 @@ func NewPlan(workload Workload, targets []annotations.PluginRef, cluster decisio
 	return plan, nil
 }
 
-// movable returns the targets, or all plugins without a version if there are none. A version in the request overrides a
-// pin, so that plugin cannot move.
+// movable returns the targets that can move, or all plugins without a version if there are no targets. It also returns
+// why the others cannot move. A version in the request overrides a pin.
 func movable(
 	workload *Workload, requested, targets []annotations.PluginRef,
 ) ([]annotations.PluginRef, denial.List) {
@@ -91,6 +95,7 @@ func movable(
 		return targets, nil
 	}
 	var problems denial.List
+	var movable []annotations.PluginRef
 	for _, target := range targets {
 		at := slices.IndexFunc(requested, func(ref annotations.PluginRef) bool { return ref.Name == target.Name })
 		switch {
@@ -101,9 +106,11 @@ func movable(
 			problems = append(problems, denial.New(denial.UnknownVersion,
 				"plugin %q: annotation %s of %s requests %q, and a version there overrides a pin; change the annotation",
 				target.Name, annotations.Plugins, workload, requested[at]))
+		default:
+			movable = append(movable, target)
 		}
 	}
-	return targets, problems
+	return movable, problems
 }
 
 // admitWith decides about the pods of the workload if they requested the targets. A target without a version has no pin

@@ -169,6 +169,7 @@ func TestUnrelatedUpdatesDoNotWait(t *testing.T) {
 		{"replicas", `{"spec":{"paused":true}}`, false},
 		{"a pin", `{"spec":{"template":{"metadata":{"annotations":{"kongdao.io/releases":"stamp"}}}}}`, true},
 		{"the kind of rollouts", `{"metadata":{"annotations":{"kongdao.io/rollout":"manual"}}}`, true},
+		{"releases of the workload", `{"metadata":{"annotations":{"kongdao.io/releases":"stamp"}}}`, true},
 		{"the status of rollouts", `{"metadata":{"annotations":{"kongdao.io/rollout-status":"x"}}}`, false},
 		{"the request", `{"metadata":{"annotations":{"kongdao.io/plugins":"stamp@1.0.0"}}}`, true},
 		{"the template, with a version", `{"spec":{"template":{"metadata":{"annotations":{"a":"c"}}}}}`, false},
