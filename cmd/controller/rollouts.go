@@ -5,6 +5,8 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/policycontroller"
 	"kongdao.io/kongdao/pkg/rolloutcontroller"
 )
 
@@ -26,5 +28,26 @@ func (s *shared) addRollouts() error {
 		Now:            time.Now,
 	}
 	controller.Follow(live, s.options.WatchNamespaces)
+	s.rollouts = controller
 	return controller.SetUp(s.manager)
+}
+
+// rolloutStatuses returns the function with which the statuses of policies show automatic rollouts, nil if they are
+// disabled.
+func (s *shared) rolloutStatuses() func() []policycontroller.Rollout {
+	if !s.options.Rollouts {
+		return nil
+	}
+	return func() []policycontroller.Rollout {
+		var rollouts []policycontroller.Rollout
+		for _, status := range s.rollouts.Statuses() {
+			rollouts = append(rollouts, policycontroller.Rollout{
+				Workload: v1alpha1.WorkloadReference{
+					Namespace: status.Namespace, Kind: status.Kind, Name: status.Name,
+				},
+				PodLabels: status.PodLabels, Status: status.Text,
+			})
+		}
+		return rollouts
+	}
 }

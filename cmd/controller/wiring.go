@@ -8,6 +8,7 @@ import (
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
 	"kongdao.io/kongdao/pkg/process"
+	"kongdao.io/kongdao/pkg/rolloutcontroller"
 	"kongdao.io/kongdao/pkg/scope"
 )
 
@@ -19,6 +20,8 @@ type shared struct {
 	events  *events.Recorder
 	sources *clusterstate.Sources
 	pods    *clusterstate.InjectedPods
+	// rollouts is nil if automatic rollouts are disabled.
+	rollouts *rolloutcontroller.Controller
 	// policies is nil if PluginPolicies are disabled.
 	policies *clusterstate.NamespacePolicies
 }

@@ -43,12 +43,12 @@ type Controller struct {
 	WebhookConfiguration string
 	// KeepCABundle keeps the caBundle of the webhook for policies, because pkg/certs writes it.
 	KeepCABundle bool
-	// RunsRollouts reports whether workloads move to new releases if a policy says so.
-	RunsRollouts bool
-	Metrics      *Metrics
-	Events       *events.Recorder
-	Log          logr.Logger
-	Now          func() time.Time
+	// Rollouts returns all automatic rollouts. It is nil if they are disabled.
+	Rollouts func() []Rollout
+	Metrics  *Metrics
+	Events   *events.Recorder
+	Log      logr.Logger
+	Now      func() time.Time
 
 	// reported has the uninjected pods that the last count reported, by the policy's name and the pod's UID.
 	reported sets.Set[reportedPod]

@@ -28,6 +28,8 @@ type counts struct {
 	releases map[annotations.PluginRef]int32
 	// toRestart holds the workloads of outdated pods.
 	toRestart map[v1alpha1.WorkloadReference]bool
+	// rollouts are the automatic rollouts of workloads that the policy asks for.
+	rollouts []v1alpha1.WorkloadRollout
 	// uninjected are the outdated pods that were created without a call of the webhook.
 	uninjected []*clusterstate.KongPod
 }
@@ -75,9 +77,11 @@ func (c *Controller) count(
 	if err := c.Client.List(ctx, &namespaces); err != nil {
 		return nil, fmt.Errorf("read the namespaces: %w", err)
 	}
+	rollouts := c.rolloutsByNamespace()
 	for i := range namespaces.Items {
 		namespace := &namespaces.Items[i]
 		selecting := counter.addNamespace(namespace)
+		counter.addRollouts(rollouts[namespace.Name], selecting)
 		if !slices.ContainsFunc(selecting, func(policy *policy.Policy) bool { return len(policy.Plugins) > 0 }) {
 			continue
 		}

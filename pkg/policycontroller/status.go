@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// maxListedWorkloads limits the workloads that a status lists for a restart.
+	// maxListedWorkloads limits the workloads that a status lists for a restart, and those with rollouts.
 	maxListedWorkloads = 20
 	// maxListedReleases limits the releases that a status lists. Injection records can be forged.
 	maxListedReleases = 50
@@ -62,7 +62,7 @@ func (c *Controller) writeStatuses(
 		status.ObservedGeneration = item.Generation
 		setConditions(status, observation{
 			policy: policies.Valid[item.Name], invalid: policies.Errors[item.Name],
-			webhook: webhookErr, denied: denied, runsRollouts: c.RunsRollouts,
+			webhook: webhookErr, denied: denied, runsRollouts: c.Rollouts != nil,
 		})
 		shown = append(shown, v1alpha1.PluginPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: item.Name}, Spec: item.Spec, Status: *status,
@@ -78,6 +78,7 @@ func setCounts(status *v1alpha1.PluginPolicyStatus, counts *counts) {
 	status.Injected, status.OptedOut, status.Outdated = counts.injected, counts.optedOut, counts.outdated
 	status.Uninjected = bounded(len(counts.uninjected))
 	status.Releases = sortedReleases(counts.releases)
+	status.Rollouts = sortedRollouts(counts.rollouts)
 	toRestart := sortedWorkloads(counts.toRestart)
 	status.WorkloadsToRestart = toRestart[:min(len(toRestart), maxListedWorkloads)]
 }

@@ -170,7 +170,8 @@ func TestRollout(t *testing.T) {
 	})
 	check("stuck", 0, "a@1.2.0",
 		"Warning RolloutFailed: the rollout does not succeed, and kongdao does not try it again: "+
-			`ReplicaSet "kong-1" has timed out progressing. Go back with "kubectl rollout undo", or publish a fixed release`)
+			`ReplicaSet "kong-1" has timed out progressing. Go back with "kubectl rollout undo". `+
+			"Then the workload can move to a fixed release")
 	check("still stuck", 0, "a@1.2.0")
 	f.change(func(d *appsv1.Deployment) {
 		d.Spec.Template.Annotations[annotations.Releases] = "a@1.1.0"

@@ -111,6 +111,31 @@ func stuckMessage(object client.Object) string {
 	return ""
 }
 
+// Status is the last automatic rollout of a workload.
+type Status struct {
+	Namespace, Kind, Name string
+	// PodLabels are the labels of the pod template.
+	PodLabels map[string]string
+	// Text is the annotation kongdao.io/rollout-status.
+	Text string
+}
+
+// Statuses returns the last automatic rollouts of all followed workloads that had one, in no order.
+func (c *Controller) Statuses() []Status {
+	var statuses []Status
+	for _, key := range c.keys("") {
+		workload, follows := c.followers[key.kind].Get(key.NamespacedName)
+		if !follows || workload.Annotations[annotations.RolloutStatus] == "" {
+			continue
+		}
+		statuses = append(statuses, Status{
+			Namespace: key.Namespace, Kind: key.kind, Name: key.Name, PodLabels: workload.template.AllLabels(),
+			Text: workload.Annotations[annotations.RolloutStatus],
+		})
+	}
+	return statuses
+}
+
 // isSame reports whether a change of a workload cannot change a decision.
 func isSame(a, b *followed) bool {
 	return a.UID == b.UID && a.Generation == b.Generation && a.progress == b.progress && a.stuck == b.stuck &&

@@ -103,7 +103,8 @@ func (c *Controller) report(
 	}
 	if now.failure != "" && now.failure != last.failure {
 		warn(reasonFailed, "the rollout does not succeed, and kongdao does not try it again: "+
-			strings.TrimSuffix(now.failure, ".")+". Go back with \"kubectl rollout undo\", or publish a fixed release")
+			strings.TrimSuffix(now.failure, ".")+". Go back with \"kubectl rollout undo\". "+
+			"Then the workload can move to a fixed release")
 	}
 	if status == "" {
 		return nil

@@ -108,7 +108,7 @@ spec:
 func testRolloutsOfOtherKinds(t *testing.T) {
 	s := newSpace(t)
 	s.publishAs("quiet", quietPlugin())
-	s.policy("auto", `plugins: [{name: quiet}], podSelector: {matchLabels: {app: sts}}, rollout: Auto`)
+	p := s.policy("auto", `plugins: [{name: quiet}], podSelector: {matchLabels: {app: sts}}, rollout: Auto`)
 	s.apply(fmt.Sprintf(idleWorkload, "DaemonSet", "ds",
 		annotations.Plugins+": quiet, "+annotations.Rollout+": auto", kongImage))
 	s.apply(fmt.Sprintf(idleWorkload, "StatefulSet", "sts", "example.com/request: none", kongImage))
@@ -120,4 +120,11 @@ func testRolloutsOfOtherKinds(t *testing.T) {
 		s.waitPins(workload, "quiet@1.1.0")
 		s.run("", "rollout", "status", workload, "--timeout="+waitTimeout.String())
 	}
+	eventually(t, func() error {
+		got := s.run("", "get", "pluginpolicy", p.name, "-o", "jsonpath={.status.rollouts[*].status}")
+		if want := "RolloutComplete: quiet: 1.0.0 -> 1.1.0"; got != want {
+			return fmt.Errorf("the status of the policy has the rollouts %q, want %q", got, want)
+		}
+		return nil
+	})
 }

@@ -183,6 +183,9 @@ type PluginPolicyStatus struct {
 	// WorkloadsToRestart lists up to 20 workloads with outdated pods.
 	// +listType=atomic
 	WorkloadsToRestart []WorkloadReference `json:"workloadsToRestart,omitempty"`
+	// Rollouts lists up to 20 workloads that moved to new releases because of the field rollout, or that wait to move.
+	// +listType=atomic
+	Rollouts []WorkloadRollout `json:"rollouts,omitempty"`
 	// ObservedGeneration is the generation of the spec that this status describes.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions are Ready and PodsDenied, and Reconciling or Stalled while they are True.
@@ -197,6 +200,13 @@ type ReleasePods struct {
 	Release string `json:"release"`
 	// Pods is the number of pods.
 	Pods int32 `json:"pods"`
+}
+
+// WorkloadRollout is the last automatic rollout of a workload.
+type WorkloadRollout struct {
+	WorkloadReference `json:",inline"`
+	// Status is the annotation kongdao.io/rollout-status of the workload: what moved, or why it waits or failed.
+	Status string `json:"status"`
 }
 
 // PolicyDenials are the denials that one replica of kongdao reports for a policy.
