@@ -38,9 +38,7 @@ func (p present) isOlderThan(release *catalog.Release) bool {
 // returns false if there is neither.
 func (d *decider) presentOf(plugin string, needsDigest bool) (found present, known bool, err error) {
 	pin, isPinned := annotations.ByName(d.request.Pins)[plugin]
-	digests := map[string]string{}
-	// A malformed annotation has no digests.
-	_ = json.Unmarshal([]byte(d.workload.Template.Annotations[annotations.Digests]), &digests)
+	digests := parseDigests(d.workload.Template.Annotations[annotations.Digests])
 	if isPinned && (!needsDigest || digests[plugin] != "") {
 		return present{pin, digests[plugin]}, true, nil
 	}
@@ -57,12 +55,18 @@ func (d *decider) presentOf(plugin string, needsDigest bool) (found present, kno
 	return present{ref: pin}, isPinned, nil
 }
 
-// rolledOut returns the digests of the last automatic rollouts by release. The annotation can be malformed: nothing was
-// rolled out then.
+// rolledOut returns the digests of the last automatic rollouts by release.
 func (d *decider) rolledOut() map[string]string {
-	releases := map[string]string{}
-	_ = json.Unmarshal([]byte(d.workload.Annotations[annotations.RolledOut]), &releases)
-	return releases
+	return parseDigests(d.workload.Annotations[annotations.RolledOut])
+}
+
+// parseDigests parses an annotation with a JSON object. Users can write anything: a malformed value has no digests.
+func parseDigests(value string) map[string]string {
+	var digests map[string]string
+	if err := json.Unmarshal([]byte(value), &digests); err != nil || digests == nil {
+		return map[string]string{}
+	}
+	return digests
 }
 
 // move is a plugin that moves to a release.
@@ -160,8 +164,7 @@ func (d *decider) nextRolledOut(moves []move) string {
 
 // nextDigests returns the value of annotation kongdao.io/release-digests after the moves, "" for none.
 func (d *decider) nextDigests(moves []move) string {
-	digests := map[string]string{}
-	_ = json.Unmarshal([]byte(d.workload.Template.Annotations[annotations.Digests]), &digests) // malformed: replaced
+	digests := parseDigests(d.workload.Template.Annotations[annotations.Digests])
 	for _, move := range moves {
 		delete(digests, move.to.Name)
 		if isMutable(move.release) {

@@ -272,6 +272,22 @@ func merged(before, set map[string]string) map[string]string {
 	return all
 }
 
+// TestMalformedRecords proves that a workload moves with any content of its annotations.
+func TestMalformedRecords(t *testing.T) {
+	for _, value := range []string{"null", "[]", "{", `{"a@1.1.0": 1}`, `"x"`, `{"a": {}}`} {
+		outcome, err := decide(t, test{
+			own:     map[string]string{annotations.Rollout: "auto", annotations.RolledOut: value},
+			sources: []*corev1.ConfigMap{source("1.1.0")},
+			template: map[string]string{
+				annotations.Plugins: "a", annotations.Releases: "a@1.0.0", annotations.Digests: value,
+			},
+		})
+		if err != nil || outcome.State != Moves {
+			t.Errorf("%s: %+v, %v", value, outcome, err)
+		}
+	}
+}
+
 // TestChangedSources proves that a change of mutable sources rolls out once, also a change back to older contents. The
 // first digest comes from a pod, so the annotation kongdao.io/rollout restarts nothing.
 func TestChangedSources(t *testing.T) {
