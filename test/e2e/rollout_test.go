@@ -104,13 +104,14 @@ spec:
 `
 
 // testRolloutsOfOtherKinds moves a DaemonSet whose annotation asks for automatic rollouts, and a StatefulSet that has
-// no annotation, because a policy asks for them.
+// no annotation, because a policy asks for them. A manifest that is applied again does not undo a move.
 func testRolloutsOfOtherKinds(t *testing.T) {
 	s := newSpace(t)
 	s.publishAs("quiet", quietPlugin())
 	p := s.policy("auto", `plugins: [{name: quiet}], podSelector: {matchLabels: {app: sts}}, rollout: Auto`)
-	s.apply(fmt.Sprintf(idleWorkload, "DaemonSet", "ds",
-		annotations.Plugins+": quiet, "+annotations.Rollout+": auto", kongImage))
+	daemonSet := fmt.Sprintf(idleWorkload, "DaemonSet", "ds",
+		annotations.Plugins+": quiet, "+annotations.Rollout+": auto", kongImage)
+	s.apply(daemonSet)
 	s.apply(fmt.Sprintf(idleWorkload, "StatefulSet", "sts", "example.com/request: none", kongImage))
 	for _, workload := range []string{"daemonset/ds", "statefulset/sts"} {
 		s.run("", "rollout", "status", workload, "--timeout="+waitTimeout.String())
@@ -120,6 +121,10 @@ func testRolloutsOfOtherKinds(t *testing.T) {
 		s.waitPins(workload, "quiet@1.1.0")
 		s.run("", "rollout", "status", workload, "--timeout="+waitTimeout.String())
 	}
+	// GitOps tools apply the same manifest again and again, without the pin.
+	s.apply(daemonSet)
+	s.run(daemonSet, "apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller", "-f", "-")
+	s.waitPins("daemonset/ds", "quiet@1.1.0")
 	eventually(t, func() error {
 		got := s.run("", "get", "pluginpolicy", p.name, "-o", "jsonpath={.status.rollouts[*].status}")
 		if want := "RolloutComplete: quiet: 1.0.0 -> 1.1.0"; got != want {
