@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/mutate"
 	"kongdao.io/kongdao/pkg/policy"
@@ -44,10 +43,7 @@ type releaseUsers struct {
 // usersOf reads from the API server what uses the release of a source. A library has users in all namespaces. After an
 // error, it returns what it found before.
 func (c *Cluster) usersOf(ctx context.Context, source deletedSource) (releaseUsers, error) {
-	namespace := source.namespace
-	if c.Policies.HasLibrary(namespace) {
-		namespace = metav1.NamespaceAll
-	}
+	namespace := c.Policies.UsersOf(source.namespace)
 	var users releaseUsers
 	for object, err := range workloads.All(ctx, c.Live, namespace, workloads.Kinds()) {
 		if err != nil {
@@ -110,32 +106,21 @@ func mayRequest(plugin string, podAnnotations map[string]string, policies []*pol
 	})
 }
 
-// podPageSize limits the pods in one read.
-const podPageSize = 500
-
 // podsWith reads the metadata of the pods in a namespace, or in all namespaces, that have the release of a source.
 func (c *Cluster) podsWith(ctx context.Context, source deletedSource, namespace string) ([]string, error) {
 	var found []string
-	var page metav1.PartialObjectMetadataList
-	for {
-		page.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-		err := c.Live.List(ctx, &page, client.InNamespace(namespace), client.MatchingLabels{annotations.Injected: "true"},
-			client.Limit(podPageSize), client.Continue(page.Continue))
+	isInjected := client.MatchingLabels{annotations.Injected: "true"}
+	for pod, err := range clusterstate.PodMetadata(ctx, c.Live, namespace, isInjected) {
 		if err != nil {
-			return found, fmt.Errorf("list the injected pods: %w", err)
+			return found, err
 		}
-		for i := range page.Items {
-			pod := &page.Items[i]
-			record, _ := mutate.ParseInjectionRecord(pod.Annotations) // a forged record only adds a name to a warning
-			if slices.ContainsFunc(record.Releases, func(release mutate.ReleaseRecord) bool {
-				return source.isUsedBy(pod.Namespace, release.Library, release.Plugin, release.Version)
-			}) {
-				found = append(found, fmt.Sprintf("Pod %q", pod.Namespace+"/"+pod.Name))
-			}
-		}
-		if page.Continue == "" {
-			slices.Sort(found)
-			return found, nil
+		record, _ := mutate.ParseInjectionRecord(pod.Annotations) // a forged record only adds a name to a warning
+		if slices.ContainsFunc(record.Releases, func(release mutate.ReleaseRecord) bool {
+			return source.isUsedBy(pod.Namespace, release.Library, release.Plugin, release.Version)
+		}) {
+			found = append(found, fmt.Sprintf("Pod %q", pod.Namespace+"/"+pod.Name))
 		}
 	}
+	slices.Sort(found)
+	return found, nil
 }

@@ -3,6 +3,8 @@ package clusterstate
 import (
 	"context"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"kongdao.io/kongdao/pkg/policy"
 )
 
@@ -17,9 +19,13 @@ type NamespacePolicies struct {
 	Namespaces LabelReader
 }
 
-// HasLibrary reports whether a policy names a namespace as its library.
-func (p *NamespacePolicies) HasLibrary(namespace string) bool {
-	return p != nil && p.Index.HasLibrary(namespace)
+// UsersOf returns the namespace whose pods can use the sources of a namespace. It is "" for all namespaces, if the
+// namespace is a library.
+func (p *NamespacePolicies) UsersOf(namespace string) string {
+	if p != nil && p.Index.HasLibrary(namespace) {
+		return metav1.NamespaceAll
+	}
+	return namespace
 }
 
 // Of returns the policies that select a namespace. If the cluster has no policies, it does not read the labels.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,9 +22,8 @@ func NewestRecord(
 	ctx context.Context, reader client.Reader, namespace string, selected labels.Selector,
 ) (mutate.InjectionRecord, error) {
 	isInjected, _ := labels.SelectorFromSet(labels.Set{annotations.Injected: "true"}).Requirements()
-	var pods metav1.PartialObjectMetadataList
-	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	err := reader.List(ctx, &pods, client.InNamespace(namespace), client.Limit(maxListedPods),
+	pods := newPodMetadataList()
+	err := reader.List(ctx, pods, client.InNamespace(namespace), client.Limit(maxListedPods),
 		client.MatchingLabelsSelector{Selector: selected.Add(isInjected...)})
 	if err != nil {
 		return mutate.InjectionRecord{}, fmt.Errorf("list the pods in namespace %q: %w", namespace, err)

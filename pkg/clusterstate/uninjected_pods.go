@@ -1,7 +1,6 @@
 package clusterstate
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,17 +28,11 @@ type UninjectedPods = Follower[*UninjectedPod]
 // only the metadata of pods. The selector is that of the webhook: it says for which pods the API server calls it.
 func NewUninjectedPods(live client.WithWatch, selector labels.Selector, namespaces ...string) *UninjectedPods {
 	return NewFollower(live, FollowerOptions[*UninjectedPod]{
-		Name: "pods that request plugins", Empty: &UninjectedPod{}, NewList: newPodMetadataList, Fields: notEnded,
-		Namespaces: namespaces,
-		Reduce:     func(object runtime.Object) (*UninjectedPod, bool) { return reduceUninjectedPod(object, selector) },
-		IsSame:     func(a, b *UninjectedPod) bool { return a.UID == b.UID },
+		Name: "pods that request plugins", Empty: &UninjectedPod{},
+		NewList: func() client.ObjectList { return newPodMetadataList() }, Fields: notEnded, Namespaces: namespaces,
+		Reduce: func(object runtime.Object) (*UninjectedPod, bool) { return reduceUninjectedPod(object, selector) },
+		IsSame: func(a, b *UninjectedPod) bool { return a.UID == b.UID },
 	})
-}
-
-func newPodMetadataList() client.ObjectList {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	return list
 }
 
 // reduceUninjectedPod returns what to keep of a pod's metadata. It returns false unless the webhook should have

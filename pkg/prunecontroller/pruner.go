@@ -83,11 +83,7 @@ func (p *Pruner) pruneNamespace(ctx context.Context, namespace string) error {
 	if !hasCandidates {
 		return nil
 	}
-	scope := namespace
-	if p.Policies.HasLibrary(namespace) {
-		scope = metav1.NamespaceAll
-	}
-	used, err := uses.Read(ctx, p.Live, scope)
+	used, err := uses.Read(ctx, p.Live, p.Policies.UsersOf(namespace))
 	if err != nil {
 		return fmt.Errorf("prune the releases of namespace %q: %w", namespace, err)
 	}

@@ -41,7 +41,8 @@ type Controller struct {
 
 	followers map[string]*follower
 	settling  settling
-	reports   reports
+	// reported has what was reported by workload. Only the worker uses it.
+	reported map[workloadKey]reported
 }
 
 // Follow says which workloads the controller reads. The client watches without a cache.
@@ -119,11 +120,7 @@ func (c *Controller) subscribe(ctx context.Context, queue workQueue) error {
 	}
 	context.AfterFunc(ctx, c.Sources.SubscribeToPlugins(func(plugin types.NamespacedName) {
 		c.settling.note(plugin, c.Now())
-		namespace := plugin.Namespace
-		if c.Policies.HasLibrary(namespace) {
-			namespace = ""
-		}
-		for _, key := range c.keys(namespace) {
+		for _, key := range c.keys(c.Policies.UsersOf(plugin.Namespace)) {
 			queue.Add(key)
 		}
 	}))

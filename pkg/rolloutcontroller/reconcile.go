@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,7 +22,7 @@ import (
 func (c *Controller) reconcile(ctx context.Context, key workloadKey) (reconcile.Result, error) {
 	workload, follows := c.followers[key.kind].Get(key.NamespacedName)
 	if !follows {
-		c.reports.replace(key, func(reported) reported { return reported{} })
+		c.setReported(key, reported{})
 		return reconcile.Result{}, nil
 	}
 	if excluded, err := c.Exclusions.Excludes(ctx, key.Namespace); err != nil || excluded {
@@ -71,10 +72,10 @@ func (c *Controller) facts(ctx context.Context, workload *followed) (rollout.Fac
 		Cluster: decision.Cluster{
 			Policies: policies, Releases: c.Sources.Releases, RunsMigrations: c.RunsMigrations,
 		},
-		Running: func() ([]mutate.ReleaseRecord, error) {
+		Running: sync.OnceValues(func() ([]mutate.ReleaseRecord, error) {
 			record, err := clusterstate.NewestRecord(ctx, c.Live, workload.Namespace, workload.selector)
 			return record.Releases, err
-		},
+		}),
 		Migration: func(name string) *v1alpha1.PluginMigration {
 			var migration v1alpha1.PluginMigration
 			key := client.ObjectKey{Namespace: workload.Namespace, Name: name}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -31,25 +30,14 @@ type reported struct {
 	moving string
 }
 
-// reports holds what was reported by workload. The zero value is empty. It is safe for concurrent use.
-type reports struct {
-	mutex      sync.Mutex
-	byWorkload map[workloadKey]reported
-}
-
-// replace stores what is reported, and returns what was reported last.
-func (r *reports) replace(key workloadKey, next func(last reported) reported) (last, now reported) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	last = r.byWorkload[key]
-	now = next(last)
-	if r.byWorkload == nil {
-		r.byWorkload = map[workloadKey]reported{}
+// setReported stores what is reported about a workload, and forgets workloads without a report.
+func (c *Controller) setReported(key workloadKey, now reported) {
+	if c.reported == nil {
+		c.reported = map[workloadKey]reported{}
 	}
-	if delete(r.byWorkload, key); now != (reported{}) {
-		r.byWorkload[key] = now
+	if delete(c.reported, key); now != (reported{}) {
+		c.reported[key] = now
 	}
-	return last, now
 }
 
 // nextReported returns what to report about an outcome.
@@ -73,7 +61,9 @@ func nextReported(workload *followed, outcome rollout.Outcome, last reported) re
 func (c *Controller) report(
 	ctx context.Context, key workloadKey, workload *followed, outcome rollout.Outcome,
 ) error {
-	last, now := c.reports.replace(key, func(last reported) reported { return nextReported(workload, outcome, last) })
+	last := c.reported[key]
+	now := nextReported(workload, outcome, last)
+	c.setReported(key, now)
 	about := &corev1.ObjectReference{
 		APIVersion: workload.APIVersion, Kind: key.kind, Namespace: key.Namespace, Name: key.Name, UID: workload.UID,
 	}

@@ -7,26 +7,25 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
+	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/prune"
 	"kongdao.io/kongdao/pkg/workloads"
 )
 
-// podPageSize limits the pods in one read.
-const podPageSize = 500
-
 // Read returns what uses releases in a namespace, or in all namespaces if it is "". Of pods, it reads the metadata.
 func Read(ctx context.Context, reader client.Reader, namespace string) ([]prune.Use, error) {
-	uses, err := ofPods(ctx, reader, namespace)
-	if err != nil {
-		return nil, err
+	var uses []prune.Use
+	for pod, err := range clusterstate.PodMetadata(ctx, reader, namespace) {
+		if err != nil {
+			return nil, err
+		}
+		uses = append(uses, prune.UsesOf(pod.Annotations, fmt.Sprintf("Pod %q", pod.Namespace+"/"+pod.Name))...)
 	}
 	// ReplicaSets and ControllerRevisions hold the older templates, to which a workload can be rolled back.
 	kinds := slices.Concat(workloads.Kinds(), workloads.OlderKinds())
@@ -41,26 +40,6 @@ func Read(ctx context.Context, reader client.Reader, namespace string) ([]prune.
 		return nil, err
 	}
 	return append(uses, ofMigrations(migrations)...), nil
-}
-
-func ofPods(ctx context.Context, reader client.Reader, namespace string) ([]prune.Use, error) {
-	var uses []prune.Use
-	var page metav1.PartialObjectMetadataList
-	for {
-		page.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-		err := reader.List(ctx, &page, client.InNamespace(namespace), client.Limit(podPageSize),
-			client.Continue(page.Continue))
-		if err != nil {
-			return nil, fmt.Errorf("list pods: %w", err)
-		}
-		for i := range page.Items {
-			pod := &page.Items[i]
-			uses = append(uses, prune.UsesOf(pod.Annotations, fmt.Sprintf("Pod %q", pod.Namespace+"/"+pod.Name))...)
-		}
-		if page.Continue == "" {
-			return uses, nil
-		}
-	}
 }
 
 // ReadMigrations reads the PluginMigrations in a namespace, or in all if it is "". A cluster may have no such kind.
