@@ -67,7 +67,7 @@ func (s *shared) addPolicyController() error {
 		Scope:                s.scope,
 		WebhookConfiguration: s.options.WebhookConfiguration,
 		KeepCABundle:         s.options.KeepCABundle,
-		Rollouts:             s.rolloutStatuses(),
+		Rollouts:             s.rolloutReports(),
 		Metrics:              policyMetrics,
 		Events:               s.events,
 		Log:                  ctrl.Log.WithName("policies"),

@@ -5,8 +5,7 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"kongdao.io/kongdao/pkg/apis/v1alpha1"
-	"kongdao.io/kongdao/pkg/policycontroller"
+	"kongdao.io/kongdao/pkg/rollout"
 	"kongdao.io/kongdao/pkg/rolloutcontroller"
 )
 
@@ -32,22 +31,11 @@ func (s *shared) addRollouts() error {
 	return controller.SetUp(s.manager)
 }
 
-// rolloutStatuses returns the function with which the statuses of policies show automatic rollouts, nil if they are
-// disabled.
-func (s *shared) rolloutStatuses() func() []policycontroller.Rollout {
+// rolloutReports returns the function with which the statuses of policies show automatic rollouts, nil if they are
+// disabled. The controller for rollouts is added later.
+func (s *shared) rolloutReports() func() []rollout.Report {
 	if !s.options.Rollouts {
 		return nil
 	}
-	return func() []policycontroller.Rollout {
-		var rollouts []policycontroller.Rollout
-		for _, status := range s.rollouts.Statuses() {
-			rollouts = append(rollouts, policycontroller.Rollout{
-				Workload: v1alpha1.WorkloadReference{
-					Namespace: status.Namespace, Kind: status.Kind, Name: status.Name,
-				},
-				PodLabels: status.PodLabels, Status: status.Text,
-			})
-		}
-		return rollouts
-	}
+	return func() []rollout.Report { return s.rollouts.Reports() }
 }

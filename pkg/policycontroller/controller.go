@@ -26,6 +26,7 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/events"
+	"kongdao.io/kongdao/pkg/rollout"
 	"kongdao.io/kongdao/pkg/scope"
 )
 
@@ -44,7 +45,7 @@ type Controller struct {
 	// KeepCABundle keeps the caBundle of the webhook for policies, because pkg/certs writes it.
 	KeepCABundle bool
 	// Rollouts returns all automatic rollouts. It is nil if they are disabled.
-	Rollouts func() []Rollout
+	Rollouts func() []rollout.Report
 	Metrics  *Metrics
 	Events   *events.Recorder
 	Log      logr.Logger

@@ -7,41 +7,33 @@ import (
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/policy"
+	"kongdao.io/kongdao/pkg/rollout"
 )
 
-// Rollout is the last automatic rollout of a workload.
-type Rollout struct {
-	Workload v1alpha1.WorkloadReference
-	// PodLabels are the labels of the pod template.
-	PodLabels map[string]string
-	// Status says what moved, or why it waits or failed.
-	Status string
-}
-
 // rolloutsByNamespace returns all automatic rollouts, by namespace.
-func (c *Controller) rolloutsByNamespace() map[string][]Rollout {
+func (c *Controller) rolloutsByNamespace() map[string][]rollout.Report {
 	if c.Rollouts == nil {
 		return nil
 	}
-	byNamespace := map[string][]Rollout{}
-	for _, rollout := range c.Rollouts() {
-		namespace := rollout.Workload.Namespace
-		byNamespace[namespace] = append(byNamespace[namespace], rollout)
+	byNamespace := map[string][]rollout.Report{}
+	for _, report := range c.Rollouts() {
+		namespace := report.Workload.Namespace
+		byNamespace[namespace] = append(byNamespace[namespace], report)
 	}
 	return byNamespace
 }
 
 // addRollouts adds the rollouts in a namespace to the policies that ask for them.
-func (c *counter) addRollouts(rollouts []Rollout, selecting []*policy.Policy) {
-	for _, rollout := range rollouts {
-		if !c.pods.Matches(labels.Set(rollout.PodLabels)) {
+func (c *counter) addRollouts(reports []rollout.Report, selecting []*policy.Policy) {
+	for _, report := range reports {
+		if !c.pods.Matches(labels.Set(report.PodLabels)) {
 			continue
 		}
 		for _, policy := range selecting {
-			if !policy.Audits && policy.AutoRollout && len(policy.Plugins) > 0 && policy.SelectsPod(rollout.PodLabels) {
+			if !policy.Audits && policy.AutoRollout && len(policy.Plugins) > 0 && policy.SelectsPod(report.PodLabels) {
 				counts := c.byPolicy[policy.Name]
 				counts.rollouts = append(counts.rollouts, v1alpha1.WorkloadRollout{
-					WorkloadReference: rollout.Workload, Status: rollout.Status,
+					WorkloadReference: report.Workload, Status: report.Status,
 				})
 			}
 		}

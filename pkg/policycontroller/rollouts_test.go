@@ -10,22 +10,23 @@ import (
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/policy"
+	"kongdao.io/kongdao/pkg/rollout"
 )
 
 // TestRollouts proves which rollouts the status of a policy lists.
 func TestRollouts(t *testing.T) {
 	plugins := []annotations.PluginRef{{Name: "a"}}
-	rollout := func(name string) Rollout {
-		return Rollout{
+	made := func(name string) rollout.Report {
+		return rollout.Report{
 			Workload: v1alpha1.WorkloadReference{Namespace: "shop", Kind: "Deployment", Name: name}, Status: "done",
 		}
 	}
-	c := &Controller{Rollouts: func() []Rollout {
-		other := rollout("other")
+	c := &Controller{Rollouts: func() []rollout.Report {
+		other := made("other")
 		other.Workload.Namespace = "other"
-		all := []Rollout{other}
+		all := []rollout.Report{other}
 		for i := range 2 * maxListedWorkloads {
-			all = append(all, rollout(fmt.Sprintf("kong-%02d", 2*maxListedWorkloads-i)))
+			all = append(all, made(fmt.Sprintf("kong-%02d", 2*maxListedWorkloads-i)))
 		}
 		return all
 	}}

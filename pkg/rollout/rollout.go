@@ -81,6 +81,15 @@ type Outcome struct {
 	Failure string
 }
 
+// Report is what was last reported about the automatic rollouts of a workload.
+type Report struct {
+	Workload v1alpha1.WorkloadReference
+	// PodLabels are the labels of the pod template.
+	PodLabels map[string]string
+	// Status is the annotation kongdao.io/rollout-status: what moved, or why it waits or failed.
+	Status string
+}
+
 // Decide decides about a workload. An error comes from the facts.
 func Decide(workload Workload, facts Facts) (Outcome, error) {
 	isAuto, err := ParseMode(workload.Annotations[annotations.Rollout])

@@ -12,8 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/pkg/rollout"
 	"kongdao.io/kongdao/pkg/upgrade"
 	"kongdao.io/kongdao/pkg/workloads"
 )
@@ -111,29 +113,20 @@ func stuckMessage(object client.Object) string {
 	return ""
 }
 
-// Status is the last automatic rollout of a workload.
-type Status struct {
-	Namespace, Kind, Name string
-	// PodLabels are the labels of the pod template.
-	PodLabels map[string]string
-	// Text is the annotation kongdao.io/rollout-status.
-	Text string
-}
-
-// Statuses returns the last automatic rollouts of all followed workloads that had one, in no order.
-func (c *Controller) Statuses() []Status {
-	var statuses []Status
+// Reports returns what was last reported about all followed workloads that moved or wait to move, in no order.
+func (c *Controller) Reports() []rollout.Report {
+	var reports []rollout.Report
 	for _, key := range c.keys("") {
 		workload, follows := c.followers[key.kind].Get(key.NamespacedName)
 		if !follows || workload.Annotations[annotations.RolloutStatus] == "" {
 			continue
 		}
-		statuses = append(statuses, Status{
-			Namespace: key.Namespace, Kind: key.kind, Name: key.Name, PodLabels: workload.template.AllLabels(),
-			Text: workload.Annotations[annotations.RolloutStatus],
+		reports = append(reports, rollout.Report{
+			Workload:  v1alpha1.WorkloadReference{Namespace: key.Namespace, Kind: key.kind, Name: key.Name},
+			PodLabels: workload.template.AllLabels(), Status: workload.Annotations[annotations.RolloutStatus],
 		})
 	}
-	return statuses
+	return reports
 }
 
 // isSame reports whether a change of a workload cannot change a decision.
