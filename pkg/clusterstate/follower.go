@@ -22,7 +22,9 @@ type Follower[T client.Object] struct {
 	isSame     func(a, b T) bool
 
 	mutex       sync.RWMutex
-	objects     map[types.NamespacedName]T
+	byNamespace map[string]map[string]T
+	// unread is the number of reflectors that have not read their first list.
+	unread      int
 	subscribers subscribers[types.NamespacedName]
 }
 
@@ -47,7 +49,7 @@ type FollowerOptions[T client.Object] struct {
 
 // NewFollower returns a Follower that reads the API server with Run.
 func NewFollower[T client.Object](live client.WithWatch, options FollowerOptions[T]) *Follower[T] {
-	f := &Follower[T]{isSame: options.IsSame, objects: map[types.NamespacedName]T{}}
+	f := &Follower[T]{isSame: options.IsSame, byNamespace: map[string]map[string]T{}}
 	namespaces := options.Namespaces
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
@@ -58,16 +60,17 @@ func NewFollower[T client.Object](live client.WithWatch, options FollowerOptions
 			reduce: func(object runtime.Object) (client.Object, bool) { return options.Reduce(object) },
 		}
 		f.reflectors = append(f.reflectors,
-			reader.newReflector(options.Name, options.Empty, followerStore[T]{f, namespace}))
+			reader.newReflector(options.Name, options.Empty, &followerStore[T]{follower: f, namespace: namespace}))
 	}
+	f.unread = len(f.reflectors)
 	return f
 }
 
 // StaticFollower returns a Follower that holds the given objects. Tests use it instead of an API server.
 func StaticFollower[T client.Object](objects ...T) *Follower[T] {
-	f := &Follower[T]{objects: map[types.NamespacedName]T{}}
+	f := &Follower[T]{byNamespace: map[string]map[string]T{}}
 	for _, object := range objects {
-		f.objects[client.ObjectKeyFromObject(object)] = object
+		f.put(object)
 	}
 	return f
 }
@@ -85,19 +88,39 @@ func (f *Follower[T]) Run(ctx context.Context) {
 func (f *Follower[T]) Get(key types.NamespacedName) (object T, counts bool) {
 	f.mutex.RLock()
 	defer f.mutex.RUnlock()
-	object, counts = f.objects[key]
+	object, counts = f.byNamespace[key.Namespace][key.Name]
 	return object, counts
+}
+
+// Synced reports whether the Follower holds every object that existed when Run started.
+func (f *Follower[T]) Synced() bool {
+	f.mutex.RLock()
+	defer f.mutex.RUnlock()
+	return f.unread == 0
+}
+
+// Of returns the objects of a namespace, in no order. Do not change them.
+func (f *Follower[T]) Of(namespace string) []T {
+	f.mutex.RLock()
+	defer f.mutex.RUnlock()
+	return slices.Collect(maps.Values(f.byNamespace[namespace]))
 }
 
 // Keys returns the keys of all objects that count, in no order.
 func (f *Follower[T]) Keys() []types.NamespacedName {
 	f.mutex.RLock()
 	defer f.mutex.RUnlock()
-	return slices.Collect(maps.Keys(f.objects))
+	var keys []types.NamespacedName
+	for namespace, objects := range f.byNamespace {
+		for name := range objects {
+			keys = append(keys, types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
+	return keys
 }
 
-// Subscribe calls changed for every object that later starts or ceases to count, or changes. Call cancel to end the
-// subscription.
+// Subscribe calls changed for every object that later starts or ceases to count, or changes. It also calls changed with
+// an empty key when the Follower is synced, because there may be no objects. Call cancel to end the subscription.
 func (f *Follower[T]) Subscribe(changed func(types.NamespacedName)) (cancel func()) {
 	return f.subscribers.add(changed)
 }
@@ -106,8 +129,11 @@ func (f *Follower[T]) Subscribe(changed func(types.NamespacedName)) (cancel func
 func (f *Follower[T]) put(object T) {
 	key := client.ObjectKeyFromObject(object)
 	f.mutex.Lock()
-	old, existed := f.objects[key]
-	f.objects[key] = object
+	if f.byNamespace[key.Namespace] == nil {
+		f.byNamespace[key.Namespace] = map[string]T{}
+	}
+	old, existed := f.byNamespace[key.Namespace][key.Name]
+	f.byNamespace[key.Namespace][key.Name] = object
 	f.mutex.Unlock()
 	if !existed || !f.isSame(old, object) {
 		f.subscribers.notify(key)
@@ -116,11 +142,25 @@ func (f *Follower[T]) put(object T) {
 
 func (f *Follower[T]) remove(key types.NamespacedName) {
 	f.mutex.Lock()
-	_, existed := f.objects[key]
-	delete(f.objects, key)
+	_, existed := f.byNamespace[key.Namespace][key.Name]
+	delete(f.byNamespace[key.Namespace], key.Name)
+	if len(f.byNamespace[key.Namespace]) == 0 {
+		delete(f.byNamespace, key.Namespace)
+	}
 	f.mutex.Unlock()
 	if existed {
 		f.subscribers.notify(key)
+	}
+}
+
+// noteRead notes that a reflector has read its first list.
+func (f *Follower[T]) noteRead() {
+	f.mutex.Lock()
+	f.unread--
+	isSynced := f.unread == 0
+	f.mutex.Unlock()
+	if isSynced {
+		f.subscribers.notify(types.NamespacedName{})
 	}
 }
 
@@ -128,9 +168,11 @@ func (f *Follower[T]) remove(key types.NamespacedName) {
 type followerStore[T client.Object] struct {
 	follower  *Follower[T]
 	namespace string
+	// hasRead reports whether the first list was read. Only the reflector uses it.
+	hasRead bool
 }
 
-func (s followerStore[T]) Add(object any) error {
+func (s *followerStore[T]) Add(object any) error {
 	reduced, ok := object.(T)
 	if !ok {
 		return fmt.Errorf("keep an object of type %T, want %T", object, reduced)
@@ -139,9 +181,9 @@ func (s followerStore[T]) Add(object any) error {
 	return nil
 }
 
-func (s followerStore[T]) Update(object any) error { return s.Add(object) }
+func (s *followerStore[T]) Update(object any) error { return s.Add(object) }
 
-func (s followerStore[T]) Delete(object any) error {
+func (s *followerStore[T]) Delete(object any) error {
 	reduced, ok := object.(T)
 	if !ok {
 		return fmt.Errorf("remove an object of type %T, want %T", object, reduced)
@@ -151,7 +193,7 @@ func (s followerStore[T]) Delete(object any) error {
 }
 
 // Replace implements toolscache.ReflectorStore. The objects are all that count in the namespace.
-func (s followerStore[T]) Replace(objects []any, _ string) error {
+func (s *followerStore[T]) Replace(objects []any, _ string) error {
 	gone := sets.Set[types.NamespacedName]{}
 	for _, key := range s.follower.Keys() {
 		if s.namespace == metav1.NamespaceAll || s.namespace == key.Namespace {
@@ -167,7 +209,11 @@ func (s followerStore[T]) Replace(objects []any, _ string) error {
 	for key := range gone {
 		s.follower.remove(key)
 	}
+	if !s.hasRead {
+		s.hasRead = true
+		s.follower.noteRead()
+	}
 	return nil
 }
 
-func (s followerStore[T]) Resync() error { return nil }
+func (s *followerStore[T]) Resync() error { return nil }

@@ -170,10 +170,12 @@ func TestKongPods(t *testing.T) {
 func TestReplaceKongPods(t *testing.T) {
 	a, _ := reduceKongPod(countedPod("shop", "a"))
 	b, _ := reduceKongPod(countedPod("shop", "b"))
-	pods := StaticKongPods(a, b)
+	pods := NewKongPods(nil)
+	pods.put(a)
+	pods.put(b)
 	var reported []string
 	defer pods.Subscribe(func(key types.NamespacedName) { reported = append(reported, key.Name) })()
-	if err := (kongPodStore{pods}).Replace([]any{b}, "9"); err != nil {
+	if err := (&followerStore[*KongPod]{follower: pods, hasRead: true}).Replace([]any{b}, "9"); err != nil {
 		t.Fatal(err)
 	}
 	if got := pods.Of("shop"); len(got) != 1 || got[0].Name != "b" || !slices.Equal(reported, []string{"a"}) {
@@ -192,7 +194,7 @@ func TestKongPodsNeedLittleMemory(t *testing.T) {
 		runtime.ReadMemStats(&stats)
 		return stats.HeapAlloc
 	}
-	pods := &KongPods{}
+	pods := NewKongPods(nil)
 	before := heap()
 	for i := range count {
 		pod := countedPod(fmt.Sprintf("team-%d", i%200), fmt.Sprintf("kong-%d", i))

@@ -3,7 +3,6 @@ package clusterstate
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,17 +88,4 @@ func (r objectReader) watch(ctx context.Context, options metav1.ListOptions) (wa
 		event.Object = reduced
 		return event, true
 	}), nil
-}
-
-// kongPodReader returns a reader of the pods that run Kong.
-func kongPodReader(live client.WithWatch) objectReader {
-	return objectReader{
-		live: live, fields: notEnded, newList: func() client.ObjectList { return &corev1.PodList{} },
-		reduce: func(object runtime.Object) (client.Object, bool) {
-			if pod, ok := object.(*corev1.Pod); ok {
-				return reduceKongPod(pod)
-			}
-			return &KongPod{}, false
-		},
-	}
 }

@@ -106,6 +106,7 @@ func TestUninjectedPods(t *testing.T) {
 		}
 	}
 	check("first list", "shop/a", "a")
+	check("synced", "/", "a")
 	server.watched.Add(injected)
 	server.watched.Action(watch.Bookmark, &metav1.PartialObjectMetadata{
 		ObjectMeta: metav1.ObjectMeta{ResourceVersion: "8"}})
@@ -130,7 +131,8 @@ func TestReplaceFollowed(t *testing.T) {
 		pod, _ := reduceUninjectedPod(requestingPod(namespace, name), labels.Everything())
 		return pod
 	}
-	shop, team := followerStore[*UninjectedPod]{pods, "shop"}, followerStore[*UninjectedPod]{pods, "team"}
+	shop := &followerStore[*UninjectedPod]{follower: pods, namespace: "shop"}
+	team := &followerStore[*UninjectedPod]{follower: pods, namespace: "team"}
 	for _, err := range []error{
 		shop.Replace([]any{reduced("shop", "a"), reduced("shop", "b")}, "7"),
 		team.Replace([]any{reduced("team", "a")}, "7"),

@@ -59,7 +59,7 @@ func TestCountNeedsNoRequest(t *testing.T) {
 			}})
 		}
 	}
-	controller := &Controller{Client: cached, Pods: clusterstate.StaticKongPods(pods...)}
+	controller := &Controller{Client: cached, Pods: clusterstate.StaticFollower(pods...)}
 	start := time.Now()
 	policies, err := clusterstate.ReadPolicies(t.Context(), cached)
 	if err != nil {
