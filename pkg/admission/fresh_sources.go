@@ -25,26 +25,25 @@ const (
 )
 
 // awaitSources waits until the cache has the present sources of plugins, which are given by namespace. A release that
-// was published just before must count. It reads metadata only. It reports whether it had to wait.
-func (c *Cluster) awaitSources(ctx context.Context, plugins map[string]sets.Set[string]) (hasWaited bool, err error) {
+// was published just before must count. It reads metadata only.
+func (c *Cluster) awaitSources(ctx context.Context, plugins map[string]sets.Set[string]) error {
 	for namespace, names := range c.readable(plugins) {
 		isOfPlugins, err := labels.NewRequirement(annotations.Plugin, selection.In, sets.List(names))
 		if err != nil {
-			return hasWaited, fmt.Errorf("select the ConfigMaps of plugins %q: %w", sets.List(names), err)
+			return fmt.Errorf("select the ConfigMaps of plugins %q: %w", sets.List(names), err)
 		}
 		var sources metav1.PartialObjectMetadataList
 		sources.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMapList"))
 		err = c.Live.List(ctx, &sources, client.InNamespace(namespace), client.Limit(maxListedSources),
 			client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*isOfPlugins)})
 		if err != nil {
-			return hasWaited, fmt.Errorf("list the ConfigMaps labelled %s in namespace %q: %w",
+			return fmt.Errorf("list the ConfigMaps labelled %s in namespace %q: %w",
 				annotations.Plugin, namespace, err)
 		}
 		isCurrent := func(context.Context) (bool, error) {
 			for i := range sources.Items {
 				source := &sources.Items[i]
 				if !c.Sources.Has(namespace, source.Name, string(source.UID)+"/"+source.ResourceVersion) {
-					hasWaited = true
 					return false, nil
 				}
 			}
@@ -53,5 +52,5 @@ func (c *Cluster) awaitSources(ctx context.Context, plugins map[string]sets.Set[
 		// After a timeout, what the cache has counts: a source may have changed again meanwhile.
 		_ = wait.PollUntilContextTimeout(ctx, cachePollInterval, maxCacheDelay, true, isCurrent)
 	}
-	return hasWaited, nil
+	return nil
 }

@@ -81,12 +81,12 @@ func (c *Cluster) resolvePins(
 			namespaces[namespace].Insert(plugin)
 		}
 	}
-	if hasWaited, err := c.awaitSources(ctx, namespaces); err != nil {
+	if err := c.awaitSources(ctx, namespaces); err != nil {
 		return nil, nil, err
-	} else if hasWaited {
-		if decision, err = c.admitTemplate(ctx, template); err != nil {
-			return nil, nil, err
-		}
+	}
+	// The first decision may be older than the sources, also if the cache had them at the first look.
+	if decision, err = c.admitTemplate(ctx, template); err != nil {
+		return nil, nil, err
 	}
 	return append(resolved, decision.PinsTo(newest)...), &decision, nil
 }

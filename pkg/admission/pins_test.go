@@ -113,17 +113,23 @@ func TestNewestIsNewerThanTheCache(t *testing.T) {
 	published := configmaps.Versioned(configmaps.Source("kong", "new", "dao-test"), "2")
 	published.UID, published.ResourceVersion = "7", "7"
 	cached := configmaps.Versioned(configmaps.Source("kong", "old", "dao-test"), "1")
-	sources := clusterstate.StaticSources(cached)
-	live := &fakeReader{configMaps: []*corev1.ConfigMap{cached, published}}
-	// The cache gets the release while the webhook waits for it.
-	live.fail = func(context.Context) error {
-		go sources.Add(published)
-		return nil
-	}
-	h := newHarness(t, &Cluster{Sources: sources, Live: live})
-	request := workloadRequest(t, "Deployment", workloadTest{object: workloadYAML(daoTest, none)})
-	got := asYAML(t, patched(t, request.Object.Raw, h.handle(t, request).Patch))
-	if !strings.Contains(got, "kongdao.io/releases: dao-test@2") {
-		t.Errorf("the newest release is not chosen:\n%s", got)
+	for name, arrive := range map[string]func(add func()){
+		"while the webhook waits for it": func(add func()) { go add() },
+		"before the webhook waits":       func(add func()) { add() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sources := clusterstate.StaticSources(cached)
+			live := &fakeReader{configMaps: []*corev1.ConfigMap{cached, published}}
+			live.fail = func(context.Context) error {
+				arrive(func() { sources.Add(published) })
+				return nil
+			}
+			h := newHarness(t, &Cluster{Sources: sources, Live: live})
+			request := workloadRequest(t, "Deployment", workloadTest{object: workloadYAML(daoTest, none)})
+			got := asYAML(t, patched(t, request.Object.Raw, h.handle(t, request).Patch))
+			if !strings.Contains(got, "kongdao.io/releases: dao-test@2") {
+				t.Errorf("the newest release is not chosen:\n%s", got)
+			}
+		})
 	}
 }
