@@ -5,6 +5,7 @@
 #   files/crds in the chart     CRDs of the API types
 #   README.md in the chart      values and their comments in values.yaml
 #   deploy/kustomize/base       the chart, rendered with its default values
+#   docs/rules.md               the rules of the checks
 #
 # With --check it changes nothing. It prints a diff of the files that are out of date, and fails if there are any.
 set -euo pipefail
@@ -71,9 +72,12 @@ done < <(find "$templates" -name '*.yaml' | LC_ALL=C sort)
   printf -- '  - %s\n' "${resources[@]}"
 } >"$generated/$base/kustomization.yaml"
 
+mkdir -p "$generated/docs"
+go run ./hack/rules >"$generated/docs/rules.md"
+
 if [[ ${1:-} == --check ]]; then
   stale=0
-  for path in "$apis/zz_generated.deepcopy.go" "$chart/files/crds" "$chart/README.md" "$base"; do
+  for path in "$apis/zz_generated.deepcopy.go" "$chart/files/crds" "$chart/README.md" "$base" docs/rules.md; do
     diff -ruN "$path" "$generated/$path" || stale=1
   done
   ((stale == 0)) || die "generated files are out of date, see the diff above: run 'make generate' and commit them"
@@ -83,6 +87,7 @@ cp "$generated/$apis/zz_generated.deepcopy.go" "$apis/"
 rm -rf "$chart/files/crds"
 cp -r "$generated/$chart/files/crds" "$chart/files/crds"
 cp "$generated/$chart/README.md" "$chart/README.md"
+cp "$generated/docs/rules.md" docs/rules.md
 rm -rf "$base"
 mkdir -p "$base"
 cp -r "$generated/$base"/. "$base/"

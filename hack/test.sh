@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test.sh [FLAG or PACKAGE...] runs `go test -race`, by default on ./... . It builds the programs that tests need first:
-# Kubernetes, Helm, cert-manager and vale.
+# Kubernetes, Helm, cert-manager and vale. It installs LuaJIT, with which a test compares the parser for Lua.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,6 +24,12 @@ export KONGDAO_VALE
 (($# > 0)) || set -- ./...
 packages=()
 for argument in "$@"; do [[ $argument == -* ]] || packages+=("$argument"); done
+if ! KONGDAO_LUAJIT=$(command -v luajit); then
+  hack/deb.sh luajit
+  KONGDAO_LUAJIT=$(command -v luajit)
+fi
+export KONGDAO_LUAJIT
+
 # The first compilation takes minutes, and go test prints no progress. This step compiles with progress messages. It
 # ignores compilation errors because go test reports them.
 log "compiling the tests (only the first time, 3 to 5 minutes on two cores)"

@@ -30,7 +30,7 @@ func publishedRelease(version, migrations string) *corev1.ConfigMap {
 	source := configmaps.Versioned(configmaps.Source("kong", "dao-test-"+version, "dao-test"), version)
 	source.Data["migrations.init.lua"] = "return { " + migrations + " }"
 	for _, name := range []string{"000_base", "001_next"} {
-		source.Data["migrations."+name+".lua"] = `return { postgres = { up = "" } }`
+		source.Data["migrations."+name+".lua"] = `return { postgres = { up = "SELECT 1" } }`
 	}
 	return source
 }

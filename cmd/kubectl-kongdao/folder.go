@@ -66,6 +66,8 @@ func (r *folderReader) visit(path string, entry fs.DirEntry, err error) error {
 		return nil
 	case path == ".":
 		return nil
+	case path == pack.IgnoreFile && !entry.IsDir():
+		return r.readFile(path, entry)
 	case pack.Excludes(path):
 		r.files[path] = nil // pack.Pack warns of it
 		if entry.IsDir() {

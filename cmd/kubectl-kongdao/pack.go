@@ -20,7 +20,12 @@ const packLong = `Pack each folder, which contains one Kong plugin, into ConfigM
 The plugin has the name of its folder. The ConfigMaps are immutable. Their version is the VERSION in handler.lua,
 and their names contain a digest of the files. A new release does not replace an old one.
 
-pack prints nothing if Kong would fail on one of the plugins. It reports all problems instead.`
+pack checks each plugin as "kubectl kongdao lint" does. It prints no ConfigMaps if Kong would fail on one of the
+plugins, and reports all problems instead. With --force, it packs these plugins anyway, and the annotation
+kongdao.io/force on the ConfigMaps makes kongdao inject them.
+
+A file .kongdaoignore in the folder names files to leave out: one pattern per line. A pattern without a slash matches a
+name in any folder, and a pattern with a slash matches a path.`
 
 const packExample = `  # Create the ConfigMaps of the plugin in the folder dao-test
   kubectl kongdao pack ./dao-test -n kong | kubectl create -f -
@@ -34,7 +39,7 @@ const packExample = `  # Create the ConfigMaps of the plugin in the folder dao-t
 // packOptions are the flags of "kubectl kongdao pack".
 type packOptions struct {
 	pack.Options
-	name, output string
+	name, output, kongVersion string
 }
 
 func newPackCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
@@ -57,12 +62,20 @@ func newPackCommand(streams genericiooptions.IOStreams, namespaces *namespaceFla
 		"Use file names as keys, also for migrations, as \"kubectl create configmap --from-file\" does")
 	flags.BoolVar(&options.Mutable, "mutable", false,
 		"Create ConfigMaps that you can edit. Their names contain no digest")
+	flags.BoolVar(&options.Force, "force", false, "Pack plugins on which Kong would fail")
+	flags.StringArrayVar(&options.Exclude, "exclude", nil,
+		"Pattern of files to leave out, as in .kongdaoignore. You can repeat the flag")
+	addKongVersionFlag(flags, &options.kongVersion)
 	addOutputFlag(flags, &options.output)
 	return command
 }
 
 func runPack(streams genericiooptions.IOStreams, folders []string, options packOptions) error {
 	if err := validateOutput(options.output); err != nil {
+		return err
+	}
+	var err error
+	if options.KongVersion, err = parseKongVersion(options.kongVersion); err != nil {
 		return err
 	}
 	if len(folders) == 0 {
@@ -95,6 +108,9 @@ func packFolders(warnings io.Writer, folders []string, options packOptions) ([]c
 		for _, warning := range packed.Warnings {
 			fmt.Fprintf(warnings, "warning: %s: %s\n", folder, warning)
 		}
+		for _, finding := range packed.Findings {
+			fmt.Fprintf(warnings, "%s: %s [%s]\n", finding.Severity, pack.FindingText(folder, finding), finding.Rule)
+		}
 		for i := range packed.ConfigMaps {
 			name := packed.ConfigMaps[i].Name
 			if other, taken := folderByConfigMap[name]; taken {
@@ -111,13 +127,9 @@ func packFolders(warnings io.Writer, folders []string, options packOptions) ([]c
 
 // packFolder packs one folder.
 func packFolder(folder string, options packOptions) (pack.Packed, denial.List) {
-	name := options.name
-	if name == "" {
-		absolute, err := filepath.Abs(folder)
-		if err != nil {
-			return pack.Packed{}, denial.List{denial.New(denial.BrokenPlugin, "folder %q: %v", folder, err)}
-		}
-		name = filepath.Base(absolute)
+	name, err := pluginName(folder, options.name)
+	if err != nil {
+		return pack.Packed{}, denial.List{denial.New(denial.BrokenPlugin, "folder %q: %v", folder, err)}
 	}
 	files, denials := readFolder(folder)
 	if len(denials) > 0 {
@@ -125,6 +137,15 @@ func packFolder(folder string, options packOptions) (pack.Packed, denial.List) {
 	}
 	options.Folder = folder
 	return pack.Pack(name, files, options.Options)
+}
+
+// pluginName returns the name of the plugin in a folder: the value of --name, or the name of the folder.
+func pluginName(folder, name string) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	absolute, err := filepath.Abs(folder)
+	return filepath.Base(absolute), err
 }
 
 func renderConfigMaps(configMaps []corev1.ConfigMap, output string) ([]byte, error) {

@@ -44,7 +44,7 @@ func serveCluster(writer http.ResponseWriter, request *http.Request) {
 			answer = `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"1"},` +
 				`"items":[{"metadata":{"namespace":"kong","name":"dao-test",` +
 				`"labels":{"kongdao.io/plugin":"dao-test"}},"immutable":true,"data":{"handler.lua":"return {}",` +
-				`"schema.lua":"return {}"}}]}`
+				`"schema.lua":"return { fields = {} }"}}]}`
 		}
 	default:
 		writer.WriteHeader(http.StatusNotFound)

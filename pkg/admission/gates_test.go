@@ -18,8 +18,8 @@ import (
 func migratingSource() *corev1.ConfigMap {
 	source := configmaps.Source("kong", "a", "dao-test")
 	source.Data = map[string]string{
-		"handler.lua": "return {}", "schema.lua": "return {}", "migrations.init.lua": `return {"000_base"}`,
-		"migrations.000_base.lua": "return {}",
+		"handler.lua": "return {}", "schema.lua": "return { fields = {} }", "migrations.init.lua": `return {"000_base"}`,
+		"migrations.000_base.lua": `return { postgres = { up = "SELECT 1" } }`,
 	}
 	return source
 }

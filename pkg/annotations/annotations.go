@@ -125,6 +125,9 @@ const (
 	// Digest is an annotation: the digest of the whole release, "sha256:" and 64 hexadecimal digits. It detects a
 	// release with a missing part or with parts of two packings.
 	Digest = "kongdao.io/digest"
+
+	// Force with the value "true" is an annotation: findings of the checks do not deny the release. "pack --force" sets it.
+	Force = "kongdao.io/force"
 )
 
 // Labels and annotations on copies: the ConfigMaps that carry a library's release to the namespaces of its pods. The

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/checks"
 	"kongdao.io/kongdao/pkg/denial"
 )
 
@@ -37,6 +38,7 @@ func assembleRelease(plugin, version string, sources []Source) *Release {
 		}
 	}
 	for _, source := range sources {
+		release.IsForced = release.IsForced || source.IsForced
 		release.Sources = append(release.Sources, SourceRef{Name: source.Name, Immutable: source.Immutable})
 	}
 	slices.SortFunc(release.Sources, func(a, b SourceRef) int { return strings.Compare(a.Name, b.Name) })
@@ -54,25 +56,48 @@ func assembleRelease(plugin, version string, sources []Source) *Release {
 // assembledRelease is a release while it is assembled.
 type assembledRelease struct {
 	*Release
-	omittedDenials int
+	hasMoreDenials bool
 }
 
-// deny adds a denial. Of many denials, it keeps the first ones, and counts the others.
+// deny adds a denial.
 func (r *assembledRelease) deny(reason denial.Reason, format string, args ...any) {
-	if len(r.Denials) == maxReleaseDenials {
-		r.omittedDenials++
+	ref := annotations.PluginRef{Name: r.Plugin, Version: r.Version}
+	r.add(denial.New(reason, "plugin %q: %s", ref, fmt.Sprintf(format, args...)))
+}
+
+// denyFinding adds a denial for an error that the checks found.
+func (r *assembledRelease) denyFinding(finding checks.Finding) {
+	if len(r.Denials) >= maxReleaseDenials {
+		r.hasMoreDenials = true
 		return
 	}
+	place := ""
+	if file := r.file(finding.File); file != nil {
+		place = file.String()
+	} else {
+		place = r.sourceNames()
+	}
 	ref := annotations.PluginRef{Name: r.Plugin, Version: r.Version}
-	r.Denials = append(r.Denials, denial.New(reason, "plugin %q: %s", ref, fmt.Sprintf(format, args...)))
+	denied := denial.New(denial.BrokenPlugin, "plugin %q in %s: %s", ref, place, finding)
+	denied.Rule = finding.Rule
+	r.add(denied)
 }
 
-// denyOmitted adds a denial that says how many others are omitted.
+// add adds a denial. Of many denials, it keeps the first ones.
+func (r *assembledRelease) add(denied denial.Denial) {
+	if len(r.Denials) == maxReleaseDenials {
+		r.hasMoreDenials = true
+		return
+	}
+	r.Denials = append(r.Denials, denied)
+}
+
+// denyOmitted adds a denial that says that others are omitted.
 func (r *assembledRelease) denyOmitted() {
-	if r.omittedDenials > 0 {
+	if r.hasMoreDenials {
 		ref := annotations.PluginRef{Name: r.Plugin, Version: r.Version}
 		r.Denials = append(r.Denials, denial.New(r.Denials.Reason(),
-			"plugin %q: there are %d more problems; fix these first", ref, r.omittedDenials))
+			"plugin %q: there are more problems; fix these first", ref))
 	}
 }
 
@@ -100,7 +125,7 @@ func (r *assembledRelease) collectFiles(sources []Source) []File {
 			}
 			file := File{
 				Path: path, Source: source.Name, Key: key.Name, Immutable: source.Immutable,
-				Size: key.Size, Digest: key.Digest, list: key.List,
+				Size: key.Size, Digest: key.Digest, summary: key.Summary,
 			}
 			other, exists := byPath[path]
 			switch {

@@ -15,6 +15,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/checks"
 )
 
 // libraryContents holds the contents of a library's ConfigMaps, by name and key.
@@ -49,9 +50,9 @@ func (c libraryContents) release(t *testing.T, plugin string) *catalog.Release {
 // smallPlugin returns a plugin with entities and one migration, in two ConfigMaps.
 func smallPlugin() libraryContents {
 	return libraryContents{
-		"dao-test": {"handler.lua": "return {}", "schema.lua": "return { }", "daos.lua": "return {}"},
+		"dao-test": {"handler.lua": "return {}", "schema.lua": "return { fields = {} }", "daos.lua": "return {}"},
 		"other in migrations": {
-			"init.lua": `return { "000_base" }`, "000_base.lua": "return { postgres = {} }",
+			"init.lua": `return { "000_base" }`, "000_base.lua": "return { postgres = { up_f = f } }",
 		},
 	}
 }
@@ -85,7 +86,7 @@ func TestCopiedFrom(t *testing.T) {
 	before := *release
 	before.Files = slices.Clone(release.Files)
 	copied := release.CopiedFrom("plugins")
-	if diff := cmp.Diff(&before, release, cmpopts.IgnoreUnexported(catalog.File{})); diff != "" {
+	if diff := cmp.Diff(&before, release, cmpopts.IgnoreUnexported(catalog.File{}, checks.Finding{})); diff != "" {
 		t.Errorf("CopiedFrom changed the library's release (-before +after):\n%s", diff)
 	}
 	if copied.Digest != release.Digest || copied.MigrationsDigest != release.MigrationsDigest ||
@@ -112,12 +113,13 @@ func TestCopiedFrom(t *testing.T) {
 	if want := []catalog.SourceRef{{Name: copied.Copies[0].Name, Immutable: true}}; !slices.Equal(want, copied.Sources) {
 		t.Errorf("sources = %v; want %v", copied.Sources, want)
 	}
-	if diff := cmp.Diff(copied, release.CopiedFrom("plugins"), cmpopts.IgnoreUnexported(catalog.File{})); diff != "" {
+	unexported := cmpopts.IgnoreUnexported(catalog.File{}, checks.Finding{})
+	if diff := cmp.Diff(copied, release.CopiedFrom("plugins"), unexported); diff != "" {
 		t.Errorf("a second call returns another release (-first +second):\n%s", diff)
 	}
 	one := libraryContents{"other": {
-		"handler.lua": "return {}", "schema.lua": "return { }", "daos.lua": "return {}",
-		"migrations.init.lua": `return { "000_base" }`, "migrations.000_base.lua": "return { postgres = {} }",
+		"handler.lua": "return {}", "schema.lua": "return { fields = {} }", "daos.lua": "return {}",
+		"migrations.init.lua": `return { "000_base" }`, "migrations.000_base.lua": "return { postgres = { up_f = f } }",
 	}}.release(t, "dao-test")
 	if other := one.CopiedFrom("elsewhere"); other.Copies[0].Name == copied.Copies[0].Name {
 		t.Error("the copies of two libraries have the same name")
@@ -136,17 +138,20 @@ func TestCopyNames(t *testing.T) {
 	long := strings.Repeat("k", 253) // the maximum length of a key
 	contents := map[string]libraryContents{
 		"small": smallPlugin(),
-		"other": {"x": {"handler.lua": "return { }", "schema.lua": ""}},
-		"moved": {"x": {"schema.lua": "return { }", "handler.lua": ""}},
-		"deep":  {"x": {"handler.lua": "", "schema.lua": ""}, deep: {"a.lua": "", "b.lua": "1", long: ""}},
+		"other": {"x": {"handler.lua": "return { }", "schema.lua": "return { fields = {} }"}},
+		"moved": {"x": {"schema.lua": "return { fields = {} }", "handler.lua": "return {}"}},
+		"deep": {
+			"x":  {"handler.lua": "return {}", "schema.lua": "return { fields = {} }"},
+			deep: {"a.lua": "", "b.lua": "1", long: ""},
+		},
 		"dots": {
-			"x":      {"handler.lua": "", "schema.lua": "", "a.b.lua": "x"},
+			"x":      {"handler.lua": "return {}", "schema.lua": "return { fields = {} }", "a.b.lua": "x"},
 			"y in a": {"c.lua": "", "b.txt": ""}, "z in a/b": {"txt": ""},
 		},
 	}
 	owners := map[string]string{}
 	for _, plugin := range []string{
-		"dao-test", "dao_test", "Dao-Test", "DAO--TEST", "1", "x", "a_-_b", "a_.b", "a.b", "v1._x",
+		"dao-test", "dao_test", "Dao-Test", "DAO--TEST", "1", "x", "a_-_b", "a_b", "v1_x",
 		strings.Repeat("a", 63), strings.Repeat("A", 63),
 	} {
 		for what, of := range contents {
@@ -194,7 +199,7 @@ func TestLargeReleaseHasSeveralCopies(t *testing.T) {
 		"order":       {[]int{600, 600, 1, 300}, []int{1, 2, 1}, "files are sorted by path, so the result is stable"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			contents := libraryContents{"code": {"handler.lua": "", "schema.lua": ""}}
+			contents := libraryContents{"code": {"handler.lua": "return {}", "schema.lua": "return { fields = {} }"}}
 			for i, size := range test.kibs {
 				contents[fmt.Sprintf("part-%d", i)] = map[string]string{
 					fmt.Sprintf("a%d.txt", i): strings.Repeat("x", size*kib),

@@ -19,7 +19,7 @@ func configMap(namespace, name, plugin, version string) *corev1.ConfigMap {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{
 			annotations.Plugin: plugin, annotations.PluginVersion: version,
 		}},
-		Data: map[string]string{"handler.lua": "", "schema.lua": ""},
+		Data: map[string]string{"handler.lua": "return {}", "schema.lua": "return { fields = {} }"},
 	}
 }
 
@@ -177,7 +177,7 @@ func TestNewSource(t *testing.T) {
 	for _, key := range source.Keys {
 		keys = append(keys, fmt.Sprint(key.Name, " ", key.Size))
 	}
-	if diff := cmp.Diff([]string{"a.bin 2", "handler.lua 0", "schema.lua 0"}, keys); diff != "" {
+	if diff := cmp.Diff([]string{"a.bin 2", "handler.lua 9", "schema.lua 22"}, keys); diff != "" {
 		t.Errorf("the keys are not those of data and binaryData, sorted (-want +got):\n%s", diff)
 	}
 	if source.Version != "2" || source.Digest != "sha256:0" || !source.Immutable ||

@@ -22,10 +22,10 @@ const (
 	maxNamespaceSources = 5000
 	// MaxNamespaceBytes limits the memory for the sources in a namespace, as Source.Bytes counts it.
 	MaxNamespaceBytes = 8 << 20
-	// maxListedNames limits the names in a list of migrations.
-	maxListedNames = 1000
-	// maxListBytes limits a file that is parsed for a list.
-	maxListBytes = 64 << 10
+	// maxReadBytes limits the Lua files of a source that are read for the checks. What other files do is unknown.
+	maxReadBytes = 512 << 10
+	// maxReleaseFindings limits the findings of a release that are kept.
+	maxReleaseFindings = 50
 	// maxValueBytes limits the values of annotations that the catalog keeps.
 	maxValueBytes = 1 << 10
 	// maxReleaseDenials limits the denials of a release. One more says how many are omitted.
@@ -45,11 +45,7 @@ func (s *Source) countBytes() int {
 	for i := range s.Keys {
 		key := &s.Keys[i]
 		bytes += keyBytes + len(key.Name)
-		if key.List != nil {
-			for _, name := range key.List.Names {
-				bytes += len("16 bytes: string") + len(name)
-			}
-		}
+		bytes += key.Summary.Size()
 	}
 	return bytes
 }

@@ -3,6 +3,8 @@ package catalog
 import (
 	"encoding/hex"
 	"slices"
+
+	"kongdao.io/kongdao/pkg/checks"
 )
 
 // Migration is one entry in the list of a plugin's migrations.
@@ -16,12 +18,13 @@ type Migration struct {
 // Migrations returns the plugin's migrations in the order in which Kong runs them, which is the order of the list
 // (fact K2). It returns none if the plugin has none, or if only Lua can compute the list.
 func (r *Release) Migrations() []Migration {
-	list := r.migrationsList()
-	if list == nil || list.list == nil {
+	file := r.migrationsList()
+	if file == nil || file.summary.List() == nil {
 		return nil
 	}
-	migrations := make([]Migration, 0, len(list.list.Names))
-	for _, name := range list.list.Names {
+	list := file.summary.List()
+	migrations := make([]Migration, 0, len(list.Names))
+	for _, name := range list.Names {
 		migration := Migration{Name: name}
 		if file := r.migrationFile(name); file != nil {
 			migration.Digest = "sha256:" + hex.EncodeToString(file.Digest[:])
@@ -33,18 +36,18 @@ func (r *Release) Migrations() []Migration {
 
 // migrationFile returns the file that Kong requires for a migration, or nil if there is none.
 func (r *Release) migrationFile(name string) *File {
-	if file := r.file(migrationPath(name) + LuaSuffix); file != nil {
+	if file := r.file(checks.MigrationPath(name) + checks.LuaSuffix); file != nil {
 		return file
 	}
-	return r.file(migrationPath(name) + "/" + initFile)
+	return r.file(checks.MigrationPath(name) + "/" + checks.InitFile)
 }
 
 // migrationsDigest returns the digest over all files that the list can require, because migrations can share modules.
 func (r *Release) migrationsDigest() string {
-	if list := r.migrationsList(); list == nil || list.list.isEmpty() {
+	if list := r.migrationsList(); list == nil || list.summary.List().IsEmpty() {
 		return ""
 	}
 	return digestOf(slices.DeleteFunc(slices.Clone(r.Files), func(file File) bool {
-		return !file.IsMigration() && file.Path != migrationsModule
+		return !file.IsMigration() && file.Path != checks.MigrationsModule
 	}))
 }

@@ -7,36 +7,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/checks"
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-// Files of a plugin that Kong or the catalog treats specially.
-const (
-	// HandlerFile is the file with the plugin's code, its PRIORITY and its VERSION.
-	HandlerFile = "handler.lua"
-	// LuaSuffix is the suffix of Lua files.
-	LuaSuffix = ".lua"
-
-	schemaFile = "schema.lua"
-	daosFile   = "daos.lua"
-	initFile   = "init.lua"
-
-	// migrationsInit returns the list of migrations. If migrationsModule exists, that file returns the list instead.
-	// Kong first requires "kong.plugins.NAME.migrations", which Lua finds in migrations.lua (facts K1 and K2).
-	migrationsInit   = annotations.MigrationsFolder + "/" + initFile
-	migrationsModule = annotations.MigrationsFolder + LuaSuffix
-)
-
 func compareKeys(a, b Key) int { return strings.Compare(a.Name, b.Name) }
-
-// canBeList reports whether a key can hold the list of migrations or of entities, in one of the forms of sources.
-func canBeList(key string) bool {
-	switch key {
-	case initFile, migrationsModule, "migrations.init.lua", daosFile:
-		return true
-	}
-	return false
-}
 
 // keyPaths maps the keys of one release's sources to file paths.
 type keyPaths struct {
@@ -55,11 +30,11 @@ func newKeyPaths(sources []Source) keyPaths {
 	paths := keyPaths{migrations: map[string]bool{}}
 	for _, source := range sources {
 		for _, key := range source.Keys {
-			if source.Folder == nil && (key.Name == initFile || key.Name == migrationsModule) {
+			if source.Folder == nil && (key.Name == checks.InitFile || key.Name == checks.MigrationsModule) {
 				paths.addList(key)
 				continue
 			}
-			if file, err := explicitPath(source.Folder, key.Name); err == nil && file == migrationsInit {
+			if file, err := explicitPath(source.Folder, key.Name); err == nil && file == checks.MigrationsInit {
 				return keyPaths{}
 			}
 		}
@@ -69,15 +44,16 @@ func newKeyPaths(sources []Source) keyPaths {
 
 func (p *keyPaths) addList(key Key) {
 	p.flat = true
-	if key.Name == initFile {
-		p.migrations[initFile] = true
+	if key.Name == checks.InitFile {
+		p.migrations[checks.InitFile] = true
 	}
-	if key.List == nil || !key.List.Literal {
+	list := key.Summary.List()
+	if list == nil || !list.IsKnown {
 		p.numbered = true
 		return
 	}
-	for _, name := range key.List.Names {
-		p.migrations[name+LuaSuffix] = true
+	for _, name := range list.Names {
+		p.migrations[name+checks.LuaSuffix] = true
 	}
 }
 
@@ -93,7 +69,7 @@ func (p *keyPaths) path(folder *string, key string) (string, error) {
 // isNumbered reports whether a key has the form NNN_*.lua, as Kong's own migrations do. Kong requires no pattern of
 // file names (fact K2). The catalog assumes this form only if it cannot read the list.
 func isNumbered(key string) bool {
-	stem, lua := strings.CutSuffix(key, LuaSuffix)
+	stem, lua := strings.CutSuffix(key, checks.LuaSuffix)
 	if !lua || len(stem) < len("000_x") || strings.Contains(stem, ".") {
 		return false
 	}
@@ -104,8 +80,8 @@ func isNumbered(key string) bool {
 // slash, because Lua's require reads a dot of a module name as a slash (fact K1). The folder, if any, is the prefix.
 func explicitPath(folder *string, key string) (string, error) {
 	file := key
-	if stem, lua := strings.CutSuffix(key, LuaSuffix); lua {
-		file = strings.ReplaceAll(stem, ".", "/") + LuaSuffix
+	if stem, lua := strings.CutSuffix(key, checks.LuaSuffix); lua {
+		file = strings.ReplaceAll(stem, ".", "/") + checks.LuaSuffix
 	}
 	if folder != nil {
 		if strings.HasPrefix(*folder, "/") {
@@ -141,7 +117,7 @@ func validatePath(file string) error {
 	}
 	for element := range strings.SplitSeq(file, "/") {
 		switch {
-		case element == "" || element == LuaSuffix:
+		case element == "" || element == checks.LuaSuffix:
 			return fmt.Errorf("path %s has an empty element", denial.Quote(file))
 		case len(element) > maxElementBytes:
 			return fmt.Errorf("path %s has an element longer than %d bytes", denial.Quote(file), maxElementBytes)

@@ -12,15 +12,34 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/checks"
 )
 
 // newTestSource returns a source. Each line is a key with its content, "key: content", or only a key.
 func newTestSource(name string, folder *string, lines ...string) Source {
 	data := map[string]string{}
 	for _, line := range lines {
-		key, content, _ := strings.Cut(line, ": ")
+		key, content, hasContent := strings.Cut(line, ": ")
+		if !hasContent && strings.HasSuffix(key, checks.LuaSuffix) {
+			content = luaContent(key)
+		}
 		data[key] = content
 	}
+	return newSourceWith(name, folder, data)
+}
+
+// luaContent returns a content that Kong may accept for a Lua file.
+func luaContent(key string) string {
+	switch key {
+	case checks.HandlerFile:
+		return "return {}"
+	case checks.SchemaFile:
+		return "return { fields = {} }"
+	}
+	return "return f()"
+}
+
+func newSourceWith(name string, folder *string, data map[string]string) Source {
 	configMap := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: name, Labels: map[string]string{annotations.Plugin: "p"}},
 		Data:       data,
@@ -150,11 +169,11 @@ func FuzzAssemble(f *testing.F) {
 	f.Add("a//b/", false, "init.lua", `return { "../../handler" }`, "../../handler.lua", "")
 	f.Add("", true, "a.lua", "", "a..lua", "")
 	f.Fuzz(func(t *testing.T, folder string, inFolder bool, key, content, otherKey, otherContent string) {
-		fuzzed := newTestSource("a", nil)
-		if inFolder {
-			fuzzed.Folder = &folder
+		path := &folder
+		if !inFolder {
+			path = nil
 		}
-		fuzzed.Keys = append(fuzzed.Keys, newKey(key, content), newKey(otherKey, otherContent))
+		fuzzed := newSourceWith("a", path, map[string]string{key: content, otherKey: otherContent})
 		sources := []Source{
 			fuzzed, newTestSource("b", nil, "handler.lua", "schema.lua"),
 			newTestSource("c", nil, "daos.lua", "init.lua: return {}"),

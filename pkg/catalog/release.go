@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/checks"
 	"kongdao.io/kongdao/pkg/denial"
 )
 
@@ -30,8 +31,12 @@ type Release struct {
 	// Copies are the ConfigMaps that carry the files of a library's release to the namespace of the pod. It is nil for
 	// other releases.
 	Copies []Copy
+	// Findings are what the checks found, for all versions of Kong. A release has at most a few dozen.
+	Findings []checks.Finding
 	// Denials says why no pod can get the release. It is empty for a valid release. A release has at most a few dozen.
 	Denials denial.List
+	// IsForced is true if a source has the annotation kongdao.io/force. Then findings do not deny the release.
+	IsForced bool
 	// AllVersions is true if the release stands for all versions of the plugin, because its sources are over a limit. It
 	// has one denial.
 	AllVersions bool
@@ -55,8 +60,8 @@ type File struct {
 	Size int
 	// Digest is the SHA-256 of the content.
 	Digest [sha256.Size]byte
-	// list is the list that the file returns, or nil for files that cannot be a list of migrations or of entities.
-	list *List
+	// summary is what the checks keep of a Lua file, or nil for other files.
+	summary *checks.Summary
 }
 
 // IsMigration reports whether the file is in the directory of the migrations, which has its own mount.
@@ -67,13 +72,10 @@ func (f File) IsMigration() bool {
 // String describes where the file comes from, for messages.
 func (f File) String() string { return fmt.Sprintf("ConfigMap %q (key %q)", f.Source, f.Key) }
 
-// has reports whether the release has a file at path.
-func (r *Release) has(path string) bool { return r.file(path) != nil }
-
 // HasEntities reports whether the plugin has its own database entities.
 func (r *Release) HasEntities() bool {
-	daos := r.file(daosFile)
-	return daos != nil && !daos.list.isEmpty()
+	daos := r.file(checks.DAOsFile)
+	return daos != nil && daos.summary.HasEntities()
 }
 
 func (r *Release) file(path string) *File {

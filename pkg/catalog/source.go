@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/luasource"
+	"kongdao.io/kongdao/pkg/checks"
 )
 
 // Source is a ConfigMap with files of a plugin, reduced to what decisions need. It holds no contents.
@@ -23,6 +23,8 @@ type Source struct {
 	Digest string
 	// Immutable is the field of the ConfigMap. An immutable source never changes.
 	Immutable bool
+	// IsForced is true if the annotation kongdao.io/force is "true".
+	IsForced bool
 	// Folder is the value of the annotation kongdao.io/path, or nil without it.
 	Folder *string
 	// Keys holds the keys of data and binaryData, sorted by name. It is nil for a source with Excess, for an Incomplete
@@ -45,22 +47,9 @@ type Key struct {
 	Size int
 	// Digest is the SHA-256 of the content.
 	Digest [sha256.Size]byte
-	// List is the list that the file returns. It is nil for files that cannot be a list of migrations or of entities.
-	List *List
+	// Summary is what the checks keep of a Lua file. It is nil for other files.
+	Summary *checks.Summary
 }
-
-// List is what the parser can read from a file that returns a list: a list of migration names, or of entities.
-type List struct {
-	// Literal is true if the file returns a literal list of strings, which may be empty. Otherwise only Lua can
-	// compute the list, and Names is nil.
-	Literal bool
-	Names   []string
-	// excess says which limit the file exceeds, "" for none. The list is then not literal.
-	excess string
-}
-
-// isEmpty reports whether the list is certainly empty.
-func (l *List) isEmpty() bool { return l != nil && l.Literal && len(l.Names) == 0 }
 
 // NewSource reduces a ConfigMap to a Source. The result does not keep the memory of the ConfigMap's contents. Without
 // the label kongdao.io/plugin, Plugin is empty and the ConfigMap is not a source. A source that exceeds a limit has no
@@ -97,6 +86,7 @@ func (s *Source) readAnnotations(all map[string]string) {
 		return value
 	}
 	s.Digest = read(annotations.Digest)
+	s.IsForced = all[annotations.Force] == "true"
 	if s.Version == "" {
 		s.Version = read(annotations.PluginVersion)
 	}
@@ -110,32 +100,35 @@ func (s *Source) readAnnotations(all map[string]string) {
 func (s *Source) addKeys(configMap *corev1.ConfigMap) {
 	s.Keys = make([]Key, 0, len(configMap.Data)+len(configMap.BinaryData))
 	for name, content := range configMap.Data {
-		s.Keys = append(s.Keys, newKey(name, content))
+		s.Keys = append(s.Keys, Key{Name: name, Size: len(content), Digest: contentDigest(content)})
 	}
 	for name, content := range configMap.BinaryData {
-		s.Keys = append(s.Keys, newKey(name, string(content)))
+		s.Keys = append(s.Keys, Key{Name: name, Size: len(content), Digest: contentDigest(string(content))})
 	}
 	slices.SortFunc(s.Keys, compareKeys)
+	s.summarize(configMap)
 }
 
-func newKey(name, content string) Key {
-	key := Key{Name: name, Size: len(content), Digest: contentDigest(content)}
-	if canBeList(name) {
-		key.List = newList(content)
+// summarize reads the Lua files, in the order of the keys, up to the limit for the files of one ConfigMap.
+func (s *Source) summarize(configMap *corev1.ConfigMap) {
+	left := maxReadBytes
+	for i := range s.Keys {
+		key := &s.Keys[i]
+		file, err := explicitPath(s.Folder, key.Name)
+		if err != nil || !strings.HasSuffix(file, checks.LuaSuffix) {
+			continue
+		}
+		if key.Size > left {
+			key.Summary = checks.Unread(file)
+			continue
+		}
+		left -= key.Size
+		content, isBinary := configMap.BinaryData[key.Name]
+		if !isBinary {
+			content = []byte(configMap.Data[key.Name])
+		}
+		key.Summary = checks.Summarize(file, content)
 	}
-	return key
-}
-
-// newList reads a list, unless it is over a limit.
-func newList(content string) *List {
-	if len(content) > maxListBytes {
-		return &List{excess: fmt.Sprintf("has %d bytes, but the limit for a list is %d", len(content), maxListBytes)}
-	}
-	names, literal := luasource.ReturnedStrings([]byte(content), maxListedNames)
-	if len(names) > maxListedNames {
-		return &List{excess: fmt.Sprintf("lists more than %d migrations, which is the limit", maxListedNames)}
-	}
-	return &List{Literal: literal, Names: names}
 }
 
 // contentDigest returns the SHA-256 of a string without copying it. At startup, a gigabyte of strings passes through

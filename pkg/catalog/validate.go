@@ -2,62 +2,41 @@ package catalog
 
 import (
 	"path"
-	"strings"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/checks"
 	"kongdao.io/kongdao/pkg/denial"
 )
 
 // validate denies everything in the release that makes Kong or the kubelet fail.
 func (r *assembledRelease) validate(sources []Source) {
 	r.validateFolders()
-	// Kong does not start without the handler or the schema (fact K7).
-	for _, file := range []string{HandlerFile, schemaFile} {
-		if !r.has(file) {
-			r.deny(denial.BrokenPlugin, "no %s in %s; add it, because Kong does not start without it",
-				file, r.sourceNames())
+	r.check()
+	r.validateDigest(sources)
+}
+
+// check denies a release on which all versions of Kong fail, unless a source forces it.
+func (r *assembledRelease) check() {
+	files := make(map[string]*checks.Summary, len(r.Files))
+	for _, file := range r.Files {
+		files[file.Path] = file.summary
+	}
+	for _, finding := range checks.Check(checks.Release{Plugin: r.Plugin, Files: files}) {
+		if finding.Severity == checks.Error && !r.IsForced {
+			r.denyFinding(finding)
+		}
+		if len(r.Findings) < maxReleaseFindings {
+			r.Findings = append(r.Findings, finding)
 		}
 	}
-	list := r.migrationsList()
-	// With entities but without migrations, Kong starts, and requests that use the entities answer 500 (fact K5).
-	if r.HasEntities() && (list == nil || list.list.isEmpty()) {
-		r.deny(denial.BrokenPlugin,
-			"%s without %s in %s; add the migrations that create its tables, "+
-				"because otherwise every request that uses the entities answers 500",
-			daosFile, migrationsInit, r.sourceNames())
-	}
-	r.validateMigrations(list)
-	r.validateDigest(sources)
 }
 
 // migrationsList returns the file that returns the list of migrations, or nil if there is none.
 func (r *Release) migrationsList() *File {
-	if module := r.file(migrationsModule); module != nil {
+	if module := r.file(checks.MigrationsModule); module != nil {
 		return module
 	}
-	return r.file(migrationsInit)
-}
-
-// validateMigrations denies a list that names a missing file, because Kong then does not start (fact K6).
-func (r *assembledRelease) validateMigrations(list *File) {
-	if list == nil || list.list == nil {
-		return
-	}
-	if list.list.excess != "" {
-		r.deny(denial.LimitExceeded, "%s %s; let it require modules that return parts of the list",
-			list.Path, list.list.excess)
-		return
-	}
-	if !list.list.Literal {
-		return
-	}
-	names := r.sourceNames()
-	for _, name := range list.list.Names {
-		if r.migrationFile(name) == nil {
-			r.deny(denial.BrokenPlugin, "%s lists %s, but there is no %s in %s; add the file, or remove the name from the list",
-				list.Path, denial.Quote(name), denial.Quote(migrationPath(name)+LuaSuffix), names)
-		}
-	}
+	return r.file(checks.MigrationsInit)
 }
 
 // validateFolders denies a path that is both a file and a directory, because no volume can hold it. It also denies a
@@ -97,8 +76,9 @@ func (r *assembledRelease) validateDigest(sources []Source) {
 			denial.QuoteConfigMaps(packed))
 	case len(digests) == 1 && len(unpacked) == 0 && !digests[r.Digest]:
 		r.deny(denial.ConflictingSources,
-			"the files in %s do not match the annotation %s, because a part is missing or was edited; "+
-				"apply the whole output of \"kubectl kongdao pack\"",
+			"the files in %s do not match the annotation %s, because a part is missing or was changed; "+
+				"apply the whole output of \"kubectl kongdao pack\". If all parts exist, a tool has changed the files, for "+
+				"example blank lines at their ends. Then pack the plugin again with this version of kongdao",
 			denial.QuoteConfigMaps(packed), annotations.Digest)
 	case len(digests) == 1 && len(unpacked) > 0 && !digests[r.Digest]:
 		r.deny(denial.ConflictingSources,
@@ -116,9 +96,4 @@ func (r *Release) sourceNames() string {
 		names[i] = source.Name
 	}
 	return denial.QuoteConfigMaps(names)
-}
-
-// migrationPath returns the path of a migration without its suffix.
-func migrationPath(name string) string {
-	return path.Join(annotations.MigrationsFolder, strings.ReplaceAll(name, ".", "/"))
 }

@@ -48,7 +48,7 @@ func published(releases ...string) policy.ReleaseLookup {
 				Labels: map[string]string{annotations.Plugin: name, annotations.PluginVersion: version},
 			},
 			Immutable: new(true),
-			Data:      map[string]string{"handler.lua": "return {}", "schema.lua": "return {}"},
+			Data:      map[string]string{"handler.lua": "return {}", "schema.lua": "return { fields = {} }"},
 		}))
 	}
 	return index.Releases

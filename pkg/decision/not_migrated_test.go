@@ -18,9 +18,13 @@ import (
 func TestMigrationsThatAreNotRun(t *testing.T) {
 	var index catalog.Index
 	for name, files := range map[string]map[string]string{
-		"dao": {"migrations.init.lua": `return { "000_base" }`, "migrations.000_base.lua": "return {}"}, "plain": {},
+		"dao": {
+			"migrations.init.lua":     `return { "000_base" }`,
+			"migrations.000_base.lua": `return { postgres = { up = "SELECT 1" } }`,
+		},
+		"plain": {},
 	} {
-		files["handler.lua"], files["schema.lua"] = "return {}", "return {}"
+		files["handler.lua"], files["schema.lua"] = "return {}", "return { fields = {} }"
 		index.Put(catalog.NewSource(&corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "kong", Name: name, Labels: map[string]string{annotations.Plugin: name}},
 			Immutable:  new(true), Data: files,

@@ -49,6 +49,8 @@ const (
 type Denial struct {
 	Reason  Reason
 	Message string
+	// Rule is the ID of the rule that the plugin breaks, if the checks of plugins found the problem.
+	Rule string
 }
 
 // New returns a Denial. It formats the message as fmt.Sprintf does.

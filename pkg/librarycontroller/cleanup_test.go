@@ -70,7 +70,7 @@ func newCleanupTest(t *testing.T, copies ...*corev1.ConfigMap) *cleanupTest {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "plugins", Name: "quiet", Labels: map[string]string{annotations.Plugin: "quiet"},
 		},
-		Data: map[string]string{"handler.lua": "return {}", "schema.lua": "return {}"},
+		Data: map[string]string{"handler.lua": "return {}", "schema.lua": "return { fields = {} }"},
 	}
 	release := clusterstate.StaticSources(source).Releases("plugins", "quiet")[0]
 	test := &cleanupTest{T: t, now: time.Unix(0, 0), wanted: release.CopiedFrom("plugins").Copies[0].Name}

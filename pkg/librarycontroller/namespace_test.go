@@ -59,7 +59,7 @@ func librarySource() *corev1.ConfigMap {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "plugins", Name: "quiet", Labels: map[string]string{annotations.Plugin: "quiet"},
 		},
-		Data: map[string]string{"handler.lua": "return {}", "schema.lua": "return {}"},
+		Data: map[string]string{"handler.lua": "return {}", "schema.lua": "return { fields = {} }"},
 	}
 }
 

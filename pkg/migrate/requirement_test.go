@@ -11,6 +11,7 @@ import (
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/mutate"
+	"kongdao.io/kongdao/test/configmaps"
 )
 
 func withMigrations(plugin, version string) *catalog.Release {
@@ -137,8 +138,9 @@ func TestMigrationName(t *testing.T) {
 // TestWithNames proves that the names of migrations come from a release with the same migrations.
 func TestWithNames(t *testing.T) {
 	find := func(plugin string) []*catalog.Release {
-		key := catalog.Key{Name: "migrations.init.lua", List: &catalog.List{Literal: true, Names: []string{"000_base"}}}
-		return catalog.Assemble(plugin, []catalog.Source{{Name: "a", Plugin: plugin, Keys: []catalog.Key{key}}})
+		source := configmaps.Source("kong", "a", plugin)
+		source.Data["migrations.init.lua"] = `return { "000_base" }`
+		return catalog.Assemble(plugin, []catalog.Source{catalog.NewSource(source)})
 	}
 	set := PluginSet{
 		{Name: "dao-test", MigrationsDigest: find("dao-test")[0].MigrationsDigest},

@@ -27,8 +27,8 @@ func manyPlugins(n int) (index *catalog.Index, request string) {
 			},
 			Immutable: new(true),
 			Data: map[string]string{
-				"handler.lua": "", "schema.lua": "", "daos.lua": "",
-				"migrations.init.lua": `return { "000_base" }`, "migrations.000_base.lua": "",
+				"handler.lua": "return {}", "schema.lua": "return { fields = {} }", "daos.lua": "return {}",
+				"migrations.init.lua": `return { "000_base" }`, "migrations.000_base.lua": `return { postgres = { up = "SELECT 1" } }`,
 			},
 		})
 	}

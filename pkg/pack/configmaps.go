@@ -104,14 +104,13 @@ func (p *packer) setMetadata(configMaps []corev1.ConfigMap, digest string) []cor
 			configMap.Name += "-" + strconv.Itoa(i+1)
 		}
 		configMap.Labels = map[string]string{annotations.Plugin: p.plugin, annotations.PluginVersion: p.version}
-		if p.options.Mutable {
-			continue
+		if p.options.Force {
+			metav1.SetMetaDataAnnotation(&configMap.ObjectMeta, annotations.Force, "true")
 		}
-		configMap.Immutable = new(true)
-		if configMap.Annotations == nil {
-			configMap.Annotations = map[string]string{}
+		if !p.options.Mutable {
+			configMap.Immutable = new(true)
+			metav1.SetMetaDataAnnotation(&configMap.ObjectMeta, annotations.Digest, digest)
 		}
-		configMap.Annotations[annotations.Digest] = digest
 	}
 	return configMaps
 }

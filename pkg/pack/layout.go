@@ -1,7 +1,6 @@
 package pack
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -10,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/checks"
 	"kongdao.io/kongdao/pkg/denial"
 )
 
@@ -51,8 +50,8 @@ func (p *packer) layout() []group {
 		byFolder[folder] = append(byFolder[folder], entry{file, key})
 	}
 	if len(invalid) > 0 {
-		p.deny("the names of %s have characters that a ConfigMap key cannot hold; "+
-			"use letters, digits, \"-\", \"_\" and \".\"", denial.QuoteNames(invalid))
+		p.deny("the names of %s have characters that a ConfigMap key cannot hold, and "+
+			"Kong loads them: rename them with letters, digits, \"-\", \"_\" and \".\"", denial.QuoteNames(invalid))
 	}
 	return sortedGroups(byFolder)
 }
@@ -69,21 +68,15 @@ func sortedGroups(byFolder map[string][]entry) []group {
 
 // keyOf returns the key of a file, and the value of the annotation kongdao.io/path for its ConfigMap.
 func (p *packer) keyOf(file string) (folder, key string, err error) {
-	stem, lua := strings.CutSuffix(file, catalog.LuaSuffix)
-	if lua && strings.Contains(stem, ".") {
-		return "", "", errors.New("can never be loaded, because Lua's require reads a dot in a module name as a slash; " +
-			"remove the dot from its name")
-	}
+	stem, lua := strings.CutSuffix(file, checks.LuaSuffix)
 	switch dir := path.Dir(file); {
-	case file == annotations.MigrationsFolder:
-		return "", "", errors.New("is in the place of the migrations directory; rename it")
 	case p.options.Flat && dir != rootFolder && dir != annotations.MigrationsFolder:
 		return "", "", fmt.Errorf("is in a directory other than %s/, which the flat form does not support; "+
 			"pack without --flat", annotations.MigrationsFolder)
 	case p.options.Flat:
 		return "", path.Base(file), nil
 	case lua:
-		return rootFolder, strings.ReplaceAll(stem, "/", ".") + catalog.LuaSuffix, nil
+		return rootFolder, strings.ReplaceAll(stem, "/", ".") + checks.LuaSuffix, nil
 	default:
 		return dir, path.Base(file), nil
 	}

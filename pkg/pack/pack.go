@@ -1,10 +1,10 @@
 // Package pack turns a plugin's directory into labelled ConfigMaps, the sources that package catalog reads. A gateway
 // gets exactly the packed files, byte for byte.
 //
-//	directory -> excludeFiles -> layout -> fillConfigMaps -> setMetadata -> verify -> ConfigMaps
+//	directory -> excludeFiles -> check -> layout -> fillConfigMaps -> setMetadata -> verify -> ConfigMaps
 //
-// The package is pure: callers pass the directory as contents by path. It reports all problems together, and it does
-// not pack a directory on which Kong would fail.
+// The package is pure: callers pass the directory as contents by path. It reports all problems together. It packs a
+// directory on which Kong would fail only if Options.Force is set.
 package pack
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/checks"
 	"kongdao.io/kongdao/pkg/denial"
 )
 
@@ -28,6 +29,12 @@ type Options struct {
 	Namespace string
 	// Version overrides the handler's VERSION.
 	Version string
+	// KongVersion is the version of Kong that must load the plugin. The default is checks.NewestKong.
+	KongVersion checks.KongVersion
+	// Force packs a plugin with errors, and notes this in an annotation.
+	Force bool
+	// Exclude are patterns of files to leave out: see matchesAny.
+	Exclude []string
 	// Flat uses the keys of "kubectl create configmap --from-file": file names, without directories.
 	Flat bool
 	// Mutable creates ConfigMaps for editing: they are not immutable, and have no digest in their name and annotations.
@@ -41,6 +48,8 @@ type Packed struct {
 	Digest string
 	// ConfigMaps are in the order of the numbers in their names.
 	ConfigMaps []corev1.ConfigMap
+	// Findings are what the checks found, with the errors if they were forced.
+	Findings []checks.Finding
 	// Warnings name the excluded files, and ConfigMaps that are too large for client-side apply.
 	Warnings []string
 }
@@ -59,20 +68,23 @@ func Pack(plugin string, files map[string][]byte, options Options) (Packed, deni
 		return Packed{}, denial.List{denial.New(denial.BrokenPlugin,
 			"folder %q: %v; rename it, or pack with --name", options.Folder, err)}
 	}
-	included, warnings := excludeFiles(files)
-	p := packer{plugin: plugin, files: included, options: options}
-	configMaps := p.fillConfigMaps(p.layout())
-	complete := len(p.denials) == 0
+	p := packer{plugin: plugin, options: options}
+	p.excludeFiles(files)
+	if p.denyOtherFolder() {
+		return Packed{}, p.denials
+	}
+	findings := p.check()
 	p.chooseVersion()
-	packed := Packed{Plugin: plugin, Version: p.version, Digest: catalog.DigestOf(included)}
+	configMaps := p.fillConfigMaps(p.layout())
+	packed := Packed{Plugin: plugin, Version: p.version, Digest: catalog.DigestOf(p.files), Findings: findings}
 	packed.ConfigMaps = p.setMetadata(configMaps, packed.Digest)
-	if complete { // otherwise the catalog would report denied files as missing
+	if len(p.denials) == 0 { // otherwise the catalog would report denied files as missing
 		p.verify(packed)
 	}
 	if len(p.denials) > 0 {
 		return Packed{}, p.denials.Sorted()
 	}
-	packed.Warnings = append(warnings, sizeWarnings(packed.ConfigMaps)...)
+	packed.Warnings = append(p.warnings, sizeWarnings(packed.ConfigMaps)...)
 	return packed, nil
 }
 
@@ -82,7 +94,10 @@ type packer struct {
 	files   map[string][]byte
 	options Options
 	version string
-	denials denial.List
+	// release is what the checks read.
+	release  checks.Release
+	denials  denial.List
+	warnings []string
 }
 
 func (p *packer) deny(format string, args ...any) {

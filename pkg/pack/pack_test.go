@@ -17,10 +17,10 @@ import (
 func plugin(extra map[string]string, omitted ...string) map[string][]byte {
 	files := map[string][]byte{
 		"handler.lua":             []byte(`return { PRIORITY = 1, VERSION = "1.2.3" }`),
-		"schema.lua":              []byte(`return { name = "p" }`),
-		"daos.lua":                []byte(`return { {} }`),
+		"schema.lua":              []byte(`return { name = "p", fields = { { config = f } } }`),
+		"daos.lua":                []byte(`return { f() }`),
 		"migrations/init.lua":     []byte(`return { "000_base" }`),
-		"migrations/000_base.lua": []byte(`return { postgres = { up = "" } }`),
+		"migrations/000_base.lua": []byte(`return { postgres = { up = "SELECT 1" } }`),
 	}
 	for path, content := range extra {
 		files[path] = []byte(content)
@@ -61,12 +61,12 @@ func TestPack(t *testing.T) {
 		"default": {
 			reason: "one ConfigMap with Lua module names as keys, and with version and digest in its name",
 			plugin: "p", files: plugin(nil),
-			want: []string{"p-1.2.3-2b408b6855 [.] daos.lua handler.lua migrations.000_base.lua migrations.init.lua schema.lua"},
+			want: []string{"p-1.2.3-a839447ff5 [.] daos.lua handler.lua migrations.000_base.lua migrations.init.lua schema.lua"},
 		},
 		"flat": {
 			reason: "the keys of kubectl create configmap --from-file, without the annotation for the path",
 			plugin: "p", files: plugin(nil), options: Options{Flat: true},
-			want: []string{"p-1.2.3-2b408b6855 [no path] 000_base.lua daos.lua handler.lua init.lua schema.lua"},
+			want: []string{"p-1.2.3-a839447ff5 [no path] 000_base.lua daos.lua handler.lua init.lua schema.lua"},
 		},
 		"mutable": {
 			reason: "the name does not change after an edit",
@@ -104,6 +104,54 @@ func TestPack(t *testing.T) {
 				`"migrations/.init.lua.swp" is excluded: its name starts with a dot`, `"x.swp" is excluded: it is an editor's ` +
 					`backup file`,
 			},
+		},
+		"never loaded": {
+			reason: "Kong never loads these files (fact K44)",
+			plugin: "p",
+			files: plugin(map[string]string{
+				"a.b.lua": "(", "v1.0/c.lua": "", "a b.txt": "", "migrations/old.1.lua": "", "spec/ü.lua": "",
+			}),
+			options: Options{Mutable: true},
+			want:    []string{"p-1.2.3 [.] daos.lua handler.lua migrations.000_base.lua migrations.init.lua schema.lua"},
+			warnings: []string{
+				`"a b.txt" is excluded: Kong does not load it, and a ConfigMap cannot hold its name`,
+				`"a.b.lua" is excluded: Kong cannot load it, because Lua reads a dot in the name of a module as a slash`,
+				`"migrations/old.1.lua" is excluded: Kong cannot load it, because Lua reads a dot in the name of a module as a ` +
+					`slash`,
+				`"spec/ü.lua" is excluded: Kong does not load it, and a ConfigMap cannot hold its name`,
+				`"v1.0/c.lua" is excluded: Kong cannot load it, because Lua reads a dot in the name of a module as a slash`,
+			},
+		},
+		"file in the place of migrations": {
+			reason: "the mount of the migrations would hide it", plugin: "p",
+			files: plugin(map[string]string{"migrations": "", "daos.lua": "return {}"},
+				"migrations/init.lua", "migrations/000_base.lua"),
+			options: Options{Mutable: true},
+			want:    []string{"p-1.2.3 [.] daos.lua handler.lua schema.lua"},
+			warnings: []string{
+				`"migrations" is excluded: it is in the place of the directory for migrations, and Kong does not load it`,
+			},
+		},
+		"patterns": {
+			reason: "the user excludes files by name, by directory and by path", plugin: "p",
+			files: plugin(map[string]string{
+				"spec/a.lua": "", "lib/spec/b.lua": "", "lib/c.md": "", "doc/d.md": "", "doc/e.lua": "", "f.txt": "",
+				IgnoreFile: "# tests\nspec/\n\n *.txt \n",
+			}),
+			options: Options{Mutable: true, Exclude: []string{"lib/*.md", "/doc"}},
+			want:    []string{"p-1.2.3 [.] daos.lua handler.lua migrations.000_base.lua migrations.init.lua schema.lua"},
+			warnings: []string{
+				`"doc/d.md" is excluded: it matches "/doc"`, `"doc/e.lua" is excluded: it matches "/doc"`,
+				`"f.txt" is excluded: it matches "*.txt"`, `"lib/c.md" is excluded: it matches "lib/*.md"`,
+				`"lib/spec/b.lua" is excluded: it matches "spec/"`, `"spec/a.lua" is excluded: it matches "spec/"`,
+			},
+		},
+		"versions": {
+			reason:  "the version of the release is the part of VERSION that Kong reads, if a label cannot hold all of it",
+			plugin:  "p",
+			files:   plugin(map[string]string{"handler.lua": `return { PRIORITY = 1, VERSION = "v2.1+beta 3" }`}),
+			options: Options{Mutable: true},
+			want:    []string{"p-2.1 [.] daos.lua handler.lua migrations.000_base.lua migrations.init.lua schema.lua"},
 		},
 		"large": {
 			reason: "a large plugin has several ConfigMaps, and kubectl apply cannot store them in an annotation",
@@ -180,22 +228,26 @@ func TestPackDenies(t *testing.T) {
 			want: []string{`folder "my.plugin": plugin name "my.plugin" contains a dot, which Lua's require reads as a ` +
 				`slash; rename it, or pack with --name`},
 		},
-		"dots in module names": {
-			reason: "Lua can never load these files (fact K1)",
-			files:  plugin(map[string]string{"a.b.lua": "", "v1.0/c.lua": ""}),
+		"characters": {
+			reason: "keys cannot hold these characters (fact V6), and one message names all files that Kong loads",
+			files: plugin(map[string]string{
+				"migrations/init.lua": `return { "000_base", "a b" }`, "migrations/a b.lua": `return { postgres = { up = "x" } }`,
+				"ü.lua": "", "handler.lua": `require "kong.plugins.p.ü" return { PRIORITY = 1, VERSION = "1" }`,
+			}),
 			want: []string{
-				`folder "p": file "a.b.lua" can never be loaded, because Lua's require reads a dot in a module name as a slash; ` +
-					`remove the dot from its name`,
-				`folder "p": file "v1.0/c.lua" can never be loaded, because Lua's require reads a dot in a module name as a ` +
-					`slash; remove the dot from its name`,
+				`folder "p": the names of "migrations/a b.lua" and "ü.lua" have characters that a ConfigMap key cannot hold, and ` +
+					`Kong loads them: rename them with letters, digits, "-", "_" and "."`,
 			},
 		},
-		"characters": {
-			reason: "keys cannot hold these characters (fact V6), and one message names all files",
-			files:  plugin(map[string]string{"a b.txt": "", "ü.lua": "", "c/../d": "", "e//f": ""}),
+		"repository": {
+			reason: "most plugins are in a directory of their repository",
+			files: map[string][]byte{
+				"README.md": nil, "kong/plugins/a/handler.lua": nil, "kong/plugins/b/handler.lua": nil, "spec/x.lua": nil,
+			},
+			options: Options{Folder: "./repo"},
 			want: []string{
-				`folder "p": the names of "a b.txt", "c/../d", "e//f" and "ü.lua" have characters that a ConfigMap key cannot ` +
-					`hold; use letters, digits, "-", "_" and "."`,
+				`folder "./repo": no handler.lua here; pack the folder of the plugin: "repo/kong/plugins/a" and ` +
+					`"repo/kong/plugins/b"`,
 			},
 		},
 		"long key": {
@@ -210,25 +262,30 @@ func TestPackDenies(t *testing.T) {
 			want: []string{`folder "p": file "big.bin" has 1048576 bytes, but a ConfigMap has room for 921593; make it ` +
 				`smaller, or put it into Kong's image`},
 		},
-		"file in the place of migrations": {
-			reason: "the mount of the migrations would hide it",
-			files:  plugin(map[string]string{"migrations": ""}, "migrations/init.lua", "migrations/000_base.lua"),
-			want:   []string{`folder "p": file "migrations" is in the place of the migrations directory; rename it`},
-		},
 		"no version": {
-			reason: "Kong requires a VERSION (fact K4), and the other problems are reported too",
-			files:  plugin(map[string]string{"handler.lua": "return {}"}, "schema.lua"),
+			reason: "Kong requires a VERSION (fact K4), --version does not help, and the other problems are reported too",
+			files:  plugin(map[string]string{"handler.lua": "return { PRIORITY = 1 }"}, "schema.lua"),
 			want: []string{
-				`folder "p": handler.lua has no VERSION that can be read without running it; write VERSION = "x.y.z", or pack ` +
-					`with --version`,
-				`folder "p": no schema.lua; add it, because Kong does not start without it`,
+				`folder "p": the plugin has no schema.lua; Kong does not start: "no configuration schema found for plugin: p"; ` +
+					`add schema.lua [schema-missing]`,
+				`p/handler.lua:1: the handler has no VERSION; Kong does not start: "its VERSION field does not follow the ` +
+					`"x.y.z" format, got: "nil""; write VERSION = "1.0.0", with quotes [handler-version]`,
 			},
 		},
-		"two numbers": {
-			reason: "the version must have three numbers",
-			files:  plugin(map[string]string{"handler.lua": `return { VERSION = "1.2" }`}),
-			want: []string{`folder "p": handler.lua has the VERSION "1.2", which is not of the form "x.y.z" (three ` +
-				`numbers); change it, or pack with --version`},
+		"no version, with a version": {
+			reason: "the version of the release is not the handler's",
+			files:  plugin(map[string]string{"handler.lua": "return { PRIORITY = 1 }"}), options: Options{Version: "1.0.0"},
+			want: []string{
+				`p/handler.lua:1: the handler has no VERSION; Kong does not start: "its VERSION field does not follow the ` +
+					`"x.y.z" format, got: "nil""; write VERSION = "1.0.0", with quotes [handler-version]`,
+			},
+		},
+		"computed version": {
+			reason: "this is where --version helps",
+			files:  plugin(map[string]string{"handler.lua": "return { PRIORITY = 1, VERSION = require('kong.meta').version }"}),
+			want: []string{
+				`folder "p": the VERSION in handler.lua cannot be read without running the code; pack with --version`,
+			},
 		},
 		"invalid version": {
 			reason: "the version is a label value",
@@ -239,19 +296,17 @@ func TestPackDenies(t *testing.T) {
 		"no handler": {
 			reason: "Kong does not start without a handler (fact K7), and a missing VERSION is not reported",
 			files:  plugin(nil, "handler.lua"),
-			want:   []string{`folder "p": no handler.lua; add it, because Kong does not start without it`},
-		},
-		"entities without migrations": {
-			reason: "without migrations, the first request fails (fact K5)",
-			files:  plugin(nil, "migrations/init.lua", "migrations/000_base.lua"), options: Options{Folder: "./src"},
-			want: []string{`folder "./src": daos.lua without migrations/init.lua; add the migrations that create its tables, ` +
-				`because otherwise every request that uses the entities answers 500`},
+			want: []string{`folder "p": the plugin has no handler.lua; Kong does not start: "p plugin is enabled but not ` +
+				`installed"; add handler.lua [handler-missing]`},
 		},
 		"missing migration": {
 			reason: "Kong does not start if a listed migration is missing (fact K6)",
-			files:  plugin(nil, "migrations/000_base.lua"),
-			want: []string{`folder "p": migrations/init.lua lists "000_base", but there is no "migrations/000_base.lua"; ` +
-				`add the file, or remove the name from the list`},
+			files:  plugin(nil, "migrations/000_base.lua"), options: Options{Folder: "./src"},
+			want: []string{
+				`src/migrations/init.lua:1: the list names the migration "000_base", which has no file; "kong migrations" fails: ` +
+					`"failed to load migration 'kong.plugins.p.migrations.000_base'"; add migrations/000_base.lua, or remove the ` +
+					`name from the list [migration-missing]`,
+			},
 		},
 		"flat with directories": {
 			reason: "flat keys have no other directory than migrations",

@@ -19,10 +19,6 @@ func (p *packer) verify(packed Packed) {
 		sources[i].Name, sources[i].Digest = p.options.Folder, ""
 	}
 	releases := catalog.Assemble(p.plugin, sources)
-	if len(releases) == 0 {
-		p.deny("has no files; use the directory that contains handler.lua")
-		return
-	}
 	release := releases[0]
 	misplaced := p.misplacedFiles(release)
 	if len(misplaced) > 0 {
@@ -30,6 +26,9 @@ func (p *packer) verify(packed Packed) {
 		return
 	}
 	for _, denied := range release.Denials {
+		if denied.Rule != "" {
+			continue // check has reported it
+		}
 		p.denials = append(p.denials, denial.Denial{Reason: denied.Reason, Message: p.folderMessage(denied.Message)})
 	}
 	if len(p.denials) == 0 && release.Digest != packed.Digest {

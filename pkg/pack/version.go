@@ -1,12 +1,11 @@
 package pack
 
 import (
-	"strings"
+	"regexp"
 
 	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/checks"
 	"kongdao.io/kongdao/pkg/denial"
-	"kongdao.io/kongdao/pkg/luasource"
 )
 
 // chooseVersion uses the version in the options, or the handler's VERSION.
@@ -18,35 +17,23 @@ func (p *packer) chooseVersion() {
 		}
 		return
 	}
-	handler, ok := p.files[catalog.HandlerFile]
-	if !ok {
-		return // verify reports the missing file
-	}
-	version, found := luasource.Version(handler)
+	version, isKnown := p.release.Version()
 	switch {
-	case !found:
-		p.deny("%s has no VERSION that can be read without running it; write VERSION = \"x.y.z\", or pack with --version",
-			catalog.HandlerFile)
-	case !isThreeNumbers(version):
-		p.deny("%s has the VERSION %s, which is not of the form \"x.y.z\" (three numbers); change it, or pack with --version",
-			catalog.HandlerFile, denial.Quote(version))
-	case annotations.ValidateVersion(version) != nil:
-		p.deny("%s: %v", catalog.HandlerFile, annotations.ValidateVersion(version))
-	default:
+	case isKnown && annotations.ValidateVersion(version) == nil:
 		p.version = version
+	case isKnown && checks.IsKongVersion(version) && annotations.ValidateVersion(numbers(version)) == nil:
+		p.version = numbers(version) // as Kong reads it
+	case p.release.Files[checks.HandlerFile] == nil || p.release.LacksVersion():
+		// The checks report this: Kong does not start without VERSION, and --version does not change that.
+	case isKnown:
+		p.deny("%s has the VERSION %s, which cannot be the version of a release: %v; pack with --version", checks.HandlerFile,
+			denial.Quote(version), annotations.ValidateVersion(version))
+	default:
+		p.deny("the VERSION in %s cannot be read without running the code; pack with --version", checks.HandlerFile)
 	}
 }
 
-// isThreeNumbers reports whether a version has the form "x.y.z".
-func isThreeNumbers(version string) bool {
-	numbers := strings.Split(version, ".")
-	if len(numbers) != 3 {
-		return false
-	}
-	for _, number := range numbers {
-		if number == "" || strings.Trim(number, "0123456789") != "" {
-			return false
-		}
-	}
-	return true
-}
+var numbersPattern = regexp.MustCompile(`[0-9]+(\.[0-9]+)*`)
+
+// numbers returns the part of a VERSION that Kong reads: the first numbers with dots between them (fact K36).
+func numbers(version string) string { return numbersPattern.FindString(version) }

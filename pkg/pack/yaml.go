@@ -52,7 +52,8 @@ func writeMap(text *bytes.Buffer, indent, name string, members map[string]string
 	}
 }
 
-// writeValue writes a string as a literal block if a literal block can hold it.
+// writeValue writes a string as a literal block if a literal block can hold it. Some tools drop blank lines at the end
+// of a block, which would change the digest. So text with such lines is quoted.
 func writeValue(text *bytes.Buffer, indent, value string) {
 	if !strings.Contains(value, "\n") || !isLiteral(value) {
 		text.WriteString(scalar(value) + "\n")
@@ -62,13 +63,8 @@ func writeValue(text *bytes.Buffer, indent, value string) {
 	if strings.ContainsRune(" \t\n", rune(value[0])) {
 		header += "2" // the first line does not show the indentation of the block
 	}
-	body := strings.TrimRight(value, "\n")
-	switch len(value) - len(body) {
-	case 0:
+	if !strings.HasSuffix(value, "\n") {
 		header += "-"
-	case 1:
-	default:
-		header += "+"
 	}
 	text.WriteString(header + "\n")
 	for line := range strings.Lines(value) {
@@ -77,7 +73,7 @@ func writeValue(text *bytes.Buffer, indent, value string) {
 		}
 		text.WriteString(line)
 	}
-	if len(body) == len(value) {
+	if !strings.HasSuffix(value, "\n") {
 		text.WriteString("\n")
 	}
 }
@@ -85,7 +81,7 @@ func writeValue(text *bytes.Buffer, indent, value string) {
 // isLiteral reports whether a literal block can hold the text. A literal block has no escapes, and YAML has more line
 // breaks than \n.
 func isLiteral(value string) bool {
-	if strings.Trim(value, "\n") == "" {
+	if strings.Trim(value, "\n") == "" || strings.HasSuffix(value, "\n\n") {
 		return false
 	}
 	for _, c := range value {

@@ -25,7 +25,7 @@ import (
 func source(version string) *corev1.ConfigMap {
 	made := configmaps.Versioned(configmaps.Source("kong", "a-"+version, "a"), version)
 	made.Data["migrations.init.lua"] = `return { "000_base" }`
-	made.Data["migrations.000_base.lua"] = `return { postgres = { up = "" } }`
+	made.Data["migrations.000_base.lua"] = `return { postgres = { up = "SELECT 1" } }`
 	return made
 }
 
@@ -39,7 +39,7 @@ func inLibrary(version string) *corev1.ConfigMap {
 // mutable returns a source without a version, with content.
 func mutable(content string) *corev1.ConfigMap {
 	made := configmaps.Source("kong", "a", "a")
-	made.Immutable, made.Data["handler.lua"] = nil, content
+	made.Immutable, made.Data["handler.lua"] = nil, "return {} -- "+content
 	return made
 }
 

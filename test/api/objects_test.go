@@ -27,7 +27,7 @@ func source(namespace, plugin string) *corev1.ConfigMap {
 		},
 		Immutable: new(true),
 		Data: map[string]string{
-			"handler.lua": "return { PRIORITY = 1, VERSION = \"1.0.0\" }", "schema.lua": "return {}",
+			"handler.lua": "return { PRIORITY = 1, VERSION = \"1.0.0\" }", "schema.lua": "return { fields = {} }",
 		},
 	}
 }

@@ -182,7 +182,7 @@ func TestChangedSource(t *testing.T) {
 	}
 	waitUntil("second", false)
 	delete(changing.Labels, annotations.Plugin)
-	changing.Data["schema.lua"] = "return {}"
+	changing.Data["schema.lua"] = "return { fields = {} }"
 	if err := webhook.Admin.Update(t.Context(), changing); err != nil {
 		t.Fatal(err)
 	}

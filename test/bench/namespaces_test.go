@@ -83,7 +83,7 @@ func fillCatalog(b *testing.B, count, size int) (empty func()) {
 		namespaces = append(namespaces, newNamespace(b, "catalog"))
 	}
 	data := map[string]string{
-		"handler.lua": "-- " + strings.Repeat("x", size), "schema.lua": "return {}",
+		"handler.lua": "-- " + strings.Repeat("x", size), "schema.lua": "return { fields = {} }",
 		"init.lua": `return { "000_base" }`, "000_base.lua": "return {}",
 	}
 	err := cluster.InParallel(workers, count, func(i int) error {

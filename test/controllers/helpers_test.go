@@ -40,7 +40,7 @@ func source(t *testing.T, namespace, plugin, version string, migrations ...strin
 		},
 		Immutable: new(true),
 		Data: map[string]string{
-			"handler.lua": "return { PRIORITY = 1, VERSION = \"" + version + "\" }", "schema.lua": "return {}",
+			"handler.lua": "return { PRIORITY = 1, VERSION = \"" + version + "\" }", "schema.lua": "return { fields = {} }",
 		},
 	}
 	var names []string
