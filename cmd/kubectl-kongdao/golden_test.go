@@ -65,6 +65,26 @@ func TestGolden(t *testing.T) {
 			args:   []string{"pack", "broken", "no.dots", "absent"},
 			code:   1,
 		},
+		"lint-text": {
+			reason: "each finding has its line and a caret, and a plugin for an older Kong has the steps to port it",
+			args:   []string{"lint", "tokens", "old"}, code: 1,
+		},
+		"lint-json":   {reason: "a program can read it", args: []string{"lint", "tokens", "-o", "json"}, code: 1},
+		"lint-yaml":   {reason: "as JSON", args: []string{"lint", "tokens", "-o", "yaml"}, code: 1},
+		"lint-sarif":  {reason: "code scanning reads it", args: []string{"lint", "tokens", "-o", "sarif"}, code: 1},
+		"lint-github": {reason: "GitHub shows it at the line", args: []string{"lint", "tokens", "-o", "github"}, code: 1},
+		"lint-manifest": {
+			reason: "ConfigMaps have findings of the plugin, and their own",
+			args:   []string{"lint", "-f", "source.yaml", "-n", "kong"}, code: 1,
+		},
+		"lint-fine": {reason: "without errors, the exit code is 0", args: []string{"lint", "tokens"}},
+		"lint-usage": {
+			reason: "what lint cannot check has the exit code 2, and all problems of the flags are reported",
+			args: []string{
+				"lint", "a", "b", "--name", "x", "-A", "--fail-on", "all", "--kong-version", "2", "--kong-modules", "no",
+			},
+			code: 2,
+		},
 		"inject-chart": {
 			reason: "in a Deployment of Kong's chart, three containers get the plugin, and all other lines stay",
 			args:   []string{"inject", "-f", "source.yaml", "-f", "kong.yaml", "-n", "kong"},

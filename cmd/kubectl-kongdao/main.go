@@ -1,6 +1,7 @@
 // Command kubectl-kongdao is a plugin of kubectl. If it is on the PATH under this name, "kubectl kongdao" runs it.
 //
 //	pack:    folder   -> readFolder -> pack.Pack -> ConfigMaps
+//	lint:    folder or ConfigMaps -> checks.Check -> lintreport.Report
 //	inject:  files    -> inputs.read -> manifest.Inject -> manifests, or a diff
 //	upgrade: workload -> readCluster -> upgrade.NewPlan -> a patch; then upgrade.RolloutOf and MigrationOf
 //
@@ -10,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -30,8 +32,19 @@ func run(streams genericiooptions.IOStreams, args []string) int {
 	command.SetArgs(args)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := command.ExecuteContext(ctx); err != nil {
+	err := command.ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, errFindings) {
 		fmt.Fprint(streams.ErrOut, errorText(err))
+	}
+	return exitCode(err)
+}
+
+// exitCode returns the exit code for the error of a command.
+func exitCode(err error) int {
+	if withCode, ok := errors.AsType[*exitError](err); ok {
+		return withCode.code
+	}
+	if err != nil {
 		return 1
 	}
 	return 0

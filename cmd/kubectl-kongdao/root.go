@@ -11,10 +11,11 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-const rootLong = `Pack Kong plugins with custom entities and migrations into ConfigMaps, inject them into
+const rootLong = `Check Kong plugins with custom entities and migrations, pack them into ConfigMaps, inject them into
 manifests, move workloads to other releases, and delete old releases.
 
-pack and inject read files and print manifests. They do not connect to a cluster. The other commands do.`
+pack and inject read files and print manifests. They do not connect to a cluster. lint does only if you name no files.
+The other commands do.`
 
 const rootExample = `  # Create the ConfigMaps of the plugin in the folder dao-test
   kubectl kongdao pack ./dao-test -n kong | kubectl create -f -
@@ -46,7 +47,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)
 	flags.add(command.PersistentFlags())
-	command.AddCommand(newPackCommand(streams, &flags), newInjectCommand(streams, &flags),
+	command.AddCommand(newPackCommand(streams, &flags), newLintCommand(streams, &flags), newInjectCommand(streams, &flags),
 		newUpgradeCommand(streams, &flags), newRollbackCommand(streams, &flags), newPruneCommand(streams, &flags))
 	return command
 }

@@ -126,7 +126,8 @@ const (
 	// release with a missing part or with parts of two packings.
 	Digest = "kongdao.io/digest"
 
-	// Force with the value "true" is an annotation: findings of the checks do not deny the release. "pack --force" sets it.
+	// Force with the value "true" is an annotation: findings of the checks do not deny the release. "pack --force" sets
+	// it.
 	Force = "kongdao.io/force"
 )
 

@@ -113,3 +113,12 @@ func digestOf(files []File) string {
 	}
 	return "sha256:" + hex.EncodeToString(hash.Sum(nil))
 }
+
+// Checked returns what the checks read of the release, for a version of Kong.
+func (r *Release) Checked(version checks.KongVersion) checks.Release {
+	files := make(map[string]*checks.Summary, len(r.Files))
+	for _, file := range r.Files {
+		files[file.Path] = file.summary
+	}
+	return checks.Release{Plugin: r.Plugin, Files: files, KongVersion: version}
+}

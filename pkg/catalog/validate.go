@@ -17,11 +17,7 @@ func (r *assembledRelease) validate(sources []Source) {
 
 // check denies a release on which all versions of Kong fail, unless a source forces it.
 func (r *assembledRelease) check() {
-	files := make(map[string]*checks.Summary, len(r.Files))
-	for _, file := range r.Files {
-		files[file.Path] = file.summary
-	}
-	for _, finding := range checks.Check(checks.Release{Plugin: r.Plugin, Files: files}) {
+	for _, finding := range checks.Check(r.Checked(checks.KongVersion{})) {
 		if finding.Severity == checks.Error && !r.IsForced {
 			r.denyFinding(finding)
 		}

@@ -33,7 +33,7 @@ func TestKongVersions(t *testing.T) {
 		"only Cassandra": {change{"migrations/000_base.lua": "return { cassandra = { up = \"SELECT 1\" } }"},
 			[]string{"3.4", "3.9", "3.10.0.2"}, "migration-empty"},
 		"base plugin": {change{"handler.lua": "return require(\"kong.plugins.base_plugin\"):extend()"},
-			[]string{"3.0.1", "3.4", "3.9", "3.10.0.2"}, "module-removed"},
+			[]string{"3.0.1", "3.4", "3.9", "3.10.0.2"}, "module-base-plugin"},
 		"new attribute": {change{"schema.lua": schemaWith(`{ a = { type = "string", description = "a long text" } }`)},
 			[]string{"2.8", "3.0.1"}, "schema-attribute"},
 		"empty list": {change{"migrations/init.lua": "return {}"}, []string{"", "2.8", "3.0.1", "3.4", "3.9", "3.10.0.2"},
@@ -92,13 +92,13 @@ func TestMessages(t *testing.T) {
 			"the list of migrations is in Migrations/init.lua, where Kong does not look"},
 		"migrations of Kong 0.x": {change{"migrations/init.lua": deleted, "migrations/000_base.lua": deleted,
 			"migrations/postgres.lua": "return {}", "migrations/cassandra.lua": "return {}"},
-			"migrations/cassandra.lua and migrations/postgres.lua have the form before Kong 1.0, which Kong does not read"},
+			"the migrations in migrations/cassandra.lua and migrations/postgres.lua have the form before Kong 1.0"},
 		"one entity": {change{"daos.lua": "return { name = \"a\", primary_key = { \"id\" }, fields = {} }"},
 			"put the entity into a list"},
 		"syntax of api.lua": {change{"api.lua": "return {"},
 			"api.lua:1: unexpected symbol near '<eof>'; Kong starts, and every request to the Admin API answers 500"},
-		"syntax of a lazy module": {change{"lib.lua": "return {", "handler.lua": "local H = { PRIORITY = 1, VERSION = \"1\" } " +
-			"function H:access() require \"kong.plugins.tokens.lib\" end\nreturn H"},
+		"syntax of a lazy module": {change{"lib.lua": "return {", "handler.lua": "local H = { PRIORITY = 1, VERSION = '1' }" +
+			" function H:access() require \"kong.plugins.tokens.lib\" end\nreturn H"},
 			"requests that need the file answer 500"},
 		"syntax of an unused file": {change{"lib.lua": "return {"}, "Kong does not load the file"},
 		"DAO class": {change{"daos.lua": "return { { name = \"a\", primary_key = { \"id\" }, fields = {},\n" +

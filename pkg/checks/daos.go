@@ -45,10 +45,11 @@ func (s *Summary) checkDAOs(value luaeval.Value) {
 
 // nonArray is the finding for a table that is not an array: the map of Kong before 3.0, or a single entity.
 func nonArray(value luaeval.Value) Finding {
-	finding := Finding{Rule: "daos-array", Message: "the file returns a map, the form before Kong 3.0",
+	finding := Finding{Rule: "daos-map", Message: "the file returns a map, the form before Kong 3.0",
 		Kong:   notStarting + `: "returned non-array daos definition table"`,
 		WayOut: "return a list: write { { name = ... } } for { NAME = { name = ... } }"}
 	if value.Table.Get("primary_key").Kind != luaeval.Nil {
+		finding.Rule = "daos-array"
 		finding.Message = "the file returns one entity, and must return a list of entities"
 		finding.WayOut = "put the entity into a list: return { { name = ... } }"
 	}

@@ -25,6 +25,9 @@ const (
 // rank orders severities: errors first.
 func (s Severity) rank() int { return slices.Index([]Severity{Error, Warning, Note}, s) }
 
+// IsValid reports whether the severity is one of the three.
+func (s Severity) IsValid() bool { return s.rank() >= 0 }
+
 // IsAtLeast reports whether a severity is as bad as another.
 func (s Severity) IsAtLeast(other Severity) bool { return s.rank() <= other.rank() }
 
@@ -43,7 +46,7 @@ type Finding struct {
 	// Kong says what Kong does, with its words. It is "" if Kong does nothing.
 	Kong string `json:"kong,omitempty"`
 	// WayOut says what to do.
-	WayOut string `json:"wayOut"`
+	WayOut string `json:"fix"`
 
 	// in are the versions of Kong with the problem, if they are not those of the rule.
 	in *versions

@@ -107,7 +107,8 @@ func (c *checker) checkNoList(hasEntities bool) {
 	old := c.oldMigrations()
 	switch {
 	case len(old) > 0 && hasEntities:
-		finding := c.noMigrations(strings.Join(old, " and ") + " have the form before Kong 1.0, which Kong does not read")
+		finding := c.noMigrations("the migrations in " + strings.Join(old, " and ") + " have the form before Kong 1.0")
+		finding.Rule = "migrations-legacy"
 		finding.WayOut = "write each migration into a separate file, and list them in migrations/init.lua"
 		c.add(finding)
 	case hasEntities:

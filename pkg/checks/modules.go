@@ -46,9 +46,12 @@ var removedModules = []struct {
 	{KongVersion{3, 9}, []string{"kong.llm.proxy.handler", "kong.llm.state"}},
 }
 
+// basePlugin is the class that handlers extended before Kong 3.0.
+const basePlugin = "kong.plugins.base_plugin"
+
 // replacements say what to use instead of a removed module. A name with a final dot stands for all modules below.
 var replacements = []struct{ module, wayOut string }{
-	{"kong.plugins.base_plugin", "return a plain table: local H = { PRIORITY = ..., VERSION = ... }, " +
+	{basePlugin, "return a plain table: local H = { PRIORITY = ..., VERSION = ... }, " +
 		"and remove extend(), new() and the calls of super"},
 	{"kong.singletons", "use the global variable kong: kong.db, kong.cache, kong.configuration"},
 	{"kong.tools.responses", "use kong.response.exit(status, body)"},
@@ -103,7 +106,11 @@ func (c *checker) missingModule(module string) (Finding, bool) {
 			if !removed.since.IsZero() {
 				message = fmt.Sprintf("Kong %s removed the module %q", removed.since, module)
 			}
-			return Finding{Rule: "module-removed", Message: message, Kong: notFound, WayOut: replacementOf(module),
+			rule := "module-removed"
+			if module == basePlugin {
+				rule = "module-base-plugin"
+			}
+			return Finding{Rule: rule, Message: message, Kong: notFound, WayOut: replacementOf(module),
 				in: &versions{since: removed.since}}, true
 		}
 	}

@@ -112,6 +112,8 @@ func schemaRules() []Rule {
 func entityRules() []Rule {
 	return []Rule{
 		{ID: "daos-array", Severity: Error, versions: since3(0), Title: "`daos.lua` returns a list of entities.",
+			Reason: "Kong does not start.", Example: "return { name = \"tokens\", primary_key = { \"id\" }, fields = { ... } }"},
+		{ID: "daos-map", Severity: Error, versions: since3(0), Title: "`daos.lua` does not return a map of entities.",
 			Reason: "Kong does not start.", Example: "return { tokens = { name = \"tokens\", ... } }"},
 		{ID: "daos-entity", Severity: Error, Title: "Each entity is a table with `name`, `primary_key` and `fields`.",
 			Reason: "Kong does not start.", Example: "return { { name = \"tokens\", fields = { ... } } }"},
@@ -124,6 +126,8 @@ func migrationRules() []Rule {
 	const fails = "`kong migrations` fails."
 	return []Rule{
 		{ID: "migrations-missing", Severity: Error, Title: "A plugin with entities has migrations.",
+			Reason: "Kong starts, and every request that uses the entities answers 500."},
+		{ID: "migrations-legacy", Severity: Error, Title: "Migrations do not have the form before Kong 1.0.",
 			Reason: "Kong starts, and every request that uses the entities answers 500."},
 		{ID: "migrations-list", Severity: Error, Title: "`migrations/init.lua` returns a table.", Reason: fails,
 			Example: "local list = { \"000_base\" } -- no return"},
@@ -180,7 +184,9 @@ func moduleRules() []Rule {
 		{ID: "module-removed", Severity: Error, Title: "The plugin requires no module that Kong removed.",
 			Reason: "Kong does not start. The versions differ by module. A module that is only required in a function is a " +
 				"warning.",
-			Example: "local Base = require \"kong.plugins.base_plugin\""},
+			Example: "local responses = require \"kong.tools.responses\""},
+		{ID: "module-base-plugin", Severity: Error, versions: since3(0), Title: "The handler does not extend `base_plugin`.",
+			Reason: "Kong does not start.", Example: "local Base = require \"kong.plugins.base_plugin\""},
 		{ID: "module-missing", Severity: Error, Title: "The plugin has files for the modules under its own name.",
 			Reason: "Kong does not start.", Example: "require \"kong.plugins.tokens.gone\""},
 		{ID: "module-relative", Severity: Error, Title: "The plugin requires its modules by their full names.",

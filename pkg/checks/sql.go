@@ -23,7 +23,7 @@ func checkSQL(postgres *luaeval.Table) []Finding {
 		for _, s := range splitSQL(text) {
 			for _, finding := range checkStatement(s, created) {
 				if len(findings) < maxFindings {
-					findings = append(findings, finding.at(lua.Pos{Line: start.Line + s.line, Column: 1}))
+					findings = append(findings, finding.at(s.position(start)))
 				}
 			}
 		}
@@ -44,6 +44,14 @@ func checkSQL(postgres *luaeval.Table) []Finding {
 		})
 	}
 	return findings
+}
+
+// position returns the position of the statement in a file, from that of the text.
+func (s statement) position(start lua.Pos) lua.Pos {
+	if s.line == 0 {
+		return lua.Pos{Line: start.Line, Column: start.Column + s.column}
+	}
+	return lua.Pos{Line: start.Line + s.line, Column: s.column + 1}
 }
 
 // checkStatement checks one statement. It adds the tables that the statement creates to created.

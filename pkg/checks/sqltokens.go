@@ -7,8 +7,8 @@ import (
 // statement is one SQL statement: its words, without comments.
 type statement struct {
 	words []word
-	// line is the number of line breaks before the statement.
-	line int
+	// line is the number of line breaks before the statement, and column is its place in the line, from 0.
+	line, column int
 }
 
 // word is a token of a statement: a keyword or name, a quoted name, a string, or one other character.
@@ -52,6 +52,7 @@ func (l *sqlLexer) endStatement() {
 func (l *sqlLexer) add(w word) {
 	if len(l.current.words) == 0 {
 		l.current.line = l.line
+		l.current.column = l.offset - (strings.LastIndexByte(l.text[:l.offset], '\n') + 1)
 	}
 	l.current.words = append(l.current.words, w)
 }

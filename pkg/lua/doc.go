@@ -3,6 +3,6 @@
 //
 // Kong's LuaJIT differs from Lua 5.1 (fact K43). It reads a byte order mark and a first line that starts with #!. It
 // reads numbers such as 0xffULL, 1i and 0b101, more escapes in strings, goto, and a break in the middle of a block.
-// OpenResty builds it with the compatibility for Lua 5.2. If this package rejects a file, LuaJIT also rejects it. Over a
-// limit, a file is neither accepted nor rejected: Parse returns ErrTooLarge.
+// OpenResty builds it with the compatibility for Lua 5.2. If this package rejects a file, LuaJIT also rejects it. For
+// a file over a limit, Parse returns ErrTooLarge.
 package lua

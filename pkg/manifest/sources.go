@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +31,31 @@ func (j *injector) readSources(documents []*Document) {
 			}
 		}
 	}
+}
+
+// ConfigMaps returns the ConfigMaps with the label of a source. Those that name no namespace are in the given one. The
+// error has the problems of all ConfigMaps.
+func ConfigMaps(documents []*Document, namespace string) ([]corev1.ConfigMap, error) {
+	var configMaps []corev1.ConfigMap
+	var problems Problems
+	for _, document := range documents {
+		for _, object := range document.objects {
+			if !object.isConfigMap() || yamledit.Member(object.at("/metadata/labels"), annotations.Plugin) == nil {
+				continue
+			}
+			var configMap corev1.ConfigMap
+			if err := object.decode(&configMap, false); err != nil {
+				problems = append(problems, object.problem("cannot be parsed as a ConfigMap: %v", err))
+				continue
+			}
+			configMap.Namespace = cmp.Or(configMap.Namespace, namespace)
+			configMaps = append(configMaps, configMap)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return configMaps, nil
 }
 
 // addSource reads a ConfigMap with the label of a source.

@@ -28,7 +28,8 @@ func manyPlugins(n int) (index *catalog.Index, request string) {
 			Immutable: new(true),
 			Data: map[string]string{
 				"handler.lua": "return {}", "schema.lua": "return { fields = {} }", "daos.lua": "return {}",
-				"migrations.init.lua": `return { "000_base" }`, "migrations.000_base.lua": `return { postgres = { up = "SELECT 1" } }`,
+				"migrations.init.lua":     `return { "000_base" }`,
+				"migrations.000_base.lua": `return { postgres = { up = "SELECT 1" } }`,
 			},
 		})
 	}

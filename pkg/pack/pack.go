@@ -88,6 +88,17 @@ func Pack(plugin string, files map[string][]byte, options Options) (Packed, deni
 	return packed, nil
 }
 
+// Read returns what the checks read of the directory of a plugin, and its files without those that are left out.
+func Read(plugin string, files map[string][]byte, options Options) (checks.Release, map[string][]byte, denial.List) {
+	if options.Folder == "" {
+		options.Folder = plugin
+	}
+	p := packer{plugin: plugin, options: options}
+	p.excludeFiles(files)
+	p.denyOtherFolder()
+	return p.release, p.files, p.denials
+}
+
 // packer holds the state of one Pack call. Its methods continue after a problem, so that they find all problems.
 type packer struct {
 	plugin  string

@@ -75,7 +75,8 @@ func TestNewPlan(t *testing.T) {
 			plugins: "a", changes: []string{"a: (no pin) -> 2.0.0, with migrations 000_base, 001_next"}, want: "a@2.0.0",
 		},
 		"broken release": {
-			plugins: "a", pins: "a@1.0.0", targets: []annotations.PluginRef{a("3.0.0")}, err: `plugin "a@3.0.0" in ConfigMap "a-3.0.0": the plugin has no schema.lua`,
+			plugins: "a", pins: "a@1.0.0", targets: []annotations.PluginRef{a("3.0.0")},
+			err: `plugin "a@3.0.0" in ConfigMap "a-3.0.0": the plugin has no schema.lua`,
 		},
 		"unknown version": {
 			plugins: "a", pins: "a@1.0.0", targets: []annotations.PluginRef{a("9")},

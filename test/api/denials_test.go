@@ -28,7 +28,8 @@ func TestKubectlPrintsDenial(t *testing.T) {
 	wantText(t, output.Stderr, `admission webhook "pods.kongdao.io" denied the request`,
 		`plugin "nope": no ConfigMap in namespace "`+ns+`" has the label kongdao.io/plugin=nope; create one with "kubectl `+
 			`kongdao pack"`,
-		`element 2: plugin name "a.dot" contains a dot`, `plugin "broken": no schema.lua in ConfigMap "plugin-broken"`,
+		`element 2: plugin name "a.dot" contains a dot`,
+		`plugin "broken" in ConfigMap "plugin-broken": the plugin has no schema.lua`,
 		`annotation kongdao.io/containers: the pod has no container "ghost"; use the names of its containers: "proxy"`)
 }
 

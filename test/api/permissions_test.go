@@ -158,8 +158,8 @@ func admitSourcesMissingInCache(t *testing.T, w *installation.Webhook) {
 	if err != nil || status != http.StatusOK || review.Response.Allowed {
 		t.Fatalf("a pod with many plugins: got %d %+v %v", status, review.Response, err)
 	}
-	const want = `plugin "z-broken": no schema.lua in ConfigMap "plugin-z-broken"; add it, because Kong does not start ` +
-		`without it`
+	const want = `plugin "z-broken" in ConfigMap "plugin-z-broken": the plugin has no schema.lua; Kong does not start: ` +
+		`"no configuration schema found for plugin: z-broken"; add schema.lua`
 	if got := review.Response.Result.Message; got != want {
 		t.Errorf("got message %q, want %q", got, want)
 	}

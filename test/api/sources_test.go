@@ -147,7 +147,8 @@ func TestUnusualSources(t *testing.T) {
 	wantDenied(t, ns, "outside",
 		`plugin "outside": ConfigMap "plugin-outside", key "handler.lua": path "../x/handler.lua" has an element that `+
 			`starts with ".."`)
-	wantDenied(t, ns, "empty", `plugin "empty": no handler.lua in ConfigMap "plugin-empty"`, "no schema.lua")
+	wantDenied(t, ns, "empty", `plugin "empty" in ConfigMap "plugin-empty": the plugin has no handler.lua`,
+		"no schema.lua")
 }
 
 // TestChangedSource checks that changes of the content and of the labels of a source take effect.

@@ -15,7 +15,10 @@ func Source(namespace, name, plugin string) *corev1.ConfigMap {
 			Namespace: namespace, Name: name, Labels: map[string]string{annotations.Plugin: plugin},
 		},
 		Immutable: new(true),
-		Data:      map[string]string{"handler.lua": "return { PRIORITY = 1, VERSION = \"1.0.0\" }", "schema.lua": "return { name = \"" + plugin + "\", fields = {} }"},
+		Data: map[string]string{
+			"handler.lua": "return { PRIORITY = 1, VERSION = \"1.0.0\" }",
+			"schema.lua":  "return { name = \"" + plugin + "\", fields = {} }",
+		},
 	}
 }
 

@@ -1,0 +1,3 @@
+return { postgres = { up = [[
+  CREATE TABLE tokens (id UUID);
+]] } }

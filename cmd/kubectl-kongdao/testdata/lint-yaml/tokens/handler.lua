@@ -1,0 +1,4 @@
+local H = {
+	PRIORITY = "1000", VERSION = "1.0.0",
+}
+return H
