@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"kongdao.io/kongdao/pkg/apis/v1alpha1"
 	"kongdao.io/kongdao/pkg/catalog"
 	"kongdao.io/kongdao/pkg/clusterstate"
 	"kongdao.io/kongdao/pkg/decision"
@@ -31,9 +32,12 @@ type Cluster struct {
 	confirmed confirmations
 }
 
-// MigrationReader reports whether a PluginMigration is known to be migrated.
+// MigrationReader reads PluginMigrations from a cache.
 type MigrationReader interface {
+	// IsMigrated reports whether a PluginMigration is known to be migrated.
 	IsMigrated(ctx context.Context, namespace, name string) (bool, error)
+	// Migrated returns the PluginMigrations of a namespace, or of all namespaces, that are migrated.
+	Migrated(ctx context.Context, namespace string) ([]v1alpha1.PluginMigration, error)
 }
 
 // admitPod decides about a pod that is created. The decision includes the pod's scheduling gates.

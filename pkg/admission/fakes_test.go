@@ -132,11 +132,17 @@ type fakeMigrations struct {
 	migrated bool
 	err      error
 	last     string
+	// all are the PluginMigrations that are migrated.
+	all []v1alpha1.PluginMigration
 }
 
 func (f *fakeMigrations) IsMigrated(_ context.Context, namespace, name string) (bool, error) {
 	f.last = namespace + "/" + name
 	return f.migrated, f.err
+}
+
+func (f *fakeMigrations) Migrated(context.Context, string) ([]v1alpha1.PluginMigration, error) {
+	return f.all, f.err
 }
 
 // fakeEffects records the effects of policies on the last pod.

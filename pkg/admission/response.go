@@ -28,7 +28,7 @@ const (
 	resultUnchanged result = "unchanged"
 	// resultIgnored means that the pod requests no plugins.
 	resultIgnored result = "ignored"
-	// resultWarned means that a source may be deleted, but pods need it.
+	// resultWarned means that a source may be written or deleted, with a warning.
 	resultWarned result = "warned"
 	// resultDenied means that the pod cannot have what it requests.
 	resultDenied result = "denied"
@@ -43,6 +43,7 @@ const (
 	auditReleases  = "releases"
 	auditDenial    = "denial"
 	auditMigration = "migration"
+	auditForced    = "forced"
 )
 
 // response is the answer to a review, with what the log and the metrics need.
@@ -102,6 +103,21 @@ func (r *response) setPatch(operations any) error {
 func (r *response) warn(result result, format string, args ...any) {
 	r.result = result
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+// setAudit sets an audit annotation.
+func (r *response) setAudit(key, value string) {
+	if r.AuditAnnotations == nil {
+		r.AuditAnnotations = map[string]string{}
+	}
+	r.AuditAnnotations[key] = value
+}
+
+// deny turns an answer into a denial. It keeps the warnings.
+func (r *response) deny(denials denial.List) {
+	warnings := r.Warnings
+	*r = denied(denials)
+	r.Warnings = warnings
 }
 
 func denied(denials denial.List) response {

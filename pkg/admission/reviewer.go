@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// reviewer answers reviews that never deny an object: failures become warnings. It reads reviews as Pods does, and then
+// reviewer answers reviews whose failures become warnings. It reads reviews as Pods does, and then
 // lets controller-runtime decode them.
 type reviewer struct {
 	// endpoint is a label of metrics, and object is what it reviews: "workloads" and "workload".

@@ -3,18 +3,21 @@ package admission
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/go-logr/logr"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"kongdao.io/kongdao/pkg/annotations"
+	"kongdao.io/kongdao/pkg/catalog"
+	"kongdao.io/kongdao/pkg/denial"
+	"kongdao.io/kongdao/pkg/sourcereview"
 )
 
-// Sources handles reviews of sources that are deleted. It warns if pods need the release. It never denies a deletion.
+// Sources handles reviews of sources. It denies a source that makes Kong fail for sure, and warns about the rest. It
+// never denies a deletion, and warns if pods need the release.
 type Sources struct {
 	Cluster *Cluster
 	Metrics *Metrics
@@ -27,46 +30,77 @@ func (s *Sources) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 }
 
 func (s *Sources) reviewer() reviewer {
-	return reviewer{endpointSources, "source", s.Metrics, s.Log, s.admit, "did not check whether pods need this ConfigMap"}
+	return reviewer{endpointSources, "source", s.Metrics, s.Log, s.admit, "did not check this ConfigMap"}
 }
 
-// admit checks which pods need the release of a deleted source.
+// admit reviews a source that is written or deleted. An update that moves a source to another release is a deletion for
+// the old release.
 func (s *Sources) admit(ctx context.Context, request admission.Request) response {
 	answer := allowed()
-	var deleted metav1.PartialObjectMetadata
-	if err := json.Unmarshal(request.OldObject.Raw, &deleted); err != nil {
-		answer.warn(resultMalformed, "kongdao cannot read the ConfigMap that is deleted: %v", err)
+	before, err := decodeSource(request.OldObject.Raw)
+	if err != nil {
+		answer.warn(resultMalformed, "kongdao cannot read the old ConfigMap: %v", err)
 		return answer
 	}
-	source := deletedSource{namespace: request.Namespace, name: request.Name, release: annotations.PluginRef{
-		Name: deleted.Labels[annotations.Plugin], Version: deleted.Labels[annotations.PluginVersion],
-	}}
-	if source.release.Name == "" {
+	after, err := decodeSource(request.Object.Raw)
+	if err != nil {
+		answer.warn(resultMalformed, "kongdao cannot read the ConfigMap: %v", err)
 		return answer
 	}
 	ctx, cancel := withLiveReadDeadline(ctx)
 	defer cancel()
-	users, err := s.Cluster.usersOf(ctx, source)
-	if err != nil {
-		answer.warn(resultFailed, "release %q: kongdao cannot check which pods need it: %v", source.release, err)
+	isGone := after == nil || before != nil && (after.Plugin != before.Plugin || after.Version != before.Version)
+	if before != nil && before.Plugin != "" && isGone {
+		s.warnUsers(ctx, before, &answer)
 	}
-	if len(users.denied) > 0 {
-		answer.warn(resultWarned, "release %q: without this ConfigMap, new pods of %s are denied; create it again, or move "+
-			"them to another release", source.release, describeNames(users.denied))
-	}
-	if len(users.pods) > 0 {
-		answer.warn(resultWarned, "release %q: pods run with it and continue: %s", source.release, describeNames(users.pods))
+	if after != nil && after.Plugin != "" && (before == nil || !after.IsSameRelease(before)) {
+		s.review(ctx, after, &answer)
 	}
 	return answer
 }
 
-// maxNamedUsers limits the objects that a warning names.
-const maxNamedUsers = 3
-
-// describeNames lists the first names, and counts the others.
-func describeNames(names []string) string {
-	if others := len(names) - maxNamedUsers; others > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamedUsers], ", "), others)
+// decodeSource returns the source in a review, or nil if there is none.
+func decodeSource(raw []byte) (*catalog.Source, error) {
+	if len(raw) == 0 {
+		return nil, nil //nolint:nilnil // a creation has no old object, and a deletion no new one
 	}
-	return strings.Join(names, ", ")
+	var configMap corev1.ConfigMap
+	if err := json.Unmarshal(raw, &configMap); err != nil {
+		return nil, err
+	}
+	source := catalog.NewSource(&configMap)
+	return &source, nil
+}
+
+// review reviews a source that is created or changed.
+func (s *Sources) review(ctx context.Context, source *catalog.Source, answer *response) {
+	release := s.releaseWith(source)
+	executed, err := s.Cluster.executed(ctx, source)
+	if err != nil {
+		answer.warn(resultFailed, "kongdao cannot check which migrations Kong has executed: %v", err)
+	}
+	review := sourcereview.New(source, release, executed)
+	for _, warning := range review.Warnings {
+		answer.warn(resultWarned, "%s", warning)
+	}
+	if len(review.Forced) > 0 {
+		answer.setAudit(auditForced, strings.Join(review.Forced, ","))
+	}
+	if len(review.Denials) > 0 {
+		ref := annotations.PluginRef{Name: source.Plugin, Version: source.Version}
+		answer.deny(denial.List{denial.New(denial.BrokenPlugin,
+			"plugin %q: %s; to write the ConfigMap anyway, set its annotation %s: \"true\"",
+			ref, strings.Join(review.Denials, "; "), annotations.Force)})
+	}
+}
+
+// releaseWith returns the release of a source after the source is written.
+func (s *Sources) releaseWith(source *catalog.Source) *catalog.Release {
+	releases := s.Cluster.Sources.ReleasesWith(*source)
+	for _, release := range releases {
+		if release.AllVersions || release.Version == source.Version {
+			return release
+		}
+	}
+	return &catalog.Release{Plugin: source.Plugin, Version: source.Version}
 }

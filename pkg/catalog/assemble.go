@@ -111,6 +111,11 @@ func compareBools(a, b bool) int {
 	return -1
 }
 
+// invalidPath describes a key that is not a path.
+func invalidPath(source, key string, err error) string {
+	return fmt.Sprintf("ConfigMap %q, key %s: %v", source, denial.Quote(key), err)
+}
+
 // collectFiles maps every key to its file, and denies sources that contradict each other. It returns the files sorted
 // by path.
 func (r *assembledRelease) collectFiles(sources []Source) []File {
@@ -120,7 +125,7 @@ func (r *assembledRelease) collectFiles(sources []Source) []File {
 		for _, key := range source.Keys {
 			path, err := paths.path(source.Folder, key.Name)
 			if err != nil {
-				r.deny(denial.BrokenPlugin, "ConfigMap %q, key %s: %v", source.Name, denial.Quote(key.Name), err)
+				r.deny(denial.BrokenPlugin, "%s", invalidPath(source.Name, key.Name, err))
 				continue
 			}
 			file := File{

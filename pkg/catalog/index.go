@@ -145,16 +145,29 @@ func (x *Index) Releases(namespace, plugin string) []*Release {
 
 // ReleasesWithout returns the releases of a plugin that a namespace has after the deletion of a source.
 func (x *Index) ReleasesWithout(namespace, plugin, source string) []*Release {
+	return x.releasesAfter(namespace, plugin, func(sources map[string]Source) { delete(sources, source) })
+}
+
+// ReleasesWith returns the releases of a plugin that a namespace has after a source is written.
+func (x *Index) ReleasesWith(source Source) []*Release {
+	return x.releasesAfter(source.Namespace, source.Plugin, func(sources map[string]Source) {
+		sources[source.Name] = source
+	})
+}
+
+func (x *Index) releasesAfter(namespace, plugin string, change func(sources map[string]Source)) []*Release {
 	x.mutex.RLock()
-	found := x.entries[pluginKey{namespace, plugin}]
-	if found == nil || len(found.sources) > maxPluginSources || x.namespaces[namespace].isOverLimit() {
-		x.mutex.RUnlock()
+	changed := map[string]Source{}
+	if found := x.entries[pluginKey{namespace, plugin}]; found != nil {
+		changed = maps.Clone(found.sources)
+	}
+	isOverLimit := len(changed) > maxPluginSources || x.namespaces[namespace].isOverLimit()
+	x.mutex.RUnlock()
+	if isOverLimit {
 		return x.Releases(namespace, plugin)
 	}
-	remaining := maps.Clone(found.sources)
-	x.mutex.RUnlock()
-	delete(remaining, source)
-	return Assemble(plugin, slices.SortedFunc(maps.Values(remaining), func(a, b Source) int {
+	change(changed)
+	return Assemble(plugin, slices.SortedFunc(maps.Values(changed), func(a, b Source) int {
 		return cmp.Compare(a.Name, b.Name)
 	}))
 }

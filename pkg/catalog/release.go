@@ -37,6 +37,8 @@ type Release struct {
 	Denials denial.List
 	// IsForced is true if a source has the annotation kongdao.io/force. Then findings do not deny the release.
 	IsForced bool
+	// IsComplete is true if all sources have the same digest, and the files match it.
+	IsComplete bool
 	// AllVersions is true if the release stands for all versions of the plugin, because its sources are over a limit. It
 	// has one denial.
 	AllVersions bool

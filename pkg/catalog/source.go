@@ -109,6 +109,25 @@ func (s *Source) addKeys(configMap *corev1.ConfigMap) {
 	s.summarize(configMap)
 }
 
+// InvalidPaths describes the keys that are not paths in the plugin's directory.
+func (s *Source) InvalidPaths() []string {
+	var invalid []string
+	for _, key := range s.Keys {
+		if _, err := explicitPath(s.Folder, key.Name); err != nil {
+			invalid = append(invalid, invalidPath(s.Name, key.Name, err))
+		}
+	}
+	return invalid
+}
+
+// IsSameRelease reports whether two states of a source mean the same for its release.
+func (s *Source) IsSameRelease(other *Source) bool {
+	isSamePath := s.Folder == other.Folder || s.Folder != nil && other.Folder != nil && *s.Folder == *other.Folder
+	return s.Plugin == other.Plugin && s.Version == other.Version && s.Digest == other.Digest && isSamePath &&
+		s.Immutable == other.Immutable && s.IsForced == other.IsForced && s.Excess == other.Excess &&
+		slices.EqualFunc(s.Keys, other.Keys, func(a, b Key) bool { return a.Name == b.Name && a.Digest == b.Digest })
+}
+
 // summarize reads the Lua files, in the order of the keys, up to the limit for the files of one ConfigMap.
 func (s *Source) summarize(configMap *corev1.ConfigMap) {
 	left := maxReadBytes

@@ -65,6 +65,7 @@ func (r *assembledRelease) validateDigest(sources []Source) {
 		packed = append(packed, source.Name)
 		digests[source.Digest] = true
 	}
+	r.IsComplete = len(digests) == 1 && len(unpacked) == 0 && digests[r.Digest]
 	switch {
 	case len(digests) > 1:
 		r.deny(denial.ConflictingSources,

@@ -1,5 +1,7 @@
 package checks
 
+import "slices"
+
 // Rule is one thing that the checks look for.
 type Rule struct {
 	// ID is stable. It names the rule in outputs and options.
@@ -15,6 +17,16 @@ type Rule struct {
 	// versions are the versions of Kong that have the problem.
 	versions versions
 }
+
+// rulesAboutMissingFiles are the rules whose breach another file can solve.
+var rulesAboutMissingFiles = []string{
+	"handler-missing", "schema-missing", "migrations-missing", "migrations-legacy", "migration-missing",
+	"migration-unlisted", "module-missing", "module-relative", "module-other-plugin",
+}
+
+// IsAboutMissingFiles reports whether another file can solve a breach of a rule. The file may be in a ConfigMap that
+// does not exist yet.
+func IsAboutMissingFiles(rule string) bool { return slices.Contains(rulesAboutMissingFiles, rule) }
 
 // KongVersions says which versions of Kong have the problem: "all versions", "3.0 and newer".
 func (r Rule) KongVersions() string { return r.versions.String() }

@@ -3,6 +3,7 @@ package clusterstate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
@@ -47,6 +48,17 @@ func NewMigrations(ctx context.Context, informers cache.Informers, cached client
 		return nil, fmt.Errorf("watch PluginMigrations: %w", err)
 	}
 	return &Migrations{cached: cached, synced: informer.HasSynced}, nil
+}
+
+// Migrated returns the PluginMigrations of a namespace that are migrated. The namespace "" stands for all namespaces.
+func (m *Migrations) Migrated(ctx context.Context, namespace string) ([]v1alpha1.PluginMigration, error) {
+	var list v1alpha1.PluginMigrationList
+	if err := m.cached.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("list PluginMigrations: %w", err)
+	}
+	return slices.DeleteFunc(list.Items, func(migration v1alpha1.PluginMigration) bool {
+		return !migrate.IsMigrated(&migration)
+	}), nil
 }
 
 // IsMigrated reports whether a PluginMigration is known to be migrated, so that the pods that need it can start. It

@@ -35,6 +35,35 @@ func (f fakeMigrations) Get(
 	return nil
 }
 
+func (f fakeMigrations) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if f.err != nil {
+		return f.err
+	}
+	var applied client.ListOptions
+	applied.ApplyOptions(options)
+	if f.migration != nil && applied.Namespace == "kong" {
+		list.(*v1alpha1.PluginMigrationList).Items = []v1alpha1.PluginMigration{*f.migration, {}}
+	}
+	return nil
+}
+
+// TestMigrated checks that only PluginMigrations count that are migrated.
+func TestMigrated(t *testing.T) {
+	migrated := &v1alpha1.PluginMigration{}
+	migrated.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionMigrated, Status: metav1.ConditionTrue}}
+	reader := &Migrations{cached: fakeMigrations{migration: migrated}}
+	for namespace, want := range map[string]int{"kong": 1, "other": 0} {
+		if got, err := reader.Migrated(t.Context(), namespace); len(got) != want || err != nil {
+			t.Errorf("namespace %q: %d PluginMigrations, %v; want %d", namespace, len(got), err, want)
+		}
+	}
+	reader.cached = fakeMigrations{err: errors.New("the cache is closed")}
+	_, err := reader.Migrated(t.Context(), "kong")
+	if err == nil || err.Error() != "list PluginMigrations: the cache is closed" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestIsMigrated(t *testing.T) {
 	migrated := &v1alpha1.PluginMigration{}
 	migrated.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionMigrated, Status: metav1.ConditionTrue}}

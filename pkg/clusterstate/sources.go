@@ -114,6 +114,11 @@ func (s *Sources) ReleasesWithout(namespace, plugin, source string) []*catalog.R
 	return s.index.ReleasesWithout(namespace, plugin, source)
 }
 
+// ReleasesWith returns the releases of a plugin that a namespace has after a source is written.
+func (s *Sources) ReleasesWith(source catalog.Source) []*catalog.Release {
+	return s.index.ReleasesWith(source)
+}
+
 // Has reports whether the cache has a state of a source: see catalog.Source.Revision.
 func (s *Sources) Has(namespace, name, revision string) bool {
 	return s.index.Has(namespace, name, revision)

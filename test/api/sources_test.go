@@ -130,7 +130,7 @@ func TestUnusualSources(t *testing.T) {
 		binary.BinaryData[name] = []byte(content)
 	}
 	outside := source(ns, "outside")
-	outside.Annotations = map[string]string{annotations.Path: "../x"}
+	outside.Annotations = map[string]string{annotations.Path: "../x", annotations.Force: "true"}
 	empty := source(ns, "empty")
 	empty.Data = nil
 	shared.Create(t, binary, outside, empty)

@@ -37,50 +37,65 @@ func TestWebhooksCallTheService(t *testing.T) {
 	})
 }
 
-// TestDeletionsDoNotDependOnKongdao proves that the validating webhook is only for deletions of sources, that a failure
-// of it denies nothing, and that it has the CA bundle of the other webhooks.
-func TestDeletionsDoNotDependOnKongdao(t *testing.T) {
-	forEachSet(t, func(t *testing.T, _ string, objects []*unstructured.Unstructured) {
+// TestWebhooksForSources proves that the validating webhooks are only for sources, that a failure denies no deletion,
+// and that they have the CA bundle of the other webhooks.
+func TestWebhooksForSources(t *testing.T) {
+	operations := map[string][]admissionregistrationv1.OperationType{
+		"sources.kongdao.io":         {admissionregistrationv1.Delete},
+		"written.sources.kongdao.io": {admissionregistrationv1.Create, admissionregistrationv1.Update},
+	}
+	forEachSet(t, func(t *testing.T, set string, objects []*unstructured.Unstructured) {
 		main := findMainConfiguration(t, objects)
 		configuration := find[admissionregistrationv1.ValidatingWebhookConfiguration](
 			t, objects, "ValidatingWebhookConfiguration")
-		if configuration.Name != main.Name || len(configuration.Webhooks) != 1 {
-			t.Fatalf("got %d webhooks in %q, want one in %q", len(configuration.Webhooks), configuration.Name, main.Name)
+		if configuration.Name != main.Name || len(configuration.Webhooks) != len(operations) {
+			t.Fatalf("got %d webhooks in %q, want two in %q", len(configuration.Webhooks), configuration.Name, main.Name)
 		}
-		webhook := configuration.Webhooks[0]
-		wantClient := main.Webhooks[0].ClientConfig.DeepCopy()
-		wantClient.Service.Path = new("/validate/sources")
-		if diff := cmp.Diff(*wantClient, webhook.ClientConfig); diff != "" {
-			t.Errorf("clientConfig (-want +got)\n%s", diff)
-		}
-		if *webhook.FailurePolicy != admissionregistrationv1.Ignore {
-			t.Errorf("failurePolicy is %s", *webhook.FailurePolicy)
-		}
-		wantRules := []admissionregistrationv1.RuleWithOperations{{
-			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Delete},
-			Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"},
-				Resources: []string{"configmaps"}, Scope: new(admissionregistrationv1.NamespacedScope)},
-		}}
-		if diff := cmp.Diff(wantRules, webhook.Rules); diff != "" {
-			t.Errorf("rules (-want +got)\n%s", diff)
-		}
-		selector, err := metav1.LabelSelectorAsSelector(webhook.ObjectSelector)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, test := range map[string]struct {
-			labels labels.Set
-			want   bool
-		}{
-			"source":          {labels.Set{annotations.Plugin: "dao-test"}, true},
-			"copy":            {labels.Set{annotations.Plugin: "", annotations.CopyOf: "dao-test"}, false},
-			"other ConfigMap": {labels.Set{"app": "kong"}, false},
-		} {
-			if selector.Matches(test.labels) != test.want {
-				t.Errorf("%s: the webhook is called: %v", name, !test.want)
+		for _, webhook := range configuration.Webhooks {
+			wantClient := main.Webhooks[0].ClientConfig.DeepCopy()
+			wantClient.Service.Path = new("/validate/sources")
+			if diff := cmp.Diff(*wantClient, webhook.ClientConfig); diff != "" {
+				t.Errorf("%s: clientConfig (-want +got)\n%s", webhook.Name, diff)
 			}
+			want := admissionregistrationv1.Ignore
+			if set == "full" && webhook.Name == "written.sources.kongdao.io" {
+				want = admissionregistrationv1.Fail
+			}
+			if *webhook.FailurePolicy != want {
+				t.Errorf("%s: failurePolicy is %s, want %s", webhook.Name, *webhook.FailurePolicy, want)
+			}
+			wantRules := []admissionregistrationv1.RuleWithOperations{{
+				Operations: operations[webhook.Name],
+				Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"},
+					Resources: []string{"configmaps"}, Scope: new(admissionregistrationv1.NamespacedScope)},
+			}}
+			if diff := cmp.Diff(wantRules, webhook.Rules); diff != "" {
+				t.Errorf("%s: rules (-want +got)\n%s", webhook.Name, diff)
+			}
+			checkSourceSelector(t, webhook)
 		}
 	})
+}
+
+// checkSourceSelector checks for which ConfigMaps a webhook is called.
+func checkSourceSelector(t *testing.T, webhook admissionregistrationv1.ValidatingWebhook) {
+	t.Helper()
+	selector, err := metav1.LabelSelectorAsSelector(webhook.ObjectSelector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		labels labels.Set
+		want   bool
+	}{
+		"source":          {labels.Set{annotations.Plugin: "dao-test"}, true},
+		"copy":            {labels.Set{annotations.Plugin: "", annotations.CopyOf: "dao-test"}, false},
+		"other ConfigMap": {labels.Set{"app": "kong"}, false},
+	} {
+		if selector.Matches(test.labels) != test.want {
+			t.Errorf("%s: the webhook %s is called: %v", name, webhook.Name, !test.want)
+		}
+	}
 }
 
 // TestWebhooksExcludeOwnNamespaces proves that no values make the webhooks apply to kube-system or to the release's
