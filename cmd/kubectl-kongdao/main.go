@@ -1,6 +1,7 @@
 // Command kubectl-kongdao is a plugin of kubectl. If it is on the PATH under this name, "kubectl kongdao" runs it.
 //
 //	pack:    folder   -> readFolder -> pack.Pack -> ConfigMaps
+//	verify:  folder or release -> verify.NewJob -> Kong's words
 //	lint:    folder or ConfigMaps -> checks.Check -> lintreport.Report
 //	inject:  files    -> inputs.read -> manifest.Inject -> manifests, or a diff
 //	upgrade: workload -> readCluster -> upgrade.NewPlan -> a patch; then upgrade.RolloutOf and MigrationOf

@@ -47,8 +47,9 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)
 	flags.add(command.PersistentFlags())
-	command.AddCommand(newPackCommand(streams, &flags), newLintCommand(streams, &flags), newInjectCommand(streams, &flags),
-		newUpgradeCommand(streams, &flags), newRollbackCommand(streams, &flags), newPruneCommand(streams, &flags))
+	command.AddCommand(newPackCommand(streams, &flags), newLintCommand(streams, &flags),
+		newVerifyCommand(streams, &flags), newInjectCommand(streams, &flags), newUpgradeCommand(streams, &flags),
+		newRollbackCommand(streams, &flags), newPruneCommand(streams, &flags))
 	return command
 }
 

@@ -7,7 +7,10 @@
 #   KONGDAO_CONF      the configuration file of Kong, or ""
 #   KONGDAO_EXPECT    the migrations that Kong must list, one line for each plugin: "dao-test: 000_base, 001_next". A
 #                     line "dao-test:" expects the plugin only, because the names are unknown.
-#   KONGDAO_STEP      up: run new migrations, and bootstrap an empty database. finish: finish pending migrations
+#   KONGDAO_STEP      up: run new migrations, and bootstrap an empty database. finish: finish pending migrations.
+#                     load: only check that Kong can load the plugins, without a database. It needs no other variable
+#                     than KONG_PREFIX
+#   KONGDAO_RESULT    the file for the result, /dev/termination-log by default
 #   KONGDAO_FINISH    which pending migrations the script may finish: none, named (those in KONGDAO_PENDING) or all
 #   KONGDAO_PENDING   lines in the format of KONGDAO_EXPECT
 #   KONGDAO_TIMEOUT   the time limit of one Kong command, in seconds
@@ -15,9 +18,9 @@
 #   KONGDAO_DEADLINE  the time limit of the script, in seconds
 #   KONGDAO_TRIES     how often a Kong command may fail
 #
-# The script writes its result to /dev/termination-log: the outcome in the first line, then migrations or Kong's last
+# The script writes its result to KONGDAO_RESULT: the outcome in the first line, then migrations or Kong's last
 # output. Outcomes and exit codes:
-#   0   done: all migrations are executed. pending: some of them are pending
+#   0   done: all migrations are executed, or Kong can load the plugins. pending: some of the migrations are pending
 #   10  blocked: the script may not finish the pending migrations
 #   11  deadline: the database did not answer, or another runner held the lock
 #   12  unlisted: Kong does not list the migrations
@@ -27,7 +30,7 @@
 #   16  unloadable: Kong cannot load the plugins
 set -fu
 export LC_ALL=C
-work=$KONG_PREFIX begin=$(date +%s) wait=1 last="" stopped="" failures=0
+work=$KONG_PREFIX KONGDAO_CONF=${KONGDAO_CONF:-} begin=$(date +%s) wait=1 last="" stopped="" failures=0
 file="" value="" ran="" state="" blocked="" looks=0
 # Do not interrupt a migration: after a kill, it runs again (facts K29 and K34). The kubelet sends the signal that the
 # image names, which is QUIT for the images of Kong (fact K41).
@@ -39,7 +42,7 @@ log() { print "kongdao: $1"; }
 report() {
   log "$1"
   [ -z "$2" ] || print "$2"
-  printf '%s\n%s\n' "$1" "$2" | head -c 3500 >/dev/termination-log
+  printf '%s\n%s\n' "$1" "$2" | head -c 3500 >"${KONGDAO_RESULT:-/dev/termination-log}"
   exit "$3"
 }
 
@@ -141,7 +144,7 @@ read_files() {
 }
 
 # Ends the script if Kong cannot load the plugins. Kong starts without a database, with one listener on a free loopback
-# port, and stops (fact K47). Errors that are not about plugins do not count: this is not how the pod runs Kong.
+# port, and stops (fact K47). Other errors only return 1, because this is not how the pod runs Kong.
 check_plugins() {
   log "kong start, without a database"
   mkdir -p "$work/check"
@@ -159,8 +162,9 @@ check_plugins() {
   words=$(sed -n '/init_by_lua error: /,/^stack traceback/{s/.*init_by_lua error: //;/^stack traceback/d;p;}' \
     "$work/err" | head -c 1500)
   [ -z "$words" ] || report unloadable "$words" 16
-  log "kong start failed for another reason; the migrations continue"
+  log "kong start failed for another reason"
   head -c 1500 "$work/err"
+  return 1
 }
 
 # section TITLE prints a section of the output of list, one line for each subsystem, without indentation.
@@ -285,7 +289,13 @@ check_progress() {
 mkdir -p "$work"
 [ -z "$(stdbuf -oL true 2>&1 || echo failed)" ] && line_output="stdbuf -oL" || line_output=
 read_files
-[ "$KONGDAO_STEP" != up ] || check_plugins
+case $KONGDAO_STEP in
+  up) check_plugins || log "the migrations continue" ;;
+  load)
+    ! check_plugins || report "done" "" 0
+    report failed "$(head -c 1500 "$work/err")" 13
+    ;;
+esac
 # The exit codes of list: 0 up to date, 3 empty database, 4 pending migrations, 5 new migrations.
 while :; do
   [ -z "$stopped" ] || report stopped "$last" 15

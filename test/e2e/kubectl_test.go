@@ -136,7 +136,7 @@ func kubectlOutput(ctx context.Context, stdin string, arguments ...string) (stdo
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Run(); err != nil {
-		return "", errs.String(), fmt.Errorf("kubectl %s: %w: %s",
+		return out.String(), errs.String(), fmt.Errorf("kubectl %s: %w: %s",
 			strings.Join(arguments, " "), errors.Join(err, ctx.Err()), errs.String())
 	}
 	return out.String(), errs.String(), nil

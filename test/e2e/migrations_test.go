@@ -44,6 +44,7 @@ func TestMigrations(t *testing.T) {
 			"stopped Job":             testStoppedJob,
 			"upgrade command":         testUpgradeCommand,
 			"quota":                   testQuota,
+			"verify":                  testVerify,
 			"automatic rollouts":      testAutomaticRollouts,
 			"other kinds":             testRolloutsOfOtherKinds,
 		} {
