@@ -121,6 +121,16 @@ func TestGolden(t *testing.T) {
 			args:   []string{"inject", "-f", "pods.yaml", "-n", "kong", "--policy", "policy.yaml"},
 			code:   1,
 		},
+		"inject-template": {
+			reason: "a template of a chart is not a manifest, and the messages say how to render it",
+			args:   []string{"inject", "-f", "annotation.yaml"},
+			code:   1,
+		},
+		"inject-template-syntax": {
+			reason: "most templates are not even YAML",
+			args:   []string{"inject", "-f", "deployment.yaml"},
+			code:   1,
+		},
 		"inject-malformed": {
 			reason: "all malformed documents are reported with a file and a line",
 			args:   []string{"inject", "-f", "input.yaml", "-f", "absent.yaml"},

@@ -15,6 +15,9 @@ func ValidatePluginName(name string) error {
 	switch {
 	case name == "bundled" || name == "off":
 		return fmt.Errorf("%q is a keyword of KONG_PLUGINS, not the name of a plugin", name)
+	case strings.Contains(name, "{{"):
+		return fmt.Errorf("plugin name %s looks like a template of Helm that is not rendered; render it with "+
+			"\"helm template\"", denial.Quote(name))
 	case strings.Contains(name, "."):
 		return fmt.Errorf("plugin name %s contains a dot, which Lua's require reads as a slash", denial.Quote(name))
 	case !isLabelValue(name):

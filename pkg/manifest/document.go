@@ -24,7 +24,7 @@ func Read(file string, text []byte) ([]*Document, error) {
 	parsed, errs := yamledit.Read(file, text)
 	var malformed Problems
 	for _, err := range errs {
-		malformed = append(malformed, Problem{err.File, err.Line, err.Message})
+		malformed = append(malformed, Problem{err.File, err.Line, err.Message + templateHint(text)})
 	}
 	documents := make([]*Document, len(parsed))
 	for i, document := range parsed {
@@ -37,6 +37,15 @@ func Read(file string, text []byte) ([]*Document, error) {
 		return nil, malformed
 	}
 	return documents, nil
+}
+
+// templateHint returns text for the end of a message about malformed YAML, if the YAML looks like a template of Helm.
+func templateHint(text []byte) string {
+	if !bytes.Contains(text, []byte("{{")) {
+		return ""
+	}
+	return "; this looks like a template of Helm that is not rendered: " +
+		"helm template NAME CHART | kubectl kongdao inject -f -"
 }
 
 // WriteYAML renders the documents of one or more files as one text.

@@ -12,7 +12,7 @@ import (
 )
 
 // testVerify lets Kong load plugins from folders and from the cluster, in a namespace with the Pod Security Standard
-// "restricted". Nothing remains of it.
+// "restricted". Nothing remains of it. It also checks the releases in the namespace.
 func testVerify(t *testing.T) {
 	s := newSpace(t)
 	s.publish(release100(t))
@@ -47,6 +47,9 @@ func testVerify(t *testing.T) {
 				t.Errorf("exit code %d, want %d; got %q %q, want %q", code, test.code, out, errs, test.want)
 			}
 		})
+	}
+	if out := s.kongdao("", "lint", "--namespace", s.name); out != "1 release checked: no findings\n" {
+		t.Errorf("lint prints %q", out)
 	}
 	eventually(t, func() error {
 		kinds := "jobs,pods,networkpolicies,configmaps"
