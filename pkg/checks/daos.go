@@ -33,14 +33,23 @@ func (s *Summary) checkDAOs(value luaeval.Value) {
 	if value.Table.IsOpen {
 		return
 	}
-	s.hasEntities = len(value.Table.Keys()) > 0
+	s.hasEntities = value.Table.Len() > 0
 	if !value.Table.IsArray() {
 		s.findings = []Finding{nonArray(value)}
 		return
 	}
+	fields, seen := newFieldChecker(), map[*luaeval.Table]bool{}
 	for _, entity := range value.Table.List() {
-		s.checkEntity(entity)
+		if entity.Table != nil && seen[entity.Table] {
+			continue
+		}
+		seen[entity.Table] = true
+		s.checkEntity(entity, fields)
+		if len(s.findings)+len(fields.findings) >= maxFindings {
+			break
+		}
 	}
+	s.findings = append(s.findings, fields.findings...)
 }
 
 // nonArray is the finding for a table that is not an array: the map of Kong before 3.0, or a single entity.
@@ -56,7 +65,7 @@ func nonArray(value luaeval.Value) Finding {
 	return finding.at(value.Pos)
 }
 
-func (s *Summary) checkEntity(value luaeval.Value) {
+func (s *Summary) checkEntity(value luaeval.Value, fields *fieldChecker) {
 	switch value.Kind {
 	case luaeval.Unknown, luaeval.Module:
 		return
@@ -100,9 +109,7 @@ func (s *Summary) checkEntity(value luaeval.Value) {
 		}.at(pos))
 	}
 	s.findings = append(s.findings, checkEntityKeys(value.Table)...)
-	if fields := value.Table.Get("fields"); fields.Kind == luaeval.TableKind {
-		s.findings = append(s.findings, checkFields(fields)...)
-	}
+	fields.checkFields(value.Table.Get("fields"))
 	s.addEntity(value.Table)
 }
 

@@ -12,6 +12,9 @@ import (
 func checkKeys(table *luaeval.Table, known map[string]attribute, what, rule string) []Finding {
 	var findings []Finding
 	for _, key := range table.Keys() {
+		if len(findings) == maxFindings {
+			break
+		}
 		name, isText := key.(string)
 		attribute, isKnown := known[name]
 		value := table.Get(key)
@@ -43,82 +46,116 @@ func checkKeys(table *luaeval.Table, known map[string]attribute, what, rule stri
 	return findings
 }
 
-// checkFields checks a list of fields, each of which is a table with one key.
-func checkFields(fields luaeval.Value) []Finding {
-	if fields.Table.IsOpen {
-		return nil
+// fieldChecker checks the fields of a schema or of a list of entities. Lua files can use a table in many places, and
+// in itself. The checker checks each table once.
+type fieldChecker struct {
+	seen map[*luaeval.Table]bool
+	// depth is how many fields contain the current one.
+	depth    int
+	findings []Finding
+}
+
+// maxFieldDepth limits how many fields inside fields are checked.
+const maxFieldDepth = 100
+
+func newFieldChecker() *fieldChecker { return &fieldChecker{seen: map[*luaeval.Table]bool{}} }
+
+// isNew reports whether the checker must look at a table.
+func (c *fieldChecker) isNew(table *luaeval.Table) bool {
+	if table == nil || table.IsOpen || c.seen[table] || len(c.findings) >= maxFindings {
+		return false
 	}
-	var findings []Finding
+	c.seen[table] = true
+	return true
+}
+
+func (c *fieldChecker) add(finding Finding) { c.findings = append(c.findings, finding) }
+
+// checkFields checks a list of fields, each of which is a table with one key.
+func (c *fieldChecker) checkFields(fields luaeval.Value) {
+	if fields.Kind != luaeval.TableKind || !c.isNew(fields.Table) {
+		return
+	}
 	for i, key := range fields.Table.Keys() {
 		entry := fields.Table.Get(key)
 		if key != float64(i+1) {
-			return append(findings, Finding{Rule: "schema-fields",
+			c.add(Finding{Rule: "schema-fields",
 				Message: fmt.Sprintf("fields has the key %v, and must be a list of tables with one field each", key),
 				Kong:    notStarting + `: "schema violation (fields: expected an array)"`,
 				WayOut:  "write fields = { { FIELD = { type = ... } }, { OTHER = { type = ... } } }",
 			}.at(entry.Pos))
+			return
 		}
-		findings = append(findings, checkFieldEntry(entry)...)
+		c.checkFieldEntry(entry)
 	}
-	return findings
 }
 
-func checkFieldEntry(entry luaeval.Value) []Finding {
-	if !isCertain(entry) || entry.Table != nil && entry.Table.IsOpen {
-		return nil
+func (c *fieldChecker) checkFieldEntry(entry luaeval.Value) {
+	isTable := entry.Kind == luaeval.TableKind
+	if !isCertain(entry) || len(c.findings) >= maxFindings || isTable && !c.isNew(entry.Table) {
+		return
 	}
-	if entry.Kind != luaeval.TableKind || len(entry.Table.Keys()) != 1 {
-		return []Finding{Finding{Rule: "schema-fields",
+	if !isTable || entry.Table.Len() != 1 {
+		c.add(Finding{Rule: "schema-fields",
 			Message: "an entry of fields must be a table with one field",
 			Kong:    notStarting + `: "schema violation (fields: each entry in fields must be a sub-table)"`,
 			WayOut:  "write { FIELD = { type = ... } } for each field",
-		}.at(entry.Pos)}
+		}.at(entry.Pos))
+		return
 	}
 	name := entry.Table.Keys()[0]
-	return checkField(fmt.Sprint(name), entry.Table.Get(name))
+	c.checkField(fmt.Sprint(name), entry.Table.Get(name))
 }
 
 // checkField checks one field: its type, its attributes, and the fields inside.
-func checkField(name string, field luaeval.Value) []Finding {
-	if field.Kind != luaeval.TableKind || field.Table.IsOpen {
-		return nil
+func (c *fieldChecker) checkField(name string, field luaeval.Value) {
+	if field.Kind != luaeval.TableKind || c.depth == maxFieldDepth || !c.isNew(field.Table) {
+		return
 	}
-	findings := checkKeys(field.Table, fieldAttributes, fmt.Sprintf("field %q", name), "schema-attribute")
+	c.depth++
+	defer func() { c.depth-- }()
+	c.findings = append(c.findings,
+		checkKeys(field.Table, fieldAttributes, fmt.Sprintf("field %q", name), "schema-attribute")...)
 	kind := field.Table.Get("type")
 	required, isType := fieldTypes[kind.Text]
 	switch {
 	case kind.Kind == luaeval.Nil || kind.Kind == luaeval.String && !isType:
-		finding := Finding{Rule: "schema-type", Message: fmt.Sprintf("field %q has no type", name),
-			Kong: notStarting + `: "schema violation (type: required field missing)"`, WayOut: "write type = \"string\""}
-		pos := field.Pos
-		if kind.Kind == luaeval.String {
-			finding.Message = fmt.Sprintf("field %q has the type %q, which Kong does not know", name, kind.Text)
-			finding.Kong = fmt.Sprintf("%s: \"schema violation (type: expected one of: ...)\"", notStarting)
-			finding.WayOut = "use one of " + strings.Join(sortedTypes(), ", ")
-			pos = kind.Pos
-		}
-		return append(findings, finding.at(pos))
+		c.add(invalidType(name, field))
+		return
 	case kind.Kind != luaeval.String:
-		return findings
+		return
 	}
 	isAbstract := field.Table.Get("abstract").Kind != luaeval.Nil
 	for _, attribute := range required {
 		if field.Table.Get(attribute).Kind == luaeval.Nil && !isAbstract {
-			findings = append(findings, Finding{Rule: "schema-type",
+			c.add(Finding{Rule: "schema-type",
 				Message: fmt.Sprintf("field %q has the type %q without %q", name, kind.Text, attribute),
 				Kong:    fmt.Sprintf("%s: \"field of type '%s' must declare '%s'\"", notStarting, kind.Text, attribute),
 				WayOut:  "write " + attribute + " = { ... }",
 			}.at(field.Pos))
 		}
 	}
-	findings = append(findings, checkAttributeTypes(name, kind.Text, field.Table)...)
+	c.findings = append(c.findings, checkAttributeTypes(name, kind.Text, field.Table)...)
 	for _, nested := range []string{"elements", "keys", "values"} {
-		findings = append(findings, checkField(name, field.Table.Get(nested))...)
+		c.checkField(name, field.Table.Get(nested))
 	}
-	if fields := field.Table.Get("fields"); fields.Kind == luaeval.TableKind {
-		findings = append(findings, checkFields(fields)...)
+	c.checkFields(field.Table.Get("fields"))
+}
+
+// invalidType is the finding for a field without a type, or with an unknown one.
+func invalidType(name string, field luaeval.Value) Finding {
+	kind := field.Table.Get("type")
+	if kind.Kind != luaeval.String {
+		return Finding{Rule: "schema-type", Message: fmt.Sprintf("field %q has no type", name),
+			Kong:   notStarting + `: "schema violation (type: required field missing)"`,
+			WayOut: `write type = "string"`,
+		}.at(field.Pos)
 	}
-	return findings
+	return Finding{Rule: "schema-type",
+		Message: fmt.Sprintf("field %q has the type %q, which Kong does not know", name, kind.Text),
+		Kong:    fmt.Sprintf("%s: \"schema violation (type: expected one of: ...)\"", notStarting),
+		WayOut:  "use one of " + strings.Join(sortedTypes(), ", "),
+	}.at(kind.Pos)
 }
 
 // checkAttributeTypes finds attributes that a field of this type cannot have.

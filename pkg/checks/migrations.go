@@ -62,7 +62,7 @@ func checkListKeys(value luaeval.Value) []Finding {
 	listed := len(value.Table.List())
 	for _, key := range value.Table.Keys() {
 		number, isNumber := key.(float64)
-		if isNumber && number >= 1 && int(number) <= listed || value.Table.IsOpen {
+		if isNumber && number >= 1 && int(number) <= listed || value.Table.IsOpen || len(findings) == maxFindings {
 			continue
 		}
 		findings = append(findings, Finding{Rule: "migrations-ignored",
@@ -144,6 +144,9 @@ func emptyMigration(message string, pos lua.Pos) Finding {
 func checkMigrationFields(migration *luaeval.Table) []Finding {
 	var findings []Finding
 	for _, key := range migration.Keys() {
+		if len(findings) == maxFindings {
+			break
+		}
 		name, value := fmt.Sprint(key), migration.Get(key)
 		finding := Finding{Rule: "migration-field",
 			Message: fmt.Sprintf("the migration has the field %q, which Kong does not know", name),
@@ -171,6 +174,9 @@ func checkPostgres(postgres luaeval.Value) []Finding {
 	var findings []Finding
 	isEmpty := true
 	for _, key := range postgres.Table.Keys() {
+		if len(findings) == maxFindings {
+			break
+		}
 		name, value := fmt.Sprint(key), postgres.Table.Get(key)
 		kind, isKnown := migrationParts[name]
 		switch {

@@ -48,7 +48,9 @@ func checkSchema(value luaeval.Value) []Finding {
 	fields := value.Table.Get("fields")
 	switch fields.Kind {
 	case luaeval.TableKind:
-		return append(append(findings, checkFields(fields)...), checkPluginFields(fields)...)
+		checker := newFieldChecker()
+		checker.checkFields(fields)
+		return append(append(findings, checker.findings...), checkPluginFields(fields)...)
 	case luaeval.Nil:
 		return append(findings, Finding{Rule: "schema-fields", Message: "the schema has no fields",
 			Kong:   notStarting + `: "schema violation (fields: 'fields' must be a table)"`,
@@ -64,7 +66,7 @@ func legacySchema(value luaeval.Value) (Finding, bool) {
 	hasOldKey := slices.ContainsFunc(legacySchemaKeys, func(key string) bool {
 		return value.Table.Get(key).Kind != luaeval.Nil
 	})
-	isMap := fields.Kind == luaeval.TableKind && !fields.Table.IsOpen && len(fields.Table.Keys()) > 0 &&
+	isMap := fields.Kind == luaeval.TableKind && !fields.Table.IsOpen && fields.Table.Len() > 0 &&
 		len(fields.Table.List()) == 0
 	if value.Table.Get("name").Kind != luaeval.Nil || !hasOldKey && !isMap {
 		return Finding{}, false
@@ -90,8 +92,12 @@ func checkPluginFields(fields luaeval.Value) []Finding {
 		return nil
 	}
 	var findings []Finding
-	hasConfig := false
+	hasConfig, seen := false, map[*luaeval.Table]bool{}
 	for _, field := range fields.Table.List() {
+		if seen[field.Table] {
+			continue
+		}
+		seen[field.Table] = true
 		if !isCertain(field) || field.Kind != luaeval.TableKind || field.Table.IsOpen {
 			return findings
 		}

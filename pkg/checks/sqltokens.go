@@ -28,6 +28,7 @@ type sqlLexer struct {
 	text       string
 	offset     int
 	line       int
+	lineStart  int
 	statements []statement
 	current    statement
 }
@@ -52,7 +53,7 @@ func (l *sqlLexer) endStatement() {
 func (l *sqlLexer) add(w word) {
 	if len(l.current.words) == 0 {
 		l.current.line = l.line
-		l.current.column = l.offset - (strings.LastIndexByte(l.text[:l.offset], '\n') + 1)
+		l.current.column = l.offset - l.lineStart
 	}
 	l.current.words = append(l.current.words, w)
 }
@@ -61,8 +62,8 @@ func (l *sqlLexer) next() {
 	rest := l.text[l.offset:]
 	switch c := rest[0]; {
 	case c == '\n':
-		l.line++
 		l.offset++
+		l.line, l.lineStart = l.line+1, l.offset
 	case strings.HasPrefix(rest, "--"):
 		end := strings.IndexByte(rest, '\n')
 		if end < 0 {
@@ -101,7 +102,10 @@ func (l *sqlLexer) next() {
 
 // skip moves on, and counts the line breaks.
 func (l *sqlLexer) skip(length int) {
-	l.line += strings.Count(l.text[l.offset:l.offset+length], "\n")
+	skipped := l.text[l.offset : l.offset+length]
+	if last := strings.LastIndexByte(skipped, '\n'); last >= 0 {
+		l.line, l.lineStart = l.line+strings.Count(skipped, "\n"), l.offset+last+1
+	}
 	l.offset += length
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,64 @@ func TestBudgetLimitsMemory(t *testing.T) {
 	}
 	if len(budget.namespaces) > 0 || sources.IsOverLimit("kong") {
 		t.Errorf("after the deletion, the budget still has %v", budget.namespaces)
+	}
+}
+
+// hostileLua returns sources whose Lua files make the checks keep as much as possible.
+func hostileLua() map[string]func(name string) *corev1.ConfigMap {
+	fields, modules, names, findings := strings.Builder{}, strings.Builder{}, strings.Builder{}, strings.Builder{}
+	for i := range 100 {
+		fmt.Fprintf(&fields, "f%d=1,", i)
+		fmt.Fprintf(&modules, "require 'm%d%s' ", i, strings.Repeat("x", 250))
+	}
+	for i := range 1000 {
+		fmt.Fprintf(&names, "'%d%s',", i, strings.Repeat("y", 40))
+		fmt.Fprintf(&findings, "DROP TABLE t%d; ", i)
+	}
+	many := func(key, content string) func(name string) *corev1.ConfigMap {
+		return func(name string) *corev1.ConfigMap {
+			source := configmaps.Source("kong", name, name)
+			source.UID, source.ResourceVersion = types.UID("uid of "+name), "1"
+			for i, size := 0, 0; i < catalog.MaxKeys-2 && size < 200<<10; i, size = i+1, size+len(content) {
+				source.Data[fmt.Sprintf(key, i)] = content
+			}
+			return source
+		}
+	}
+	return map[string]func(name string) *corev1.ConfigMap{
+		"fields":   many("a%d.lua", "return {"+fields.String()+"}"),
+		"modules":  many("a%d.lua", modules.String()),
+		"names":    many("x%d.init.lua", "return {"+names.String()+"}"),
+		"findings": many("migrations.a%d.lua", "return { postgres = { up = [["+findings.String()+"]] } }"),
+	}
+}
+
+// TestBudgetCountsSummaries checks that the bytes that count include what the checks keep of hostile Lua files.
+func TestBudgetCountsSummaries(t *testing.T) {
+	const count, notCounted = 8, 1 << 19
+	for name, hostile := range hostileLua() {
+		t.Run(name, func(t *testing.T) {
+			budget := new(sourceBudget)
+			var cached []any
+			before := heapBytes()
+			for i := range count {
+				reduced, err := budget.reduceConfigMap(received(t, hostile(fmt.Sprint("hostile-", i))))
+				if err != nil {
+					t.Fatal(err)
+				}
+				cached = append(cached, reduced)
+			}
+			kept := int64(heapBytes() - before) //nolint:gosec // the difference of two heap sizes fits
+			runtime.KeepAlive(cached)
+			counted := 0
+			if namespace := budget.namespaces["kong"]; namespace != nil {
+				counted = namespace.bytes
+			}
+			if kept > int64(counted+notCounted) {
+				t.Errorf("%d sources keep %d bytes of heap, but only %d bytes count", count, kept, counted)
+			}
+			t.Logf("%d sources keep %d bytes of heap, and %d bytes count", count, kept, counted)
+		})
 	}
 }
 

@@ -27,8 +27,8 @@ func (e *evaluator) open(table *Table) {
 		return // its values have escaped when they were set
 	}
 	table.IsOpen = true
-	for _, key := range table.keys {
-		e.escape(table.values[key])
+	for _, value := range table.all() {
+		e.escape(value)
 	}
 }
 

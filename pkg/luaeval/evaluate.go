@@ -4,7 +4,8 @@ import "kongdao.io/kongdao/pkg/lua"
 
 // Limits of an evaluation. Over a limit, the result is unknown.
 const (
-	// maxSteps limits the expressions and statements, with those that the evaluation only looks through.
+	// maxSteps limits the expressions and statements, with those that the evaluation only looks through, and the fields
+	// that it counts.
 	maxSteps = 1_000_000
 	// maxTextBytes limits the strings that the evaluation creates, all together.
 	maxTextBytes = 1 << 20

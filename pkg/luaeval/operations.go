@@ -44,21 +44,13 @@ func (e *evaluator) unary(x *lua.Operation, value Value) Value {
 		return Value{Kind: Boolean, Pos: x.Position(), Boolean: !value.isTrue()}
 	case x.Operator == "#" && value.Kind == String:
 		return Value{Kind: Number, Pos: x.Position(), Number: float64(len(value.Text))}
-	case x.Operator == "#" && value.Kind == TableKind && !value.Table.IsOpen && value.Table.hasLength():
-		return Value{Kind: Number, Pos: x.Position(), Number: float64(len(value.Table.List()))}
-	}
-	return unknown(x)
-}
-
-// hasLength reports whether the list part of a table has no holes: only then its length is certain.
-func (t *Table) hasLength() bool {
-	numbers := 0
-	for _, key := range t.keys {
-		if _, isNumber := key.(float64); isNumber {
-			numbers++
+	case x.Operator == "#" && value.Kind == TableKind && !value.Table.IsOpen:
+		e.steps += len(value.Table.fields)
+		if length, isCertain := value.Table.length(); isCertain {
+			return Value{Kind: Number, Pos: x.Position(), Number: float64(length)}
 		}
 	}
-	return numbers == len(t.List())
+	return unknown(x)
 }
 
 func (e *evaluator) concatenate(x *lua.Operation, left, right Value) Value {

@@ -1,6 +1,9 @@
 package luaeval
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxReducedText limits the strings of a reduced value, in bytes. Migrations have long strings with SQL, which are not
 // needed.
@@ -16,15 +19,15 @@ func (v Value) Constants(limit int) Value {
 		return v
 	}
 	constants := &Table{IsOpen: v.Table.IsOpen}
-	for _, key := range v.Table.keys {
+	for key, value := range v.Table.all() {
 		text, isText := key.(string)
-		value := v.Table.values[key]
-		if !isText || len(text) > maxReducedText || len(constants.keys) == limit {
+		if !isText || len(text) > maxReducedText || len(constants.fields) == limit {
 			constants.IsOpen = true
 			continue
 		}
-		constants.set(strings.Clone(text), value.Constants(0))
+		constants.fields = append(constants.fields, field{strings.Clone(text), value.Constants(0)})
 	}
+	constants.fields = slices.Clone(constants.fields) // without unused capacity
 	v.Table = constants
 	return v
 }
@@ -40,7 +43,7 @@ func limitText(text string, isCut bool) (string, bool) {
 func (v Value) Size() int { return v.size(map[*Table]bool{}) }
 
 func (v Value) size(seen map[*Table]bool) int {
-	const valueBytes = 200 // a Value and its place in a map
+	const valueBytes = 200 // a Value and its key
 	size := valueBytes + len(v.Text) + len(v.Module)
 	for _, key := range v.Path {
 		size += len(key)
@@ -49,9 +52,9 @@ func (v Value) size(seen map[*Table]bool) int {
 		return size
 	}
 	seen[v.Table] = true
-	for _, key := range v.Table.keys {
+	for key, value := range v.Table.all() {
 		text, _ := key.(string)
-		size += len(text) + v.Table.values[key].size(seen)
+		size += len(text) + value.size(seen)
 	}
 	return size
 }

@@ -1,6 +1,8 @@
 package luaeval
 
 import (
+	"iter"
+	"math"
 	"slices"
 
 	"kongdao.io/kongdao/pkg/lua"
@@ -57,9 +59,32 @@ type Value struct {
 type Table struct {
 	// IsOpen is true if other code may have changed the table: fields may be missing here, or have other values.
 	IsOpen bool
-	// keys are the keys in the order in which they were set: strings, numbers (float64) and booleans.
-	keys   []any
-	values map[any]Value
+	// fields are in the order in which they were set. A removed field stays here with the value nil.
+	fields []field
+	// removed counts the fields with the value nil.
+	removed int
+	// index has the places of the fields by key, if the file sets more than maxUnindexed.
+	index map[any]int
+}
+
+// field is a field of a table. The key is a string, a float64 or a bool.
+type field struct {
+	key   any
+	value Value
+}
+
+// maxUnindexed is how many fields a table has at most without an index. Most tables are small.
+const maxUnindexed = 8
+
+// find returns the place of a key, or -1.
+func (t *Table) find(key any) int {
+	if t.index != nil {
+		if at, exists := t.index[key]; exists {
+			return at
+		}
+		return -1
+	}
+	return slices.IndexFunc(t.fields, func(f field) bool { return f.key == key })
 }
 
 // Get returns the value of a key: a string, a float64 or a bool. If the table is open, the true value may be another.
@@ -67,11 +92,11 @@ func (t *Table) Get(key any) Value {
 	if t == nil {
 		return Value{Kind: Nil}
 	}
-	value, exists := t.values[key]
-	if !exists {
+	at := t.find(key)
+	if at < 0 {
 		return Value{Kind: Nil}
 	}
-	return value
+	return t.fields[at].value
 }
 
 // Keys returns the keys, in the order in which they were set.
@@ -79,7 +104,22 @@ func (t *Table) Keys() []any {
 	if t == nil {
 		return nil
 	}
-	return slices.Clone(t.keys)
+	keys := make([]any, 0, len(t.fields))
+	for key := range t.all() {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// all returns the keys and values, in the order in which the keys were set.
+func (t *Table) all() iter.Seq2[any, Value] {
+	return func(yield func(any, Value) bool) {
+		for _, field := range t.fields {
+			if field.value.Kind != Nil && !yield(field.key, field.value) {
+				return
+			}
+		}
+	}
 }
 
 // List returns the values of the keys 1, 2, 3 and so on, up to the first missing one, as ipairs does.
@@ -94,26 +134,62 @@ func (t *Table) List() []Value {
 	}
 }
 
+// Len returns the number of keys.
+func (t *Table) Len() int {
+	if t == nil {
+		return 0
+	}
+	return len(t.fields) - t.removed
+}
+
 // IsArray reports whether all keys are the numbers from 1 to their count.
-func (t *Table) IsArray() bool { return len(t.List()) == len(t.keys) }
+func (t *Table) IsArray() bool {
+	length, isCertain := t.length()
+	return isCertain && length == t.Len()
+}
+
+// length returns how many keys are numbers. It is certain if these are 1, 2, 3 and so on: lists with holes have no
+// length that is certain.
+func (t *Table) length() (length int, isCertain bool) {
+	largest := 0.0
+	isCertain = true
+	for key := range t.all() {
+		number, isNumber := key.(float64)
+		if !isNumber {
+			continue
+		}
+		length++
+		largest = max(largest, number)
+		isCertain = isCertain && number >= 1 && number == math.Trunc(number)
+	}
+	return length, isCertain && largest == float64(length)
+}
 
 // set sets a key. The value nil removes it.
 func (t *Table) set(key any, value Value) {
-	_, exists := t.values[key]
-	if value.Kind == Nil {
-		if exists {
-			delete(t.values, key)
-			t.keys = slices.DeleteFunc(t.keys, func(other any) bool { return other == key })
+	if at := t.find(key); at >= 0 {
+		if t.fields[at].value.Kind == Nil {
+			t.removed--
 		}
+		if value.Kind == Nil {
+			t.removed++
+		}
+		t.fields[at].value = value
 		return
 	}
-	if !exists {
-		t.keys = append(t.keys, key)
+	if value.Kind == Nil {
+		return
 	}
-	if t.values == nil {
-		t.values = map[any]Value{}
+	t.fields = append(t.fields, field{key, value})
+	switch {
+	case t.index != nil:
+		t.index[key] = len(t.fields) - 1
+	case len(t.fields) > maxUnindexed:
+		t.index = make(map[any]int, len(t.fields))
+		for i := range t.fields {
+			t.index[t.fields[i].key] = i
+		}
 	}
-	t.values[key] = value
 }
 
 // key returns a value as a key of a table. It returns false for a value that is unknown or can be no key here.
