@@ -40,7 +40,7 @@ func serve(ctx context.Context, options Options) error {
 		return err
 	}
 	var draining drainer
-	running, cancel := draining.delay(ctx, drainTime)
+	running, cancel := draining.delay(ctx)
 	defer cancel()
 	if err := register(running, manager, options, certificate, &draining); err != nil {
 		return err
