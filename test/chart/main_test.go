@@ -42,7 +42,7 @@ var (
 func TestMain(m *testing.M) {
 	code, err := run(m)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintf(os.Stderr, "--- FAIL: TestMain\n%v\n", err)
 		code = 1
 	}
 	os.Exit(code)

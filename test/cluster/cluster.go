@@ -42,7 +42,7 @@ type Cluster struct {
 func Run(auditPolicy string, runTests func(ctx context.Context, c *Cluster) (code int, err error)) int {
 	code, err := run(auditPolicy, runTests)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintf(os.Stderr, "--- FAIL: TestMain\n%v\n", err) // with the prefix of failed tests, to find it in a log
 		return 1
 	}
 	return code

@@ -57,7 +57,7 @@ var homeFolder string
 func TestMain(m *testing.M) {
 	code, err := run(m)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%v: run these tests with 'make e2e'\n", err)
+		fmt.Fprintf(os.Stderr, "--- FAIL: TestMain\n%v: run these tests with 'make e2e'\n", err)
 		code = 1
 	}
 	os.Exit(code)
