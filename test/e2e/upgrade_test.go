@@ -26,6 +26,7 @@ func TestUpgrade(t *testing.T) {
 	r := newRelease(t)
 	mustHelm(t, "install", "kongdao", previousChart, "--set=image.tag="+tagOf(previousImage))
 	r.waitReady()
+	r.replacePodsSlowly()
 	library, s, other := newSpace(t), newSpace(t), newSpace(t)
 	library.publish(release110(t))
 	other.apply(other.pack(fixtures.PluginFolder()))
@@ -47,6 +48,7 @@ func TestUpgrade(t *testing.T) {
 	if diff := cmp.Diff(before, r.snapshot(s)); diff != "" {
 		t.Errorf("the upgrade changed (-before +after)\n%s", diff)
 	}
+	r.wantNoRestarts()
 	r.wantWebhookCannotWrite(s)
 
 	library.publish(release120(t))
@@ -97,6 +99,13 @@ func (r release) snapshot(s space) map[string]string {
 	return found
 }
 
+// replacePodsSlowly makes each new pod of the webhook wait before it replaces an old one. The old leader then exists
+// longer than it needs to notice that it cannot renew its Lease.
+func (r release) replacePodsSlowly() {
+	r.t.Helper()
+	r.run("patch", "deployment", "kongdao-webhook", "--patch", `{"spec":{"minReadySeconds":12}}`)
+}
+
 // waitControllerLeads waits until a replica of the controller holds the Lease.
 func (r release) waitControllerLeads() {
 	r.t.Helper()
@@ -115,6 +124,28 @@ func (r release) waitControllerLeads() {
 		}
 		return nil
 	})
+}
+
+// wantNoRestarts checks that no container started twice. A leader that cannot renew its Lease exits without a drain.
+func (r release) wantNoRestarts() {
+	r.t.Helper()
+	var events corev1.EventList
+	err := admin.List(r.t.Context(), &events, client.InNamespace(system), client.MatchingFields{"reason": "Started"})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	starts := map[string]int32{}
+	for _, event := range events.Items {
+		starts[event.InvolvedObject.Name] += max(1, event.Count)
+	}
+	if len(starts) == 0 {
+		r.t.Error("no pod has started")
+	}
+	for pod, count := range starts {
+		if count > 1 {
+			r.t.Errorf("the container of pod %q started %d times", pod, count)
+		}
+	}
 }
 
 // wantWebhookCannotWrite checks that the account of the previous release has lost the permissions of the controllers.
