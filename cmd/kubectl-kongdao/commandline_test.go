@@ -32,7 +32,7 @@ func TestWrongCommandLinesFailWithAMessage(t *testing.T) {
 		"unknown command": {
 			reason: "it is not an argument of another command",
 			args:   []string{"injct"},
-			stderr: `error: unknown command "injct" for "kubectl kongdao"`,
+			stderr: `error: unknown command "injct" for "kubectl kongdao"; did you mean "kubectl kongdao inject"?`,
 		},
 		"unknown flag": {
 			reason: "the message says where the flags are",
@@ -48,6 +48,11 @@ func TestWrongCommandLinesFailWithAMessage(t *testing.T) {
 			reason: "inject does not wait for standard input",
 			args:   []string{"inject"},
 			stderr: "error: no input; name files or folders with -f, or use -f - for standard input",
+		},
+		"file without -f": {
+			reason: "users of other commands write it this way",
+			args:   []string{"inject", "kong.yaml", "dao-test.yaml"},
+			stderr: `error: inject reads files only with -f; write "kubectl kongdao inject -f kong.yaml -f dao-test.yaml"`,
 		},
 		"unknown output format": {
 			reason: "the error comes before anything is read",

@@ -28,8 +28,8 @@ func TestDiffAppliesToItsFile(t *testing.T) {
 			}
 			args := []string{"inject", "-f", "-"}
 			injected := succeed(t, string(before), args...)
-			diff := succeed(t, string(before), append(args, "--diff")...)
-			if got := applyDiff(t, string(before), diff); got != injected {
+			changes := diff(t, string(before), args...)
+			if got := applyDiff(t, string(before), changes); got != injected {
 				t.Errorf("the file with the diff applied is not the injected file (-want +got):\n%s", cmp.Diff(injected, got))
 			}
 		})
@@ -37,11 +37,11 @@ func TestDiffAppliesToItsFile(t *testing.T) {
 }
 
 // applyDiff applies a unified diff of one file. It checks the line numbers and the unchanged lines of each hunk.
-func applyDiff(t *testing.T, text, diff string) string {
+func applyDiff(t *testing.T, text, changes string) string {
 	t.Helper()
 	before, after := strings.Split(text, "\n"), []string(nil)
 	done := 0 // the number of lines of before that are copied or removed
-	for _, line := range strings.Split(strings.TrimSuffix(diff, "\n"), "\n")[2:] {
+	for _, line := range strings.Split(strings.TrimSuffix(changes, "\n"), "\n")[2:] {
 		sign, content := line[0], line[1:]
 		if sign == '@' {
 			var start, length, startAfter, lengthAfter int
@@ -90,7 +90,7 @@ func TestLongDiffOfSimilarObjectsRemovesNoLine(t *testing.T) {
 func TestDiffHasColorsOnlyOnTerminals(t *testing.T) {
 	input := succeed(t, "", "pack", fixture) + "---\napiVersion: v1\nkind: Pod\n" +
 		"metadata: {name: a, annotations: {kongdao.io/plugins: dao-test}}\nspec: {containers: [{name: proxy, image: kong}]}\n"
-	plain := succeed(t, input, "inject", "-f", "-", "--diff")
+	plain := diff(t, input, "inject", "-f", "-")
 	if strings.Contains(plain, "\x1b") || !strings.HasPrefix(plain, "--- stdin\n+++ stdin\n@@ -") {
 		t.Errorf("want a diff without colors, got %q", plain)
 	}

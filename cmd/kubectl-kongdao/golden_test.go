@@ -38,6 +38,16 @@ func succeed(t *testing.T, stdin string, args ...string) string {
 	return stdout
 }
 
+// diff runs the command with --diff. The exit code says whether there are differences.
+func diff(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	stdout, stderr, code := invoke(t, stdin, append(args, "--diff")...)
+	if want := map[bool]int{false: 0, true: exitDifferences}[stdout != ""]; code != want {
+		t.Fatalf("kubectl kongdao %s --diff: exit %d, want %d\n%s", strings.Join(args, " "), code, want, stderr)
+	}
+	return stdout
+}
+
 type goldenCase struct {
 	reason string
 	args   []string
@@ -91,7 +101,7 @@ func TestGolden(t *testing.T) {
 		},
 		"inject-diff": {
 			reason: "the diff shows the changes with the line numbers of the file",
-			args:   []string{"inject", "-f", ".", "--diff"},
+			args:   []string{"inject", "-f", ".", "--diff"}, code: 1,
 		},
 		"inject-styles": {
 			reason: "flow style, quotes, comments, indentation and lists stay; aliases are expanded, so pods share no lines",
@@ -115,6 +125,7 @@ func TestGolden(t *testing.T) {
 			args: []string{
 				"inject", "-f", "source.yaml", "-f", "pods.yaml", "--policy", "policy.yaml", "--policy", "audits.json", "--diff",
 			},
+			code: 1,
 		},
 		"inject-policy-denied": {
 			reason: "policies deny pods, and malformed policies are denied too, all with a file and a line",
@@ -129,6 +140,20 @@ func TestGolden(t *testing.T) {
 		"inject-template-syntax": {
 			reason: "most templates are not even YAML",
 			args:   []string{"inject", "-f", "deployment.yaml"},
+			code:   1,
+		},
+		"inject-wrapped": {
+			reason: "annotations that inject cannot follow give a warning with their place; a Template is a list of objects",
+			args:   []string{"inject", "-n", "kong", "-f", "source.yaml", "-f", "wrapped.yaml", "--diff"},
+			code:   1,
+		},
+		"inject-nothing": {
+			reason: "a user who forgot the annotation sees a note",
+			args:   []string{"inject", "-f", "pods.yaml", "--diff"},
+		},
+		"inject-booleans": {
+			reason: "kubectl reads words such as off as booleans, and the API server rejects them",
+			args:   []string{"inject", "-f", "pods.yaml"},
 			code:   1,
 		},
 		"inject-malformed": {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"kongdao.io/kongdao/pkg/annotations"
 	"kongdao.io/kongdao/pkg/manifest"
 )
 
@@ -18,7 +20,10 @@ with the plugins must be in the same manifests, as "kubectl kongdao pack" prints
 applies PluginPolicies, which can add plugins to pods and deny plugins.
 
 Only the lines that must change differ from the input. inject prints nothing if the webhook would deny one of the
-pods. It reports all denials instead.`
+pods. It reports all denials instead.
+
+With --diff, the exit code is 0 if nothing changes, 1 if there are differences, and 2 if there are denials or errors, as
+with "kubectl diff".`
 
 const injectExample = `  # Show what the webhook will change in a chart whose values request the plugin
   helm template kong kong/kong -n kong -f values.yaml | kubectl kongdao inject -f dao-test.yaml -f - -n kong --diff
@@ -29,6 +34,15 @@ const injectExample = `  # Show what the webhook will change in a chart whose va
 
   # Show the effect of a policy before you create it
   kubectl kongdao inject -f dao-test.yaml -f kong.yaml -n kong --policy policy.yaml --diff`
+
+// Exit codes of inject --diff, which are those of kubectl diff.
+const (
+	exitDifferences = 1
+	exitNoDiff      = 2
+)
+
+// errDifferences ends inject --diff after it has printed differences.
+var errDifferences = errors.New("there are differences")
 
 // injectOptions are the flags of "kubectl kongdao inject".
 type injectOptions struct {
@@ -48,13 +62,16 @@ func newInjectCommand(streams genericiooptions.IOStreams, namespaces *namespaceF
 		Short:   "Inject plugins into manifests as the webhook does",
 		Long:    injectLong,
 		Example: injectExample,
-		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			namespace, err := namespaces.namespace()
-			if err != nil {
-				return err
+		RunE: func(_ *cobra.Command, args []string) error {
+			err := validateInject(args, options)
+			namespace, namespaceErr := namespaces.namespace()
+			if err = errors.Join(err, namespaceErr); err == nil {
+				err = runInject(streams, namespace, options)
 			}
-			return runInject(streams, namespace, options)
+			if options.diff && err != nil && !errors.Is(err, errDifferences) {
+				return &exitError{exitNoDiff, err}
+			}
+			return err
 		},
 	}
 	flags := command.Flags()
@@ -63,20 +80,26 @@ func newInjectCommand(streams genericiooptions.IOStreams, namespaces *namespaceF
 	flags.StringSliceVar(&options.policies, "policy", nil,
 		"Files or folders with PluginPolicies and the Namespaces that they select, or -. They are not printed")
 	flags.BoolVarP(&options.recursive, "recursive", "R", false, "Also read the subfolders of folders")
-	flags.BoolVar(&options.diff, "diff", false, "Print the changes as a unified diff instead of the manifests")
+	flags.BoolVar(&options.diff, "diff", false,
+		"Print the changes as a unified diff instead of the manifests, with the exit codes of kubectl diff")
 	flags.BoolVar(&options.migrations, "migrations", true,
 		"Warn of migrations that kongdao cannot run. Set it to false if the chart's value migrations.enabled is false")
 	addOutputFlag(flags, &options.output)
 	return command
 }
 
-func runInject(streams genericiooptions.IOStreams, namespace string, options injectOptions) error {
-	if len(options.files) == 0 {
+func validateInject(args []string, options injectOptions) error {
+	switch {
+	case len(args) > 0:
+		return fmt.Errorf("inject reads files only with -f; write \"kubectl kongdao inject -f %s\"",
+			strings.Join(args, " -f "))
+	case len(options.files) == 0:
 		return errors.New("no input; name files or folders with -f, or use -f - for standard input")
 	}
-	if err := validateOutput(options.output); err != nil {
-		return err
-	}
+	return validateOutput(options.output)
+}
+
+func runInject(streams genericiooptions.IOStreams, namespace string, options injectOptions) error {
 	inputs := inputs{stdin: streams.In, recursive: options.recursive}
 	documents, err := inputs.read("-f", options.files)
 	policies, policyErr := inputs.read("--policy", options.policies)
@@ -92,13 +115,26 @@ func runInject(streams genericiooptions.IOStreams, namespace string, options inj
 	if len(result.Denials) > 0 {
 		return result.Denials
 	}
+	if result.Requesting == 0 {
+		fmt.Fprintf(streams.ErrOut, "note: nothing changes: no pod or pod template in the input has the annotation %s%s\n",
+			annotations.Plugins, policyNote(policies))
+	}
 	// The command renders everything before it prints anything. After an error, the output is empty.
 	var text bytes.Buffer
 	if err := renderDocuments(&text, documents, options, isColored(streams.Out)); err != nil {
 		return err
 	}
-	_, err = streams.Out.Write(text.Bytes())
+	if _, err = streams.Out.Write(text.Bytes()); err == nil && options.diff && text.Len() > 0 {
+		return &exitError{exitDifferences, errDifferences}
+	}
 	return err
+}
+
+func policyNote(policies []*manifest.Document) string {
+	if len(policies) == 0 {
+		return ""
+	}
+	return ", and no policy gives one plugins"
 }
 
 // renderDocuments writes the documents in the format that the flags choose.

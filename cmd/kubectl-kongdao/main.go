@@ -34,7 +34,7 @@ func run(streams genericiooptions.IOStreams, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	err := command.ExecuteContext(ctx)
-	if err != nil && !errors.Is(err, errFindings) {
+	if err != nil && !errors.Is(err, errFindings) && !errors.Is(err, errDifferences) {
 		fmt.Fprint(streams.ErrOut, errorText(err))
 	}
 	return exitCode(err)

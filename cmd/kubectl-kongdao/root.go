@@ -37,8 +37,10 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		// The function run prints errors. The usage text would hide them.
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// A suggestion needs several lines, and there are few commands.
-		DisableSuggestions: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          runRoot,
+		// The distance of a mistyped command to the suggested ones, in letters.
+		SuggestionsMinimumDistance: 2,
 	}
 	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return fmt.Errorf("%w; run \"%s --help\" for the flags", err, command.CommandPath())
@@ -51,6 +53,22 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		newVerifyCommand(streams, &flags), newInjectCommand(streams, &flags), newUpgradeCommand(streams, &flags),
 		newRollbackCommand(streams, &flags), newPruneCommand(streams, &flags))
 	return command
+}
+
+// runRoot prints the help, or reports an unknown command with those that the user may have meant.
+func runRoot(command *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return command.Help()
+	}
+	var suggestions []string
+	for _, name := range command.SuggestionsFor(args[0]) {
+		suggestions = append(suggestions, fmt.Sprintf("%q", command.CommandPath()+" "+name))
+	}
+	hint := fmt.Sprintf("; run \"%s --help\" for the commands", command.CommandPath())
+	if len(suggestions) > 0 {
+		hint = "; did you mean " + strings.Join(suggestions, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q for %q%s", args[0], command.CommandPath(), hint)
 }
 
 // errorText formats the error of a command with one line for each problem.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	kjson "sigs.k8s.io/json"
 
@@ -38,5 +39,16 @@ func (o *kubeObject) decodePod(pointer string) (mutate.Pod, error) {
 	if err != nil {
 		return mutate.Pod{}, err
 	}
-	return mutate.DecodePod(encoded)
+	pod, err := mutate.DecodePod(encoded)
+	return pod, withQuoteHint(err)
+}
+
+// withQuoteHint adds to an error about a value that YAML reads as a boolean or a number what to do about it.
+func withQuoteHint(err error) error {
+	for _, found := range []string{"true", "false", "number"} {
+		if err != nil && strings.HasSuffix(err.Error(), "found "+found+" instead of a string") {
+			return fmt.Errorf("%w; put the value in quotes", err)
+		}
+	}
+	return err
 }

@@ -42,8 +42,8 @@ func TestReadFindsObjects(t *testing.T) {
 			[]string{"3 A ", "5 B "},
 		},
 		"aliases": {
-			"an alias has the value of its anchor", "x: &x {name: n}\nkind: A\nmetadata: *x\n",
-			[]string{"1 A n"},
+			"an alias has the value of its anchor", "x: &x {name: obj}\nkind: A\nmetadata: *x\n",
+			[]string{"1 A obj"},
 		},
 		"carriage returns": {"a separator can end with one", "kind: A\r\n---\r\nkind: B\r\n", []string{"1 A ", "3 B "}},
 	}

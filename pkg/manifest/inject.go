@@ -14,7 +14,11 @@ import (
 )
 
 // Result is what Inject reports. If there are denials, the documents must not be written.
-type Result struct{ Warnings, Denials Problems }
+type Result struct {
+	Warnings, Denials Problems
+	// Requesting is the number of pods and pod templates that request plugins, or get plugins from policies.
+	Requesting int
+}
 
 // Settings are the settings of Inject.
 type Settings struct {
@@ -93,11 +97,10 @@ func (j *injector) deny(object *kubeObject, label, text string) {
 func (j *injector) inject(object *kubeObject) {
 	location, ok := object.podLocation()
 	if !ok {
-		cause := fmt.Sprintf("inject does not support the kind %q; the webhook injects its pods in the cluster", object.Kind)
-		j.warnUnusedAnnotations(object, "/metadata", cause)
-		j.warnUnusedAnnotations(object, "/spec/template/metadata", cause)
+		j.warnUnsupported(object)
 		return
 	}
+	j.warnRemovedVersion(object)
 	if err := j.propagate(object, location); err != nil {
 		j.deny(object, j.label(object), err.Error())
 		return
@@ -135,6 +138,9 @@ func (j *injector) admit(object *kubeObject, pod mutate.Pod) (decision.Decision,
 // apply reports the denials and warnings of a decision, and patches the pod at a pointer.
 func (j *injector) apply(object *kubeObject, pointer string, admitted *decision.Decision) {
 	namespace := j.namespaceOf(object)
+	if len(admitted.Request.Plugins) > 0 {
+		j.result.Requesting++
+	}
 	for _, denied := range admitted.Denials.Sorted() {
 		j.deny(object, j.label(object), denied.Message+j.sourceHint(namespace, denied, admitted))
 	}

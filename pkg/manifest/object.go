@@ -44,12 +44,11 @@ func appendObjects(objects []*kubeObject, object *kubeObject) []*kubeObject {
 	if kind := scalar(yamledit.Member(node, "kind")); kind != "" {
 		object.Kind = kind
 	}
-	itemKind, isList := strings.CutSuffix(object.Kind, "List")
-	if items := yamledit.Member(node, "items"); isList && items != nil && items.Kind == yaml.SequenceNode {
-		for i, item := range items.Content {
+	if field, itemKind, isList := object.list(); isList {
+		for i, item := range yamledit.Member(node, field).Content {
 			objects = appendObjects(objects, &kubeObject{
 				APIVersion: object.APIVersion, Kind: itemKind,
-				document: object.document, pointer: object.pointer + "/items/" + strconv.Itoa(i), node: item,
+				document: object.document, pointer: object.pointer + "/" + field + "/" + strconv.Itoa(i), node: item,
 			})
 		}
 		return objects
@@ -59,6 +58,18 @@ func appendObjects(objects []*kubeObject, object *kubeObject) []*kubeObject {
 	object.Namespace = scalar(yamledit.Member(metadata, "namespace"))
 	object.Line = node.Line
 	return append(objects, object)
+}
+
+// list returns the field with the items of a list, and the kind of items that name none. A Template of OpenShift is a
+// list too.
+func (o *kubeObject) list() (field, itemKind string, isList bool) {
+	itemKind, isList = strings.CutSuffix(o.Kind, "List")
+	field = "items"
+	if o.Kind == "Template" && strings.HasPrefix(o.APIVersion, "template.openshift.io/") {
+		field, itemKind, isList = "objects", "", true
+	}
+	items := yamledit.Member(o.node, field)
+	return field, itemKind, isList && items != nil && items.Kind == yaml.SequenceNode
 }
 
 // malformedObjects returns a problem for an object whose API version or kind is not a scalar.
@@ -129,9 +140,9 @@ func (o *kubeObject) podLocation() (podLocation, bool) {
 		return podLocation{}, true
 	case "/PodTemplate":
 		return podLocation{pointer: "/template"}, true
-	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet":
+	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet", "extensions/Deployment", "extensions/DaemonSet":
 		return podLocation{pointer: "/spec/template", propagates: true}, true
-	case "apps/ReplicaSet", "/ReplicationController", "batch/Job":
+	case "apps/ReplicaSet", "/ReplicationController", "batch/Job", "extensions/ReplicaSet":
 		return podLocation{pointer: "/spec/template"}, true
 	case "batch/CronJob":
 		return podLocation{pointer: "/spec/jobTemplate/spec/template"}, true

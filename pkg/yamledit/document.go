@@ -129,6 +129,7 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	if len(node.Content) == 1 && node.Content[0].ShortTag() == "!!null" {
 		node.Content = nil
 	}
+	resolveBooleans(&node)
 	return &node, nil
 }
 
