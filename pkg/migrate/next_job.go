@@ -83,6 +83,12 @@ func (p *planner) otherJob() *blocker {
 // nextUp returns the next Job of a migration that is not migrated: `kong migrations up`.
 func (p *planner) nextUp(migration *v1alpha1.PluginMigration) nextJob {
 	status := &migration.Status
+	if value := migration.Annotations[annotations.Migrations]; value == string(annotations.MigrationsOff) {
+		return nextJob{phase: v1alpha1.PhaseHeld, blocker: &blocker{v1alpha1.ReasonOnHold, fmt.Sprintf(
+			"A person holds this migration with annotation %s. To let kongdao run it, run %q", annotations.Migrations,
+			fmt.Sprintf("kubectl annotate pluginmigration %s -n %s %s-", migration.Name, migration.Namespace,
+				annotations.Migrations))}}
+	}
 	if edited := p.editedFiles(migration); len(edited) > 0 && migration.Annotations[annotations.AcceptEdited] != "true" {
 		return nextJob{phase: v1alpha1.PhaseHeld, blocker: &blocker{v1alpha1.ReasonEditedMigration, fmt.Sprintf(
 			"%s. Kong never runs a migration twice: restore the file, or add a new migration. "+

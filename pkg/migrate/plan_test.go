@@ -204,6 +204,14 @@ func TestPlanUp(t *testing.T) {
 				migration(edited(), held).change(annotate(annotations.AcceptEdited, "true")),
 			want: "start up of " + edited().MigrationName() + " from pod-2, finish none",
 		},
+		"held by a person": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), "").change(annotate(annotations.Migrations, "off")),
+			of:       first, phase: held, message: "kongdao.io/migrations-",
+		},
+		"no longer held by a person": {
+			snapshot: newBuilder().pod("gated", first()).migration(first(), held),
+			want:     "start up of " + one + " from pod-1, finish all",
+		},
 		"no pod requires it": {
 			snapshot: newBuilder().migration(first(), ""),
 			of:       first, phase: waiting, message: "No pod requires this migration",

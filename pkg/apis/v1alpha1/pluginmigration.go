@@ -161,6 +161,8 @@ const (
 	ReasonManualFinish = "ManualFinish"
 	// ReasonDatabaseUnreachable: the database did not answer in time. The controller tries again.
 	ReasonDatabaseUnreachable = "DatabaseUnreachable"
+	// ReasonOnHold: the annotation kongdao.io/migrations of the PluginMigration is "off".
+	ReasonOnHold = "OnHold"
 	// ReasonEditedMigration: a file of a migration changed after Kong executed the migration.
 	ReasonEditedMigration = "EditedMigration"
 	// ReasonMigrationsNotListed: Kong does not list the migrations of the plugin.
