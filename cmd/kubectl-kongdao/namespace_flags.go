@@ -17,7 +17,7 @@ type namespaceFlags struct {
 
 func (f *namespaceFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "",
-		"Path of the kubeconfig `file`. Only the namespace of its context is used")
+		"Path of the kubeconfig `file`. Commands that do not connect to a cluster use only the namespace of its context")
 	flags.StringVar(&f.overrides.CurrentContext, "context", "", "Name of the kubeconfig context to use")
 	flags.StringVarP(&f.overrides.Context.Namespace, "namespace", "n", "",
 		"Namespace of objects that have none in their manifest, and of packed ConfigMaps")

@@ -38,9 +38,9 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
-		RunE:          runRoot,
-		// The distance of a mistyped command to the suggested ones, in letters.
-		SuggestionsMinimumDistance: 2,
+		RunE:          runGroup,
+
+		SuggestionsMinimumDistance: maxTypos,
 	}
 	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return fmt.Errorf("%w; run \"%s --help\" for the flags", err, command.CommandPath())
@@ -51,12 +51,17 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	flags.add(command.PersistentFlags())
 	command.AddCommand(newPackCommand(streams, &flags), newLintCommand(streams, &flags),
 		newVerifyCommand(streams, &flags), newInjectCommand(streams, &flags), newUpgradeCommand(streams, &flags),
-		newRollbackCommand(streams, &flags), newPruneCommand(streams, &flags))
+		newRollbackCommand(streams, &flags), newPruneCommand(streams, &flags), newMigrationCommand(streams, &flags),
+		newUngateCommand(streams, &flags), newWaitCommand(streams, &flags), newLogsCommand(streams, &flags))
 	return command
 }
 
-// runRoot prints the help, or reports an unknown command with those that the user may have meant.
-func runRoot(command *cobra.Command, args []string) error {
+// maxTypos is how many letters of a mistyped command may differ from those of a suggested one.
+const maxTypos = 2
+
+// runGroup runs a command that only has subcommands. It prints the help, or reports an unknown command with those that
+// the user may have meant.
+func runGroup(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return command.Help()
 	}

@@ -18,13 +18,15 @@ import (
 // RemoveGate removes a scheduling gate from a pod. A strategic merge patch removes only this gate, and keeps those of
 // other controllers (fact K35). The patch has the pod's UID, so the API server rejects it for another pod (fact P5).
 // The next pod of a StatefulSet has the same name. RemoveGate ignores a pod that no longer exists.
-func RemoveGate(ctx context.Context, writer client.Writer, pod GatedPod, gate string) error {
+func RemoveGate(
+	ctx context.Context, writer client.Writer, pod GatedPod, gate string, options ...client.PatchOption,
+) error {
 	patch, err := gatePatch(pod.UID, gate)
 	if err != nil {
 		return fmt.Errorf("remove gate %q from pod %q: %w", gate, pod.String(), err)
 	}
 	object := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	err = writer.Patch(ctx, object, client.RawPatch(types.StrategicMergePatchType, patch))
+	err = writer.Patch(ctx, object, client.RawPatch(types.StrategicMergePatchType, patch), options...)
 	if err != nil && !apierrors.IsNotFound(err) && !isOtherUID(err) {
 		return fmt.Errorf("remove gate %q from pod %q: %w", gate, pod.String(), err)
 	}

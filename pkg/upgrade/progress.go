@@ -3,9 +3,11 @@ package upgrade
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kongdao.io/kongdao/pkg/apis/v1alpha1"
@@ -101,6 +103,26 @@ func replicas(value *int32) int32 {
 		return 1
 	}
 	return *value
+}
+
+// ProgressOf returns the progress of a PluginMigration: until pods can start, or until no migration is pending.
+func ProgressOf(migration *v1alpha1.PluginMigration, untilFinished bool) Progress {
+	status := &migration.Status
+	phase := string(status.Phase)
+	if phase == "" {
+		phase = "not started yet"
+	}
+	message := strings.TrimSuffix(phase+": "+status.Message, ": ")
+	switch {
+	case status.Phase == v1alpha1.PhaseFailed || status.Phase == v1alpha1.PhaseHeld:
+		return Progress{Message: message, Done: true, Failed: true}
+	case status.Phase == v1alpha1.PhaseFinished:
+		return Progress{Message: message, Done: true}
+	case status.Phase == v1alpha1.PhaseMigrated && untilFinished && isManual(migration):
+		return Progress{Message: message, Done: true, Failed: true}
+	}
+	isMigrated := meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionMigrated)
+	return Progress{Message: message, Done: isMigrated && !untilFinished}
 }
 
 // MigrationOf returns the progress of the migrations of a plan. The migrations are those of the workload's namespace.

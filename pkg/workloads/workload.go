@@ -10,6 +10,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"kongdao.io/kongdao/pkg/mutate"
@@ -78,6 +80,24 @@ func Template(object client.Object) *corev1.PodTemplateSpec {
 		return templateOfRevision(workload)
 	}
 	return &corev1.PodTemplateSpec{}
+}
+
+// Selector returns what selects the pods of a workload.
+func Selector(object client.Object) (labels.Selector, error) {
+	var selector *metav1.LabelSelector
+	switch workload := object.(type) {
+	case *appsv1.Deployment:
+		selector = workload.Spec.Selector
+	case *appsv1.StatefulSet:
+		selector = workload.Spec.Selector
+	case *appsv1.DaemonSet:
+		selector = workload.Spec.Selector
+	}
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return nil, fmt.Errorf("%s: selector: %w", Describe(object), err)
+	}
+	return parsed, nil
 }
 
 // templateOfRevision returns the pod template in a revision of a StatefulSet or DaemonSet. Other controllers store
