@@ -199,7 +199,7 @@ func TestFailuresDoNotDenyDeletions(t *testing.T) {
 		"read fails": {func(context.Context) error { return errors.New("etcd is away") },
 			`release "a@1.0.0": kongdao cannot check which pods need it: list each Deployment: etcd is away`},
 		"panic": {func(context.Context) error { panic("unexpected") },
-			"kongdao had an internal error and did not check whether pods need this ConfigMap; see the log of its webhook, " +
+			"kongdao had an internal error and did not check this ConfigMap; see the log of its webhook, " +
 				"and please report it"},
 	} {
 		t.Run(name, func(t *testing.T) {
