@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -100,14 +98,13 @@ var errNotConfirmed = errors.New("nothing was changed")
 // confirm asks whether to continue. Without a terminal it returns an error.
 func (a *actor) confirm(ctx context.Context, label, risk string) error {
 	risk = strings.TrimSuffix(risk, ".")
-	file, isFile := a.streams.In.(*os.File)
-	if !isFile || !term.IsTerminal(int(file.Fd())) {
+	if !isTerminal(a.streams.In) {
 		return fmt.Errorf("%s: %s. This needs a confirmation, but standard input is not a terminal; add --yes", label, risk)
 	}
 	fmt.Fprintf(a.streams.ErrOut, "%s: %s. Continue? [y/N] ", label, risk)
 	answers := make(chan string, 1)
 	go func() {
-		answer, _ := bufio.NewReader(file).ReadString('\n') // an error means no
+		answer, _ := bufio.NewReader(a.streams.In).ReadString('\n') // an error means no
 		answers <- strings.ToLower(strings.TrimSpace(answer))
 	}()
 	select {

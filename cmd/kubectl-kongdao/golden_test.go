@@ -198,8 +198,8 @@ func checkUnusedFiles(t *testing.T, cases map[string]goldenCase) {
 	t.Helper()
 	used := func(path string) bool {
 		name, file, _ := strings.Cut(path, "/")
-		if name == clusterGoldens || name == repairGoldens {
-			return true // of TestClusterCommands and TestRepairCommands
+		if name == clusterGoldens || name == repairGoldens || name == statusGoldens {
+			return true // of TestClusterCommands, TestRepairCommands and TestStatus
 		}
 		test, ok := cases[name]
 		return ok && (file == "stdout" || file == "stderr" || slices.ContainsFunc(test.args, func(arg string) bool {

@@ -4,6 +4,8 @@
 //	verify:  folder or release -> verify.NewJob -> Kong's words
 //	lint:    folder or ConfigMaps -> checks.Check -> lintreport.Report
 //	inject:  files    -> inputs.read -> manifest.Inject -> manifests, or a diff
+//	status:  cluster  -> readStatus -> status.Summarize -> a table
+//	migration, ungate: objects -> repair -> an action, after a confirmation
 //	upgrade: workload -> readCluster -> upgrade.NewPlan -> a patch; then upgrade.RolloutOf and MigrationOf
 //
 // The commands only parse flags, read files or objects, and print results. The packages do the work, and the webhook

@@ -49,10 +49,12 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)
 	flags.add(command.PersistentFlags())
-	command.AddCommand(newPackCommand(streams, &flags), newLintCommand(streams, &flags),
-		newVerifyCommand(streams, &flags), newInjectCommand(streams, &flags), newUpgradeCommand(streams, &flags),
-		newRollbackCommand(streams, &flags), newPruneCommand(streams, &flags), newMigrationCommand(streams, &flags),
-		newUngateCommand(streams, &flags), newWaitCommand(streams, &flags), newLogsCommand(streams, &flags))
+	for _, newSubcommand := range []func(genericiooptions.IOStreams, *namespaceFlags) *cobra.Command{
+		newPackCommand, newLintCommand, newVerifyCommand, newInjectCommand, newStatusCommand, newUpgradeCommand,
+		newRollbackCommand, newPruneCommand, newMigrationCommand, newUngateCommand, newWaitCommand, newLogsCommand,
+	} {
+		command.AddCommand(newSubcommand(streams, &flags))
+	}
 	return command
 }
 

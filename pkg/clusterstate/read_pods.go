@@ -17,14 +17,17 @@ import (
 // podPageSize limits the pods in one read.
 const podPageSize = 200
 
-// PodsIn iterates over all pods of a namespace, injected or not. It reads them page by page. An error is the last
-// element.
-func PodsIn(ctx context.Context, reader client.Reader, namespace string) iter.Seq2[*corev1.Pod, error] {
+// PodsIn iterates over the pods of a namespace, injected or not, or of all namespaces if it is "". The options select
+// pods. It reads them page by page. An error is the last element.
+func PodsIn(
+	ctx context.Context, reader client.Reader, namespace string, options ...client.ListOption,
+) iter.Seq2[*corev1.Pod, error] {
 	return func(yield func(*corev1.Pod, error) bool) {
 		page := &corev1.PodList{}
 		for {
-			err := reader.List(ctx, page, client.InNamespace(namespace), client.Limit(podPageSize),
-				client.Continue(page.Continue))
+			err := reader.List(ctx, page, append([]client.ListOption{
+				client.InNamespace(namespace), client.Limit(podPageSize), client.Continue(page.Continue),
+			}, options...)...)
 			if err != nil {
 				yield(nil, err)
 				return
