@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/pflag"
 	appsv1 "k8s.io/api/apps/v1"
@@ -56,11 +57,15 @@ func (f *clusterFlags) connect(streams genericiooptions.IOStreams) (client.Clien
 }
 
 // readCluster reads what the webhook knows about a namespace: policies, and the sources of plugins there and in the
-// libraries of the policies.
+// libraries of the policies. It warns if the user may not read the policies.
 func readCluster(
-	ctx context.Context, reader client.Reader, namespace string, plugins []string,
+	ctx context.Context, reader client.Reader, namespace string, plugins []string, warnings io.Writer,
 ) (decision.Cluster, error) {
 	policies, err := readPolicies(ctx, reader, namespace)
+	if apierrors.IsForbidden(err) {
+		fmt.Fprintln(warnings, "warning: you may not list PluginPolicies, so this does not include their effects")
+		err = nil
+	}
 	if err != nil {
 		return decision.Cluster{}, err
 	}

@@ -50,8 +50,9 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetErr(streams.ErrOut)
 	flags.add(command.PersistentFlags())
 	for _, newSubcommand := range []func(genericiooptions.IOStreams, *namespaceFlags) *cobra.Command{
-		newPackCommand, newLintCommand, newVerifyCommand, newInjectCommand, newStatusCommand, newUpgradeCommand,
-		newRollbackCommand, newPruneCommand, newMigrationCommand, newUngateCommand, newWaitCommand, newLogsCommand,
+		newPackCommand, newLintCommand, newVerifyCommand, newInjectCommand, newStatusCommand, newExplainCommand,
+		newUpgradeCommand, newRollbackCommand, newPruneCommand, newMigrationCommand, newUngateCommand, newWaitCommand,
+		newLogsCommand,
 	} {
 		command.AddCommand(newSubcommand(streams, &flags))
 	}

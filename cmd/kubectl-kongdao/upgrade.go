@@ -171,7 +171,7 @@ func (m *mover) move(ctx context.Context, object client.Object, targets []annota
 	for i, ref := range request.Plugins {
 		names[i] = ref.Name
 	}
-	cluster, err := readCluster(ctx, m.client, m.namespace, names)
+	cluster, err := readCluster(ctx, m.client, m.namespace, names, m.streams.ErrOut)
 	if err != nil {
 		return err
 	}

@@ -125,11 +125,10 @@ func (j *injector) inject(object *kubeObject) {
 
 // admit decides about a pod as the webhook does.
 func (j *injector) admit(object *kubeObject, pod mutate.Pod) (decision.Decision, error) {
-	namespace, ownerKind := j.namespaceOf(object), ""
-	if object.Kind == "Job" || object.Kind == "CronJob" {
-		ownerKind = "Job"
-	}
-	return decision.Admit(decision.Pod{Namespace: namespace, OwnerKind: ownerKind, View: pod}, decision.Cluster{
+	namespace := j.namespaceOf(object)
+	return decision.Admit(decision.Pod{
+		Namespace: namespace, OwnerKind: object.ownerKind(), View: pod,
+	}, decision.Cluster{
 		Policies: j.policies.Of(namespace, j.labelsOf(namespace)), Releases: j.sources.Releases,
 		RunsMigrations: j.settings.RunsMigrations,
 	})

@@ -134,8 +134,10 @@ func containerNames(pod Pod) string {
 
 // runsWithPod reports whether the container runs as long as the pod: it is a main container or a native sidecar.
 func (t target) runsWithPod() bool {
-	return t.container.IsSidecar || strings.HasPrefix(t.path, "/spec/containers/")
+	return t.container.IsSidecar || !t.isInit()
 }
+
+func (t target) isInit() bool { return strings.HasPrefix(t.path, "/spec/initContainers/") }
 
 // hasKongImage reports whether the container has the name of Kong's images. Repositories and tags do not matter.
 func (c *Container) hasKongImage() bool {
