@@ -28,6 +28,9 @@ build: ## Build bin/webhook, bin/controller and bin/kubectl-kongdao as static pr
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ \
 		./cmd/webhook ./cmd/controller ./cmd/kubectl-kongdao
+	@cp cmd/kubectl-kongdao/kubectl_complete-kongdao bin/
+	@size=$$(wc -c <bin/kubectl-kongdao); ((size <= 60000000)) || \
+		{ echo "bin/kubectl-kongdao has $$size bytes, more than 60 MB" >&2; exit 1; }
 
 .PHONY: image
 image: ## Build the image IMAGE as a file for `ctr images import` or `docker load` (set GOARCH to cross-build)

@@ -19,6 +19,26 @@ func TestHelpAndVersion(t *testing.T) {
 			args:   []string{"--version"},
 			stdout: "kubectl kongdao version devel\n",
 		},
+		"version command": {
+			reason: "it does not need a cluster",
+			args:   []string{"version", "--client", "-o", "json"},
+			stdout: "\"client\": \"devel\"",
+		},
+		"completion of a command": {
+			reason: "kubectl_complete-kongdao calls it",
+			args:   []string{"__complete", "migr"},
+			stdout: "migration\tRetry",
+		},
+		"completion of a flag": {
+			reason: "the formats are fixed",
+			args:   []string{"__complete", "status", "-o", ""},
+			stdout: "wide\njson\nyaml\nname\n",
+		},
+		"completion without a cluster": {
+			reason: "there are no names, and no error in the middle of a line",
+			args:   []string{"__complete", "logs", ""},
+			stdout: ":4\n",
+		},
 		"help": {
 			reason: "the usage has the command that users type",
 			args:   []string{"inject", "--help"},

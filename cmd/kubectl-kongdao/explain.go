@@ -74,7 +74,9 @@ func newExplainCommand(streams genericiooptions.IOStreams, namespaces *namespace
 		"File, folder, or - for standard input, with pods or workloads. You can repeat the flag")
 	flags.BoolVarP(&e.recursive, "recursive", "R", false, "Also read the subfolders of folders given with -f")
 	flags.StringVarP(&e.output, "output", "o", "", "Output format: json or yaml. The default is text")
+	completeValues(command, "output", outputJSON, outputYAML)
 	connection.add(flags, namespaces)
+	command.ValidArgsFunction = completeNames(&connection, namespaces, 0, workloadNames, podNames)
 	return command
 }
 

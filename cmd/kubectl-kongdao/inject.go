@@ -84,7 +84,7 @@ func newInjectCommand(streams genericiooptions.IOStreams, namespaces *namespaceF
 		"Print the changes as a unified diff instead of the manifests, with the exit codes of kubectl diff")
 	flags.BoolVar(&options.migrations, "migrations", true,
 		"Warn of migrations that kongdao cannot run. Set it to false if the chart's value migrations.enabled is false")
-	addOutputFlag(flags, &options.output)
+	addOutputFlag(command, &options.output)
 	return command
 }
 

@@ -100,6 +100,8 @@ func newLintCommand(streams genericiooptions.IOStreams, namespaces *namespaceFla
 		"Least severity that makes lint fail: error, warning or note")
 	flags.StringVarP(&l.output, "output", "o", "text", "Output format: "+strings.Join(lintreport.Formats(), ", "))
 	addKongVersionFlag(flags, &l.kongVersion)
+	completeValues(command, "output", lintreport.Formats()...)
+	completeValues(command, "fail-on", string(checks.Error), string(checks.Warning), string(checks.Note))
 	l.connection.add(flags, namespaces)
 	return command
 }

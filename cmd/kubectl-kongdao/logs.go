@@ -68,6 +68,7 @@ func newLogsCommand(streams genericiooptions.IOStreams, namespaces *namespaceFla
 	command.Flags().BoolVarP(&l.follow, "follow", "f", true, "Follow the log until the Job ends")
 	command.Flags().DurationVar(&l.timeout, "timeout", 5*time.Minute, "How long to wait for the Job's pod to start")
 	connection.add(command.Flags(), namespaces)
+	command.ValidArgsFunction = completeNames(&connection, namespaces, 1, migrationNames)
 	return command
 }
 

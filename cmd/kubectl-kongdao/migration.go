@@ -108,6 +108,7 @@ func newMigrationActionCommand(
 	}
 	a.addFlags(command.Flags())
 	connection.add(command.Flags(), namespaces)
+	command.ValidArgsFunction = completeNames(&connection, namespaces, 0, migrationNames)
 	return command
 }
 

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 )
 
 const (
@@ -11,8 +11,10 @@ const (
 	outputJSON = "json"
 )
 
-func addOutputFlag(flags *pflag.FlagSet, output *string) {
-	flags.StringVarP(output, "output", "o", outputYAML, "Output format: yaml, or json for one List of all objects")
+func addOutputFlag(command *cobra.Command, output *string) {
+	command.Flags().StringVarP(output, "output", "o", outputYAML,
+		"Output format: yaml, or json for one List of all objects")
+	completeValues(command, "output", outputYAML, outputJSON)
 }
 
 func validateOutput(output string) error {

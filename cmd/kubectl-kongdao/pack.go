@@ -66,7 +66,7 @@ func newPackCommand(streams genericiooptions.IOStreams, namespaces *namespaceFla
 	flags.StringArrayVar(&options.Exclude, "exclude", nil,
 		"Pattern of files to leave out, as in .kongdaoignore. You can repeat the flag")
 	addKongVersionFlag(flags, &options.kongVersion)
-	addOutputFlag(flags, &options.output)
+	addOutputFlag(command, &options.output)
 	return command
 }
 

@@ -78,7 +78,9 @@ func newStatusCommand(streams genericiooptions.IOStreams, namespaces *namespaceF
 		"Output format: wide, json, yaml or name. The default is a table")
 	flags.BoolVarP(&s.watch, "watch", "w", false, "Show the table again when it changes")
 	flags.DurationVar(&s.interval, "interval", 2*time.Second, "How often --watch reads the cluster")
+	completeValues(command, "output", outputWide, outputJSON, outputYAML, outputName)
 	connection.add(flags, namespaces)
+	command.ValidArgsFunction = completeNames(&connection, namespaces, 0, workloadNames)
 	return command
 }
 

@@ -44,6 +44,7 @@ func newUngateCommand(streams genericiooptions.IOStreams, namespaces *namespaceF
 	}
 	a.addFlags(command.Flags())
 	connection.add(command.Flags(), namespaces)
+	command.ValidArgsFunction = completeNames(&connection, namespaces, 0, gatedPodNames)
 	return command
 }
 

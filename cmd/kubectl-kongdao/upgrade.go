@@ -93,6 +93,7 @@ func newMoveCommand(
 	flags.BoolVar(&m.options.wait, "wait", true, "Follow the rollout and the migrations")
 	flags.DurationVar(&m.options.timeout, "timeout", 30*time.Minute, "How long to follow them")
 	connection.add(flags, namespaces)
+	command.ValidArgsFunction = completeNames(&connection, namespaces, 1, workloadNames)
 	return command
 }
 

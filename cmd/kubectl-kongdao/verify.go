@@ -75,6 +75,7 @@ func newVerifyCommand(streams genericiooptions.IOStreams, namespaces *namespaceF
 	flags.StringVar(&v.local, "local", "", "Container runtime on this machine: docker, podman or nerdctl")
 	flags.DurationVar(&v.timeout, "timeout", 2*time.Minute, "How long to wait for Kong")
 	flags.BoolVar(&v.keep, "keep", false, "Keep the Job, for example to look at its pod. It is deleted after ten minutes")
+	completeValues(command, "local", verify.Runtimes()...)
 	v.connection.add(flags, namespaces)
 	return command
 }

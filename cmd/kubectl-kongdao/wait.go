@@ -75,7 +75,9 @@ func newWaitCommand(streams genericiooptions.IOStreams, namespaces *namespaceFla
 	command.Flags().StringVar(&w.until, "for", forMigrated,
 		"migrated: the pods can start. finished: no migration is pending")
 	command.Flags().DurationVar(&w.timeout, "timeout", 30*time.Minute, "How long to wait")
+	completeValues(command, "for", forMigrated, forFinished)
 	connection.add(command.Flags(), namespaces)
+	command.ValidArgsFunction = completeNames(&connection, namespaces, 1, migrationNames, workloadNames)
 	return command
 }
 

@@ -107,7 +107,11 @@ func TestCommandsOfUsers(t *testing.T) {
 		u.want(t, "explain pod/gated", "you may not list PluginPolicies", "annotation kongdao.io/plugins requests it",
 			"the pod waits for PluginMigration \""+name+"\", which is Migrating", "ungate gated -n "+ns)
 	}
-	for _, command := range []string{"migration retry " + name + " --yes", "migration hold " + name, "ungate gated --yes"} {
+	editor.want(t, "__complete migration hold dao", name)
+	editor.want(t, "__complete ungate ga", "gated")
+	for _, command := range []string{
+		"migration retry " + name + " --yes", "migration hold " + name, "ungate gated --yes",
+	} {
 		if output := viewer.run(t, strings.Fields(command)...); !output.Failed ||
 			!strings.Contains(output.Stderr, "forbidden") {
 			t.Errorf("a viewer may run %s: %s%s", command, output.Stdout, output.Stderr)
