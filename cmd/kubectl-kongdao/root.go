@@ -52,7 +52,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	for _, newSubcommand := range []func(genericiooptions.IOStreams, *namespaceFlags) *cobra.Command{
 		newPackCommand, newLintCommand, newVerifyCommand, newInjectCommand, newStatusCommand, newExplainCommand,
 		newUpgradeCommand, newRollbackCommand, newPruneCommand, newMigrationCommand, newUngateCommand, newWaitCommand,
-		newLogsCommand, newVersionCommand,
+		newLogsCommand, newUninstallCheckCommand, newVersionCommand,
 	} {
 		command.AddCommand(newSubcommand(streams, &flags))
 	}
