@@ -86,9 +86,14 @@ func TestAlertsAreComplete(t *testing.T) {
 	for _, test := range []struct {
 		flags []string
 		team  string
+		// runbooks is the page about the alerts.
+		runbooks string
 	}{
-		{valueSets(t)["full"], "gateways"},
-		{[]string{"--set", "metrics.prometheusRule.enabled=true"}, ""},
+		{valueSets(t)["full"], "gateways", "https://kongdao.io/docs/operations"},
+		{
+			[]string{"--set", "metrics.prometheusRule.enabled=true,metrics.prometheusRule.runbookURL=https://wiki/kongdao"}, "",
+			"https://wiki/kongdao",
+		},
 	} {
 		rule := find[prometheusRule](t, render(t, test.flags...), "PrometheusRule")
 		groups := rule.Spec.Groups
@@ -100,8 +105,12 @@ func TestAlertsAreComplete(t *testing.T) {
 			if !slices.Contains([]string{"critical", "warning", "info"}, severity) || alert.Labels["team"] != test.team {
 				t.Errorf("%s: labels are %v", alert.Alert, alert.Labels)
 			}
-			if alert.Annotations["summary"] == "" || alert.Annotations["description"] == "" || len(alert.Annotations) != 2 {
-				t.Errorf("%s: annotations are %v, want a summary and a description", alert.Alert, alert.Annotations)
+			if alert.Annotations["summary"] == "" || alert.Annotations["description"] == "" || len(alert.Annotations) != 3 {
+				t.Errorf("%s: annotations are %v, want a summary, a description and a runbook_url", alert.Alert, alert.Annotations)
+			}
+			runbook := test.runbooks + "#" + strings.ToLower(alert.Alert)
+			if got := alert.Annotations["runbook_url"]; got != runbook {
+				t.Errorf("%s: runbook_url is %q, want %q", alert.Alert, got, runbook)
 			}
 			if !strings.Contains(string(operations), "\n### "+alert.Alert+"\n") {
 				t.Errorf("docs/operations.md has no section for %s", alert.Alert)
