@@ -3,23 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	"kongdao.io/kongdao/pkg/annotations"
-	"kongdao.io/kongdao/pkg/clusterstate"
-	"kongdao.io/kongdao/pkg/decision"
 	"kongdao.io/kongdao/pkg/explain"
-	"kongdao.io/kongdao/pkg/manifest"
-	"kongdao.io/kongdao/pkg/uses"
-	"kongdao.io/kongdao/pkg/workloads"
 )
 
 const explainLong = `Explain step by step what kongdao decides about a pod or a workload. The steps are the request, the
@@ -39,16 +31,12 @@ const explainExample = `  # Find out why a pod waits
 
 // explainCommand explains decisions about pods.
 type explainCommand struct {
-	streams   genericiooptions.IOStreams
-	client    client.Client
-	namespace string
-	files     []string
-	recursive bool
-	output    string
+	podReader
+	output string
 }
 
 func newExplainCommand(streams genericiooptions.IOStreams, namespaces *namespaceFlags) *cobra.Command {
-	e := &explainCommand{streams: streams}
+	e := &explainCommand{podReader: podReader{streams: streams}}
 	var connection clusterFlags
 	command := &cobra.Command{
 		Use:     "explain POD|WORKLOAD|-f FILE",
@@ -70,9 +58,7 @@ func newExplainCommand(streams genericiooptions.IOStreams, namespaces *namespace
 		},
 	}
 	flags := command.Flags()
-	flags.StringArrayVarP(&e.files, "filename", "f", nil,
-		"File, folder, or - for standard input, with pods or workloads. You can repeat the flag")
-	flags.BoolVarP(&e.recursive, "recursive", "R", false, "Also read the subfolders of folders given with -f")
+	e.addFlags(flags)
 	flags.StringVarP(&e.output, "output", "o", "", "Output format: json or yaml. The default is text")
 	completeValues(command, "output", outputJSON, outputYAML)
 	connection.add(flags, namespaces)
@@ -81,15 +67,10 @@ func newExplainCommand(streams genericiooptions.IOStreams, namespaces *namespace
 }
 
 func (e *explainCommand) validate(args []string) error {
-	switch {
-	case e.output != "" && e.output != outputJSON && e.output != outputYAML:
+	if e.output != "" && e.output != outputJSON && e.output != outputYAML {
 		return fmt.Errorf("unknown output format %q; use -o json or -o yaml", e.output)
-	case len(args) == 0 && len(e.files) == 0:
-		return errors.New("name a pod or a workload, such as pod/kong-1 or deployment/kong, or a file with -f")
-	case len(args) > 0 && len(e.files) > 0:
-		return fmt.Errorf("-f reads pods from files; remove it, or %q", strings.Join(args, " "))
 	}
-	return nil
+	return e.validateInputs(args)
 }
 
 func (e *explainCommand) run(ctx context.Context, args []string) error {
@@ -111,142 +92,27 @@ func (e *explainCommand) run(ctx context.Context, args []string) error {
 	return e.print(explanations)
 }
 
-// inputs returns the pods to explain.
-func (e *explainCommand) inputs(ctx context.Context, args []string) ([]explain.Input, error) {
-	if len(e.files) > 0 {
-		return e.fileInputs()
-	}
-	var inputs []explain.Input
-	for _, argument := range args {
-		input, err := e.objectInput(ctx, argument)
-		if err != nil {
-			return nil, err
-		}
-		inputs = append(inputs, input)
-	}
-	return inputs, nil
-}
-
-// fileInputs returns the pods in the files.
-func (e *explainCommand) fileInputs() ([]explain.Input, error) {
-	reader := inputs{stdin: e.streams.In, recursive: e.recursive}
-	documents, err := reader.read("-f", e.files)
-	if err != nil {
-		return nil, err
-	}
-	pods, err := manifest.Pods(documents, e.namespace)
-	if err != nil {
-		return nil, err
-	}
-	if len(pods) == 0 {
-		return nil, errors.New("the files have no pods and no workloads")
-	}
-	var found []explain.Input
-	for _, pod := range pods {
-		found = append(found, explain.Input{
-			Subject: pod.Label,
-			Pod:     decision.Pod{Namespace: pod.Namespace, OwnerKind: pod.OwnerKind, View: pod.View},
-		})
-	}
-	return found, nil
-}
-
-// objectInput reads a pod or a workload from the cluster.
-func (e *explainCommand) objectInput(ctx context.Context, argument string) (explain.Input, error) {
-	kind, name, hasKind := strings.Cut(argument, "/")
-	if !hasKind {
-		kind, name = "pod", argument
-	}
-	switch strings.ToLower(kind) {
-	case "pod", "pods", "po":
-		return e.podInput(ctx, name)
-	}
-	object, err := readWorkload(ctx, e.client, e.namespace, argument)
-	if err != nil {
-		return explain.Input{}, err
-	}
-	view, err := workloads.TemplateView(object)
-	if err != nil {
-		return explain.Input{}, err
-	}
-	propagation := annotations.Propagate(view.Annotations, object.GetAnnotations(), nil)
-	for name, value := range propagation.Set {
-		if view.Annotations == nil {
-			view.Annotations = map[string]string{}
-		}
-		view.Annotations[name] = value
-	}
-	return explain.Input{
-		Subject: workloads.Describe(object), Pod: decision.Pod{Namespace: e.namespace, View: view},
-	}, nil
-}
-
-func (e *explainCommand) podInput(ctx context.Context, name string) (explain.Input, error) {
-	var pod corev1.Pod
-	if err := e.client.Get(ctx, client.ObjectKey{Namespace: e.namespace, Name: name}, &pod); err != nil {
-		return explain.Input{}, fmt.Errorf("read pod %q in namespace %q: %w", name, e.namespace, err)
-	}
-	view, err := clusterstate.PodView(&pod)
-	if err != nil {
-		return explain.Input{}, err
-	}
-	live := &explain.Live{
-		Name: pod.Name, Phase: string(pod.Status.Phase), Migration: pod.Annotations[annotations.Migration],
-		IsInjected: pod.Labels[annotations.Injected] == "true",
-	}
-	for _, gate := range pod.Spec.SchedulingGates {
-		live.Gates = append(live.Gates, gate.Name)
-	}
-	ownerKind := ""
-	for _, owner := range pod.OwnerReferences {
-		if owner.Controller != nil && *owner.Controller {
-			ownerKind = owner.Kind
-		}
-	}
-	return explain.Input{
-		Subject: fmt.Sprintf("Pod %q", pod.Namespace+"/"+pod.Name), Live: live,
-		Pod: decision.Pod{Namespace: e.namespace, OwnerKind: ownerKind, View: view},
-	}, nil
-}
-
-// readState reads what the decision about a pod depends on.
-func (e *explainCommand) readState(ctx context.Context, input *explain.Input) error {
-	request, _ := annotations.Parse(input.Pod.View.Annotations) // a malformed annotation is part of the explanation
-	var plugins []string
-	for _, plugin := range request.Plugins {
-		plugins = append(plugins, plugin.Name)
-	}
-	var err error
-	if input.Cluster, err = readCluster(ctx, e.client, input.Pod.Namespace, plugins, e.streams.ErrOut); err != nil {
-		return err
-	}
-	input.Migrations, err = uses.ReadMigrations(ctx, e.client, input.Pod.Namespace)
-	return err
-}
-
 func (e *explainCommand) print(explanations []explain.Explanation) error {
-	var text strings.Builder
-	switch e.output {
-	case outputJSON:
-		encoded, err := json.MarshalIndent(explanations, "", "    ")
-		if err != nil {
-			return err
-		}
-		text.WriteString(string(encoded) + "\n")
-	case outputYAML:
-		encoded, err := yaml.Marshal(explanations)
-		if err != nil {
-			return err
-		}
-		text.Write(encoded)
-	default:
-		for i, explanation := range explanations {
-			if i > 0 {
-				text.WriteString("\n")
-			}
-			text.WriteString(explanation.Text())
-		}
+	var texts []string
+	for _, explanation := range explanations {
+		texts = append(texts, explanation.Text())
 	}
-	_, err := e.streams.Out.Write([]byte(text.String()))
+	return printValues(e.streams.Out, e.output, explanations, texts)
+}
+
+// printValues prints values as JSON or YAML, or their texts with an empty line between them.
+func printValues(out io.Writer, output string, values any, texts []string) error {
+	text := []byte(strings.Join(texts, "\n"))
+	var err error
+	switch output {
+	case outputJSON:
+		text, err = json.MarshalIndent(values, "", "    ")
+		text = append(text, '\n')
+	case outputYAML:
+		text, err = yaml.Marshal(values)
+	}
+	if err == nil {
+		_, err = out.Write(text)
+	}
 	return err
 }

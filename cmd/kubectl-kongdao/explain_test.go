@@ -32,10 +32,10 @@ func TestExplain(t *testing.T) {
 		expected[name+".txt"] = true
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			command := &explainCommand{
+			command := &explainCommand{output: test.output, podReader: podReader{
 				streams: genericiooptions.IOStreams{Out: &out, ErrOut: &out}, namespace: "kong", files: test.files,
-				client: recordedCluster(t, filepath.Join(folder, "cluster.yaml")), output: test.output,
-			}
+				client: recordedCluster(t, filepath.Join(folder, "cluster.yaml")),
+			}}
 			if err := command.run(t.Context(), test.args); err != nil {
 				out.WriteString(errorText(err))
 			}

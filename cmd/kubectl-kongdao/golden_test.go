@@ -199,7 +199,7 @@ func checkUnusedFiles(t *testing.T, cases map[string]goldenCase) {
 	used := func(path string) bool {
 		name, file, _ := strings.Cut(path, "/")
 		if slices.Contains([]string{
-			clusterGoldens, repairGoldens, statusGoldens, explainGoldens, uninstallGoldens,
+			clusterGoldens, repairGoldens, statusGoldens, explainGoldens, planGoldens, uninstallGoldens,
 		}, name) {
 			return true // the tests of these folders check them
 		}

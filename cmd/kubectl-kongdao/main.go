@@ -5,7 +5,7 @@
 //	lint:    folder or ConfigMaps -> checks.Check -> lintreport.Report
 //	inject:  files    -> inputs.read -> manifest.Inject -> manifests, or a diff
 //	status:  cluster  -> readStatus -> status.Summarize -> a table
-//	explain: pod      -> readCluster -> explain.New -> steps
+//	explain, plan: pod -> readCluster -> explain.New or migrationplan.New -> text
 //	migration, ungate: objects -> repair -> an action, after a confirmation
 //	upgrade: workload -> readCluster -> upgrade.NewPlan -> a patch; then upgrade.RolloutOf and MigrationOf
 //

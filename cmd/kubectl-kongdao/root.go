@@ -51,6 +51,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	flags.add(command.PersistentFlags())
 	for _, newSubcommand := range []func(genericiooptions.IOStreams, *namespaceFlags) *cobra.Command{
 		newPackCommand, newLintCommand, newVerifyCommand, newInjectCommand, newStatusCommand, newExplainCommand,
+		newPlanCommand,
 		newUpgradeCommand, newRollbackCommand, newPruneCommand, newMigrationCommand, newUngateCommand, newWaitCommand,
 		newLogsCommand, newUninstallCheckCommand, newVersionCommand,
 	} {

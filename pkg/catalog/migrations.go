@@ -34,6 +34,15 @@ func (r *Release) Migrations() []Migration {
 	return migrations
 }
 
+// MigrationFile returns the file that Kong requires for a migration. It returns false if there is none.
+func (r *Release) MigrationFile(name string) (File, bool) {
+	file := r.migrationFile(name)
+	if file == nil {
+		return File{}, false
+	}
+	return *file, true
+}
+
 // migrationFile returns the file that Kong requires for a migration, or nil if there is none.
 func (r *Release) migrationFile(name string) *File {
 	if file := r.file(checks.MigrationPath(name) + checks.LuaSuffix); file != nil {
