@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,9 @@ func newUser(t *testing.T, program, namespace, role string) user {
 // run runs "kubectl kongdao".
 func (u user) run(t *testing.T, arguments ...string) cluster.Output {
 	t.Helper()
-	arguments = append(arguments, "--kubeconfig", u.kubeconfig, "--namespace", u.namespace)
+	flags := []string{"--kubeconfig", u.kubeconfig, "--namespace", u.namespace}
+	last := len(arguments) - 1 // a completion is for the last argument
+	arguments = slices.Concat(arguments[:last], flags, arguments[last:])
 	return cluster.RunProgram(t.Context(), t, u.program, "", arguments...)
 }
 
@@ -103,9 +106,10 @@ func TestCommandsOfUsers(t *testing.T) {
 	name := job.Labels[annotations.Migration]
 	for _, u := range []user{viewer, editor} {
 		u.want(t, "status", "pod/gated", "Waiting", "pod \"gated\" waits for PluginMigration \""+name+"\"")
-		u.want(t, "status -o name", "pod/gated")
+		u.want(t, "status --output=name", "pod/gated")
 		u.want(t, "explain pod/gated", "you may not list PluginPolicies", "annotation kongdao.io/plugins requests it",
 			"the pod waits for PluginMigration \""+name+"\", which is Migrating", "ungate gated -n "+ns)
+		u.want(t, "plan pod/gated", "database postgres."+ns+":5432/kong", base+" runs with \"kong migrations up\"")
 	}
 	editor.want(t, "__complete migration hold dao", name)
 	editor.want(t, "__complete ungate ga", "gated")
@@ -126,7 +130,7 @@ func TestCommandsOfUsers(t *testing.T) {
 	editor.want(t, "migration retry "+name, "kongdao continues")
 	editor.want(t, "migration retry "+name, "kongdao creates the PluginMigration again")
 	endJob(t, runningJob(t, ns, "up"), done())
-	editor.want(t, "wait "+name+" --for finished", "Finished")
+	editor.want(t, "wait "+name+" --for=finished", "Finished")
 	wantUngated(t, gated)
 	second := onDatabase(pod(ns, "second", "dao-test@1.0.0"), "other")
 	shared.Create(t, second)
