@@ -53,7 +53,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		newPackCommand, newLintCommand, newVerifyCommand, newInjectCommand, newStatusCommand, newExplainCommand,
 		newPlanCommand,
 		newUpgradeCommand, newRollbackCommand, newPruneCommand, newMigrationCommand, newUngateCommand, newWaitCommand,
-		newLogsCommand, newUninstallCheckCommand, newVersionCommand,
+		newLogsCommand, newUninstallCheckCommand, newCheckCommand, newVersionCommand,
 	} {
 		command.AddCommand(newSubcommand(streams, &flags))
 	}
