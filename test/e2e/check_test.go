@@ -48,7 +48,7 @@ func (s space) wantChecks(flags ...string) {
 func (s space) wantCheckFails(texts ...string) {
 	s.t.Helper()
 	eventually(s.t, func() error {
-		out, err := s.try("", "kongdao", "check", "--namespace", s.name)
+		out, err := kubectl(s.t.Context(), "", "kongdao", "check", "--namespace", s.name)
 		if err == nil {
 			return errors.New("check succeeds: " + out)
 		}
