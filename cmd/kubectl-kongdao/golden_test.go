@@ -17,6 +17,9 @@ import (
 // fixture is the folder of the plugin dao-test.
 const fixture = "../../test/fixtures/plugins/dao-test"
 
+// terminalGoldens is the folder in testdata with the screens of TestConfirmation and TestScreens, which run on Linux.
+const terminalGoldens = "terminal"
+
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
 // invoke runs the command as a process would, without a kubeconfig.
@@ -200,6 +203,7 @@ func checkUnusedFiles(t *testing.T, cases map[string]goldenCase) {
 		name, file, _ := strings.Cut(path, "/")
 		if slices.Contains([]string{
 			clusterGoldens, repairGoldens, statusGoldens, explainGoldens, planGoldens, uninstallGoldens,
+			terminalGoldens,
 		}, name) {
 			return true // the tests of these folders check them
 		}
