@@ -35,7 +35,7 @@ func (c *Cluster) MustKubectl(t *testing.T, namespace, stdin string, arguments .
 }
 
 // RunKubectl runs kubectl with a kubeconfig and a standard input.
-func RunKubectl(ctx context.Context, t *testing.T, kubeconfig, stdin string, arguments ...string) Output {
+func RunKubectl(ctx context.Context, t testing.TB, kubeconfig, stdin string, arguments ...string) Output {
 	t.Helper()
 	flags := []string{"--kubeconfig", kubeconfig, "--cache-dir", t.TempDir()}
 	program := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")
@@ -44,7 +44,7 @@ func RunKubectl(ctx context.Context, t *testing.T, kubeconfig, stdin string, arg
 
 // RunProgram runs a program with a standard input, for MaxWait at most. The program gets neither the environment nor
 // the kubeconfig of the user who runs the tests.
-func RunProgram(ctx context.Context, t *testing.T, program, stdin string, arguments ...string) Output {
+func RunProgram(ctx context.Context, t testing.TB, program, stdin string, arguments ...string) Output {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, MaxWait)
 	defer cancel()
