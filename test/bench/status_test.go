@@ -63,7 +63,8 @@ func BenchmarkStatus(b *testing.B) {
 func createInjectedPods(b *testing.B, count int) {
 	b.Helper()
 	record, err := json.Marshal(mutate.InjectionRecord{Releases: []mutate.ReleaseRecord{{
-		Plugin: "dao-test", Version: "1.1.0", Digest: "sha256:" + strings.Repeat("a", 64), Sources: []string{"dao-test-1.1.0"},
+		Plugin: "dao-test", Version: "1.1.0", Digest: "sha256:" + strings.Repeat("a", 64),
+		Sources: []string{"dao-test-1.1.0"},
 	}}})
 	if err != nil {
 		b.Fatal(err)

@@ -73,8 +73,8 @@ func parseLine(raw []byte) (LogLine, error) {
 	return line, fmt.Errorf("the log has a line that is not JSON: %s", raw)
 }
 
-// CheckLog returns an error for each data race, panic and error in the log of a process, except for errors that contain
-// one of the expected texts, and for Events that the process could not write before it stopped.
+// CheckLog returns an error for each data race, panic and error in the log of a process. It ignores errors that contain
+// one of the expected texts, and Events that the process could not write before it stopped.
 func CheckLog(of Logger, expected ...string) error {
 	text, err := os.ReadFile(of.LogFile())
 	if err != nil {
