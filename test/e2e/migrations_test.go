@@ -43,6 +43,7 @@ func TestMigrations(t *testing.T) {
 			"native mesh":             func(t *testing.T) { testMesh(t, true) },
 			"stopped Job":             testStoppedJob,
 			"upgrade command":         testUpgradeCommand,
+			"troubleshooting":         testTroubleshooting,
 			"quota":                   testQuota,
 			"verify":                  testVerify,
 			"automatic rollouts":      testAutomaticRollouts,
