@@ -41,15 +41,15 @@ func testTroubleshooting(t *testing.T) {
 	s.answer(false, "status -o wide", "deployment/kong", "dao-test@1.0.0", "1/1", "Ready", "(Finished)", "sha256:")
 	s.answer(false, "plan deployment/kong", "000_base_my_plugin is executed")
 
-	s.publish(release110(t).version("1.2.0").with("002_broken", `return { postgres = { up = [[ CREAT TABLE x (); ]] } }`))
-	s.answer(false, "upgrade deployment/kong dao-test@1.2.0 --dry-run", "1.0.0 -> 1.2.0", "002_broken")
+	s.publish(release100(t).version("1.2.0").with("001_broken", `return { postgres = { up = [[ CREAT TABLE x (); ]] } }`))
+	s.answer(false, "upgrade deployment/kong dao-test@1.2.0 --dry-run", "1.0.0 -> 1.2.0", "001_broken")
 	g.requestPlugins("dao-test@1.2.0")
 	migration := s.waitPhase("dao-test@1.2.0", v1alpha1.PhaseFailed, "syntax error")
 	gated := g.gatedPods()
 	if len(gated) != 1 {
 		t.Fatalf("pods %q have a gate; want one", gated)
 	}
-	s.answer(false, "plan deployment/kong", `002_broken runs with "kong migrations up"`, "CREAT TABLE x ();")
+	s.answer(false, "plan deployment/kong", `001_broken runs with "kong migrations up"`, "CREAT TABLE x ();")
 	s.answer(false, "explain pod/"+gated[0], "which is Failed", "syntax error", "migration retry "+migration.Name,
 		"ungate "+gated[0], `container "proxy" runs Kong`)
 	s.answer(false, "status", "Problem", migration.Name+" (Failed)", "syntax error")
