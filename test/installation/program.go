@@ -28,18 +28,21 @@ type Program struct {
 	arguments      []string
 	healthAddress  string
 	metricsAddress string
-	running        *process.Process // nil if the process was not started or was ended
+	// port is another free port.
+	port    int
+	running *process.Process // nil if the process was not started or was ended
 }
 
-// newProgram prepares a process without starting it, and chooses free ports for its probes and its metrics. The process
-// uses the kubeconfig.
+// newProgram prepares a process without starting it. It chooses free ports for its probes, its metrics and its own use.
+// The process uses the kubeconfig.
 func newProgram(name, path, dir, kubeconfig string) (Program, error) {
-	ports, err := FreePorts(2)
+	ports, err := FreePorts(3) // all at the same time, so that they differ
 	if err != nil {
 		return Program{}, err
 	}
 	p := Program{
 		Dir: dir, name: name, path: path, metricsAddress: localAddress(ports[0]), healthAddress: localAddress(ports[1]),
+		port: ports[2],
 	}
 	p.arguments = []string{
 		"--kubeconfig", kubeconfig, "--metrics-address", p.metricsAddress, "--health-address", p.healthAddress,

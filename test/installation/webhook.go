@@ -30,13 +30,9 @@ func NewWebhook(
 	if err != nil {
 		return nil, err
 	}
-	ports, err := FreePorts(1)
-	if err != nil {
-		return nil, err
-	}
-	w := &Webhook{Program: prepared, Admin: admin, address: localAddress(ports[0])}
+	w := &Webhook{Program: prepared, Admin: admin, address: localAddress(prepared.port)}
 	w.arguments = append(append(w.arguments,
-		"--cert-dir", dir, "--host", loopback, "--port", strconv.Itoa(ports[0])), flags...)
+		"--cert-dir", dir, "--host", loopback, "--port", strconv.Itoa(prepared.port)), flags...)
 	return w, w.WriteCertificate(plane)
 }
 
