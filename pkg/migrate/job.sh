@@ -31,7 +31,7 @@
 set -fu
 export LC_ALL=C
 work=$KONG_PREFIX KONGDAO_CONF=${KONGDAO_CONF:-} begin=$(date +%s) wait=1 last="" stopped="" failures=0
-file="" value="" ran="" state="" blocked="" looks=0
+file="" value="" ran="" state="" blocked="" looks=0 failed=""
 # Do not interrupt a migration: after a kill, it runs again (facts K29 and K34). The kubelet sends the signal that the
 # image names, which is QUIT for the images of Kong (fact K41).
 trap 'stopped=yes' TERM QUIT INT
@@ -222,10 +222,14 @@ $pending")
 }
 
 # Reports blocked when Kong lists the same migrations four times. Before that, another runner may be at work: a
-# bootstrap records a migration as pending before it finishes it (fact K31).
+# bootstrap records a migration as pending before it finishes it (fact K31). If up failed in this Job, the migrations
+# before the failed one are pending, and Kong's words about the failed one count.
 report_if_blocked() {
   if [ "$state" = "$blocked" ]; then looks=$((looks + 1)); else blocked=$state looks=1 wait=1; fi
-  [ "$looks" -lt 4 ] || report blocked "$pending" 10
+  if [ "$looks" -ge 4 ]; then
+    [ -z "$failed" ] || report failed "$failed" 13
+    report blocked "$pending" 10
+  fi
   last="pending migrations: $pending"
   pause
 }
@@ -266,9 +270,12 @@ run() {
       last="another runner holds the lock"
       pause_until_changed
       ;;
-    0/*) ran=$1 unchanged=$state ;;
+    0/*) ran=$1 unchanged=$state failed="" ;;
     *"failed to retrieve PostgreSQL server_version_num"*) pause_or_fail ;;
-    *) fail ;;
+    *)
+      failed=$last
+      fail
+      ;;
   esac
 }
 

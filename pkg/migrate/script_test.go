@@ -107,6 +107,15 @@ func TestScriptUp(t *testing.T) {
 				`kong migrations up: Error: [PostgreSQL error] syntax error at or near "CREAT"`),
 			reason: "it is safe to run it again, and it fails again (fact K17)",
 		},
+		"failing SQL after a migration with teardown": {
+			answers: []string{
+				"list 5 new", "up 1 sql", "list 4 pendingnew", "list 4 pendingnew", "list 4 pendingnew", "list 4 pendingnew",
+			},
+			code: 13,
+			want: result(outcomeFailed,
+				`kong migrations up: Error: [PostgreSQL error] syntax error at or near "CREAT"`),
+			reason: "what is pending now does not say why up failed",
+		},
 		"fails once": {answers: []string{"list 5 new", "up 1 sql", "list 5 new", "up 0", "list 0 both"}, want: done},
 		"locked": {
 			answers: []string{"list 5 new", "up 0 locked", "list 5 new", "up 0", "list 0 both"}, want: done,
