@@ -3,6 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
 type commandLineCase struct {
@@ -45,6 +48,20 @@ func TestHelpAndVersion(t *testing.T) {
 			stdout: "kubectl kongdao inject -f FILE|DIR|-",
 		},
 	})
+}
+
+// TestEveryCommandHasHelp checks that each command explains itself with a text and an example.
+func TestEveryCommandHasHelp(t *testing.T) {
+	var check func(command *cobra.Command)
+	check = func(command *cobra.Command) {
+		if command.Long == "" || command.Short == "" || command.Example == "" && !command.HasSubCommands() {
+			t.Errorf("%s has no example or no text", command.CommandPath())
+		}
+		for _, subcommand := range command.Commands() {
+			check(subcommand)
+		}
+	}
+	check(newCommand(genericiooptions.NewTestIOStreamsDiscard()))
 }
 
 func TestWrongCommandLinesFailWithAMessage(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"kongdao.io/kongdao/pkg/denial"
 )
 
-const rootLong = `Check Kong plugins with custom entities and migrations, pack them into ConfigMaps, inject them into
-manifests, move workloads to other releases, and delete old releases.
+const rootLong = `Work with Kong plugins that have custom entities and migrations: write and check them, see what runs
+and why, move workloads to other releases, and repair what does not continue.
 
 pack and inject read files and print manifests. They do not connect to a cluster. lint does only if you name no files.
 The other commands do.`
@@ -29,7 +29,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var flags namespaceFlags
 	command := &cobra.Command{
 		Use:         "kubectl-kongdao",
-		Short:       "Pack Kong plugins into ConfigMaps, inject them, and move workloads to other releases",
+		Short:       "Work with Kong plugins that have custom entities and migrations",
 		Long:        rootLong,
 		Example:     rootExample,
 		Version:     version,
@@ -49,15 +49,35 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	command.SetOut(streams.Out)
 	command.SetErr(streams.ErrOut)
 	flags.add(command.PersistentFlags())
-	for _, newSubcommand := range []func(genericiooptions.IOStreams, *namespaceFlags) *cobra.Command{
-		newPackCommand, newLintCommand, newVerifyCommand, newInjectCommand, newStatusCommand, newExplainCommand,
-		newPlanCommand,
-		newUpgradeCommand, newRollbackCommand, newPruneCommand, newMigrationCommand, newUngateCommand, newWaitCommand,
-		newLogsCommand, newUninstallCheckCommand, newCheckCommand, newVersionCommand,
-	} {
-		command.AddCommand(newSubcommand(streams, &flags))
+	for _, group := range groups() {
+		command.AddGroup(&cobra.Group{ID: group.title, Title: group.title + ":"})
+		for _, newSubcommand := range group.commands {
+			subcommand := newSubcommand(streams, &flags)
+			subcommand.GroupID = group.title
+			command.AddCommand(subcommand)
+		}
 	}
 	return command
+}
+
+// commandGroup is a group of subcommands in the help.
+type commandGroup struct {
+	title    string
+	commands []func(genericiooptions.IOStreams, *namespaceFlags) *cobra.Command
+}
+
+func groups() []commandGroup {
+	type constructors = []func(genericiooptions.IOStreams, *namespaceFlags) *cobra.Command
+	return []commandGroup{
+		{"Write and check plugins", constructors{newPackCommand, newLintCommand, newVerifyCommand, newInjectCommand}},
+		{"See what runs and why", constructors{
+			newStatusCommand, newExplainCommand, newPlanCommand, newWaitCommand, newLogsCommand,
+		}},
+		{"Change and repair what runs", constructors{
+			newUpgradeCommand, newRollbackCommand, newMigrationCommand, newUngateCommand, newPruneCommand,
+		}},
+		{"Check the installation", constructors{newCheckCommand, newUninstallCheckCommand, newVersionCommand}},
+	}
 }
 
 // maxTypos is how many letters of a mistyped command may differ from those of a suggested one.
