@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -29,19 +30,22 @@ func TestCheck(t *testing.T) {
 	s.wantChecks("--pre")
 }
 
-// wantChecks fails the test if a check does not succeed.
+// wantChecks waits until all checks succeed. What earlier tests leave is deleted in the meantime.
 func (s space) wantChecks(flags ...string) {
 	s.t.Helper()
-	out := s.kongdao("", append([]string{"check", "--namespace", s.name}, flags...)...)
-	for line := range strings.Lines(out) {
-		if !strings.HasPrefix(line, "ok ") {
-			s.t.Errorf("check %v: %s", flags, out)
-			return
+	eventually(s.t, func() error {
+		arguments := append([]string{"kongdao", "check", "--namespace", s.name}, flags...)
+		out, err := kubectl(s.t.Context(), "", arguments...)
+		if err != nil || out == "" {
+			return fmt.Errorf("check %v prints %q: %w", flags, out, err)
 		}
-	}
-	if out == "" {
-		s.t.Errorf("check %v prints nothing", flags)
-	}
+		for line := range strings.Lines(out) {
+			if !strings.HasPrefix(line, "ok ") {
+				return fmt.Errorf("check %v: %s", flags, out)
+			}
+		}
+		return nil
+	})
 }
 
 // wantCheckFails waits until check reports failures with these texts.
