@@ -87,7 +87,17 @@ func forPolicies(role string) bool { return strings.Contains(role, "-policies") 
 
 func always(role string) bool { return !forMigrations(role) && !forPolicies(role) }
 
-// granted returns the permissions of the selected Roles and ClusterRoles, one by one.
+// isForUsers reports whether Kubernetes adds the rules of a ClusterRole to those of users.
+func isForUsers(labels map[string]string) bool {
+	for label := range labels {
+		if strings.HasPrefix(label, "rbac.authorization.k8s.io/aggregate-to-") {
+			return true
+		}
+	}
+	return false
+}
+
+// granted returns the permissions of kongdao in the selected Roles and ClusterRoles, one by one.
 func (r release) granted(isSelected func(role string) bool) []permission {
 	r.t.Helper()
 	labels := client.MatchingLabels{"app.kubernetes.io/instance": "kongdao"}
@@ -119,7 +129,7 @@ func (r release) granted(isSelected func(role string) bool) []permission {
 		}
 	}
 	for _, role := range clusterRoles.Items {
-		if isSelected(role.Name) {
+		if isSelected(role.Name) && !isForUsers(role.Labels) {
 			add(role.Name, "", role.Rules)
 		}
 	}
