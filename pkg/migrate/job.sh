@@ -78,7 +78,7 @@ has_line_output() {
   [ -n "$line_output" ] || return 1
   $line_output resty -e 'print("line") ngx.sleep(20)' >"$work/line" 2>/dev/null &
   resty=$!
-  for _ in 1 2 3 4 5; do
+  for _ in 1 2 3 4 5 6 7 8 9 10; do # a busy node starts resty slowly
     sleep 1
     [ ! -s "$work/line" ] || break
   done
