@@ -50,11 +50,11 @@ func readStatus(ctx context.Context, reader client.Reader, namespace string) (st
 // notEnded selects the pods that have not ended.
 var notEnded = fields.ParseSelectorOrDie("status.phase!=Succeeded,status.phase!=Failed")
 
-// readStatusPods reads the metadata of all pods, and the gates of those that are pending.
+// readStatusPods reads the metadata of all pods, and the gates of those without a node. Others have none (fact P1).
 func readStatusPods(ctx context.Context, reader client.Reader, namespace string) ([]status.Pod, error) {
 	gates := map[client.ObjectKey][]string{}
-	pending := client.MatchingFields{"status.phase": string(corev1.PodPending)}
-	for pod, err := range clusterstate.PodsIn(ctx, reader, namespace, pending) {
+	withoutNode := client.MatchingFields{"spec.nodeName": ""}
+	for pod, err := range clusterstate.PodsIn(ctx, reader, namespace, withoutNode) {
 		if err != nil {
 			return nil, err
 		}

@@ -54,7 +54,7 @@ func recordedCluster(t *testing.T, file string) client.Client {
 		interceptor.Funcs{List: listByPhase})
 }
 
-// listByPhase lists pods by their phase. The fake client cannot do this.
+// listByPhase lists pods by their phase and node. The fake client cannot do this.
 func listByPhase(
 	ctx context.Context, cluster client.WithWatch, list client.ObjectList, options ...client.ListOption,
 ) error {
@@ -65,15 +65,17 @@ func listByPhase(
 	if err := cluster.List(ctx, list, &applied); err != nil || selector == nil {
 		return err
 	}
-	phases := map[client.ObjectKey]string{}
+	known := map[client.ObjectKey]fields.Set{}
 	var pods corev1.PodList
 	if err := cluster.List(ctx, &pods); err != nil {
 		return err
 	}
 	for i := range pods.Items {
-		phases[client.ObjectKeyFromObject(&pods.Items[i])] = string(pods.Items[i].Status.Phase)
+		known[client.ObjectKeyFromObject(&pods.Items[i])] = fields.Set{
+			"status.phase": string(pods.Items[i].Status.Phase), "spec.nodeName": pods.Items[i].Spec.NodeName,
+		}
 	}
-	isSelected := func(key client.ObjectKey) bool { return selector.Matches(fields.Set{"status.phase": phases[key]}) }
+	isSelected := func(key client.ObjectKey) bool { return selector.Matches(known[key]) }
 	switch pods := list.(type) {
 	case *corev1.PodList:
 		pods.Items = selected(pods.Items, func(pod *corev1.Pod) bool { return isSelected(client.ObjectKeyFromObject(pod)) })
